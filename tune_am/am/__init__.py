@@ -1,0 +1,1 @@
+"""What one trial computes: activation maximisation and its score, in PyTorch alone."""

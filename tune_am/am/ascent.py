@@ -1,0 +1,229 @@
+"""Gradient ascent from many starts at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tune_am.am.neuron import Neuron, Tap
+from tune_am.am.prior import Prior
+from tune_am.am.settings import Settings
+from tune_am.am.transform import Transform, transformed
+from tune_am.errors import UserError
+
+SIGNS = {"max": 1.0, "min": -1.0}
+
+# RMS of a latent beyond which its start counts as diverged: a thousand standard deviations of the
+# starts is no place where a prior still means anything.
+EXPLODED_RMS = 1e3
+
+# Starts advanced at once on a CPU, where the caches decide (bench/batch.py).
+CPU_CHUNK = 16
+
+
+def default_chunk(device: torch.device, starts: int) -> int:
+    """Starts advanced at once: what fits the caches on a CPU, all of them on an accelerator."""
+    return min(CPU_CHUNK, starts) if device.type == "cpu" else starts
+
+
+class Ascent:
+    """Maximises sign * a(prior(z)) - l2 * |z|^2 over a batch of latents `z: [n, *latent_shape]`.
+
+    a is the neuron's activation, sign is -1 when `direction` is "min". Step t evaluates z_t, keeps
+    it where it is the start's best activation so far, then updates: after ``advance(T)`` the kept
+    examples are the best of z_0 ... z_{T-1}. Under jitter or gain the gradient is that of the
+    changed input, the activation kept is that of the clean one.
+
+    A start is frozen and marked `diverged` when its activation or gradient is not finite or its
+    latent explodes (`EXPLODED_RMS`); its latent stays the last good one, its kept example stays
+    valid. The networks are put in evaluation mode and their weights frozen.
+
+    latents, kept_latents: [n, *latent_shape]. kept_activations, start_activations: [n]; before the
+    first step the former are -sign * inf and the latter NaN. sample_steps: evaluations done.
+    """
+
+    def __init__(
+        self,
+        prior: Prior,
+        classifier: nn.Module,
+        neuron: Neuron,
+        settings: Settings,
+        starts: int,
+        seed: int,
+        direction: str = "max",
+        chunk: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if direction not in SIGNS:
+            raise UserError(f"unknown direction {direction!r}; allowed: {', '.join(SIGNS)}")
+        if starts < 1:
+            raise UserError(f"starts={starts} is not allowed: an ascent needs at least one start")
+        device = torch.device(device)
+        self._prior = _frozen(prior, device)
+        self._tap = Tap(_frozen(classifier, device), [neuron.layer])
+        self._neuron = neuron
+        self._settings = settings
+        self._sign = SIGNS[direction]
+        self._chunk = chunk or default_chunk(device, starts)
+        self._transform = Transform(settings.jitter, settings.gain)
+        # All draws are the CPU's, and are for all starts at once: neither the device nor the chunk
+        # changes them.
+        self._random = torch.Generator().manual_seed(seed)
+        scale, truncation = settings.init_scale, settings.truncation
+        self.latents = prior.sample(starts, self._random, scale, truncation).to(device)
+        self._optimizer = _optimizer(settings, self.latents)
+        self._identity = [starts, seed, direction, str(neuron), settings.to_dict()]
+
+        self.step = 0
+        self.sample_steps = 0
+        self.kept_latents = self.latents.clone()
+        self.kept_activations = torch.full((starts,), -self._sign * torch.inf, device=device)
+        self.start_activations = torch.full((starts,), torch.nan, device=device)
+        self.diverged = torch.zeros(starts, dtype=torch.bool, device=device)
+        self._last_good = self.latents.clone()
+        self._pulled = torch.zeros(starts, dtype=torch.bool, device=device)
+
+    @property
+    def dead(self) -> Tensor:
+        """[n] bool: starts whose activation's gradient was exactly zero at every step so far."""
+        return ~self._pulled & ~self.diverged & (self.step > 0)
+
+    def advance(self, steps: int) -> None:
+        """Take `steps` more steps."""
+        for _ in range(steps):
+            activation, gradient = self._evaluate()
+            self._judge(activation, gradient)
+            self._update(gradient)
+            self.step += 1
+
+    def _evaluate(self) -> tuple[Tensor, Tensor]:
+        """Clean activations [n] and their gradients [n, *latent_shape]; NaN for frozen starts."""
+        shift, gain = self._transform.draw(len(self.latents), self._random)
+        shift, gain = shift.to(self.latents.device), gain.to(self.latents.device)
+        activation = torch.full_like(self.kept_activations, torch.nan)
+        gradient = torch.full_like(self.latents, torch.nan)
+        active = torch.nonzero(~self.diverged).flatten()
+        for rows in active.tensor_split(-(-len(active) // self._chunk) or 1):
+            if len(rows) == 0:
+                continue
+            z = self.latents[rows].requires_grad_()
+            x = self._prior(z)
+            if self._transform.is_identity:
+                pulled = self._activation(x)
+                activation[rows] = pulled.detach()
+            else:
+                pulled = self._activation(transformed(x, shift[rows], gain[rows]))
+                with torch.no_grad():
+                    activation[rows] = self._activation(x)
+            (gradient[rows],) = torch.autograd.grad(pulled.sum(), z)
+        self.sample_steps += len(active)
+        return activation, gradient
+
+    def _activation(self, x: Tensor) -> Tensor:
+        return self._tap(x)[self._neuron.layer][:, self._neuron.unit]
+
+    def _judge(self, activation: Tensor, gradient: Tensor) -> None:
+        """Freeze the starts that went wrong, keep the examples that are new bests."""
+        good = torch.isfinite(activation) & torch.isfinite(gradient).flatten(1).all(1)
+        self.diverged |= ~good
+        self.latents.copy_(_where(good, self.latents, self._last_good))
+        self._last_good.copy_(self.latents)
+        if self.step == 0:
+            self.start_activations.copy_(activation)
+        self._pulled |= good & (gradient != 0).flatten(1).any(1)
+        better = good & (self._sign * activation > self._sign * self.kept_activations)
+        self.kept_activations = torch.where(better, activation, self.kept_activations)
+        self.kept_latents = _where(better, self.latents, self.kept_latents)
+
+    def _update(self, gradient: Tensor) -> None:
+        """One step of the optimiser, which minimises; starts that explode are taken back."""
+        if self._settings.normalize_grad:
+            gradient = _normalized(gradient)
+        descent = 2 * self._settings.l2 * self.latents - self._sign * gradient
+        self.latents.grad = _where(~self.diverged, descent, torch.zeros_like(descent))
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate(self._settings, self.step)
+        self._optimizer.step()
+        # A NaN fails the comparison as an explosion does.
+        self.diverged |= ~(_rms(self.latents) <= EXPLODED_RMS)
+        self.latents.copy_(_where(self.diverged, self._last_good, self.latents))
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `load_state_dict` needs to go on bit for bit; tensors and plain values only."""
+        tensors = {name: getattr(self, name).clone() for name in _STATE}
+        return {
+            "identity": self._identity,
+            "step": self.step,
+            "sample_steps": self.sample_steps,
+            "random": self._random.get_state(),
+            "optimizer": _cloned(self._optimizer.state_dict()),
+            **tensors,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`, of an ascent with the same starts, seed, neuron and settings."""
+        if state["identity"] != self._identity:
+            raise ValueError(f"the state is of {state['identity']}, not of {self._identity}")
+        for name in _STATE:
+            getattr(self, name).copy_(state[name])
+        self.step, self.sample_steps = state["step"], state["sample_steps"]
+        self._random.set_state(state["random"])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+
+_STATE = (
+    "latents",
+    "kept_latents",
+    "kept_activations",
+    "start_activations",
+    "diverged",
+    "_last_good",
+    "_pulled",
+)
+
+
+def learning_rate(settings: Settings, step: int) -> float:
+    """Step size at `step` (from 0). No schedule knows the horizon: a prefix is a whole run."""
+    return settings.lr / (1 + step) ** 0.5 if settings.schedule == "inverse_sqrt" else settings.lr
+
+
+def _optimizer(settings: Settings, latents: Tensor) -> torch.optim.Optimizer:
+    """Both rules are elementwise, so starts do not touch each other."""
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD([latents], lr=settings.lr, momentum=settings.momentum)
+    return torch.optim.Adam([latents], lr=settings.lr)
+
+
+def _frozen(network: nn.Module, device: torch.device) -> Any:
+    return network.to(device).eval().requires_grad_(False)
+
+
+def _rms(z: Tensor) -> Tensor:
+    """Root mean square [n] of each latent; in float64, where squares keep their range."""
+    return z.detach().double().flatten(1).square().mean(1).sqrt()
+
+
+def _normalized(gradient: Tensor) -> Tensor:
+    """Each start's gradient divided by its RMS; a zero gradient stays zero.
+
+    Only the activation's gradient is divided, not the penalty's: with their sum at a constant
+    length no ascent would ever settle.
+    """
+    rms = _rms(gradient)
+    factor = torch.where(rms > 0, 1 / rms, torch.zeros_like(rms))
+    return (gradient.double() * factor.view(-1, *[1] * (gradient.dim() - 1))).to(gradient.dtype)
+
+
+def _where(mask: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """`torch.where` by start: `mask: [n]`, the others [n, *latent_shape]."""
+    return torch.where(mask.view(-1, *[1] * (yes.dim() - 1)), yes, no)
+
+
+def _cloned(state: Any) -> Any:
+    if isinstance(state, Tensor):
+        return state.clone()
+    if isinstance(state, dict):
+        return {key: _cloned(value) for key, value in state.items()}
+    return [_cloned(value) for value in state] if isinstance(state, list) else state

@@ -1,0 +1,108 @@
+"""The rows that every result is read against."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TypedDict
+
+import torch
+from torch import Tensor, nn
+
+from tune_am.am.ascent import Ascent
+from tune_am.am.frechet import bootstrap_interval, frechet_distance
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.am.reference import TAIL
+from tune_am.am.score import activations_of, before_of, inputs_of
+from tune_am.am.settings import Settings
+
+# Random splits of the real tail over which `real_vs_real` is taken.
+SPLITS = 200
+
+
+class Control(TypedDict):
+    """One row: the distance that a trial reports, its 95 % interval, the examples behind it."""
+
+    activation_fid: float
+    ci95: tuple[float, float]
+    activation_mean: float
+    layer_fid: float
+    n: int
+
+
+def never_optimised(pack: Pack, plan: Plan, n: int = TAIL) -> Control:
+    """`n` random latents, not ascended from: what the prior alone gives."""
+    generator = torch.Generator().manual_seed(plan.fresh("never optimised").seed)
+    latents = pack.prior.sample(n, generator).to(pack.device)
+    return _against_reference(pack, plan, inputs_of(pack, latents))
+
+
+def random_classifier(pack: Pack, plan: Plan, settings: Settings, step: int) -> Control:
+    """The same ascent on a classifier that learnt nothing, its examples scored by the true one.
+
+    Close to a result's own row, it says that the examples show the prior, not the neuron.
+    """
+    fresh = plan.fresh("random classifier")
+    ascent = Ascent(
+        pack.prior,
+        with_random_weights(pack.classifier, fresh.seed),
+        pack.neuron(plan.neuron),
+        settings,
+        starts=plan.starts,
+        seed=fresh.seed,
+        direction=plan.direction,
+        device=pack.device,
+    )
+    ascent.advance(step)
+    kept = ascent.kept_latents[torch.isfinite(ascent.kept_activations)]
+    return _against_reference(pack, plan, inputs_of(pack, kept))
+
+
+def real_vs_real(pack: Pack, plan: Plan, n: int = TAIL) -> Control:
+    """Two disjoint random halves of the `2 n` most exciting real excerpts: the noise floor.
+
+    The mean distance over many splits; the interval holds 95 % of the splits.
+    """
+    neuron = pack.neuron(plan.neuron)
+    real = pack.reference.target(neuron, plan.direction, 2 * n)
+    generator = torch.Generator().manual_seed(plan.fresh("real against real").seed)
+    rows = []
+    for _ in range(SPLITS):
+        one, other = torch.randperm(2 * n, generator=generator).chunk(2)
+        rows.append([frechet_distance(half[one], half[other]) for half in real])
+    distances = torch.tensor(rows, dtype=torch.float64)
+    low, high = distances[:, 0].quantile(torch.tensor([0.025, 0.975]).double()).tolist()
+    fid, layer_fid = distances.mean(0).tolist()
+    mean = float(real.activations.mean())
+    return Control(
+        activation_fid=fid, ci95=(low, high), activation_mean=mean, layer_fid=layer_fid, n=n
+    )
+
+
+def with_random_weights(network: nn.Module, seed: int) -> nn.Module:
+    """A copy whose weight tensors are drawn anew, normal with each tensor's own mean and deviation.
+
+    Buffers (the standardisation of the input) and single numbers, which have no deviation, stay.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    copy = deepcopy(network)
+    for weight in copy.parameters():
+        if weight.numel() > 1:
+            values = weight.detach().cpu()
+            drawn = values.mean() + values.std() * torch.randn(values.shape, generator=generator)
+            weight.data.copy_(drawn)
+    return copy
+
+
+def _against_reference(pack: Pack, plan: Plan, inputs: Tensor) -> Control:
+    """`inputs: [n, *input_shape]` as the true classifier hears them, against the real tail."""
+    neuron = pack.neuron(plan.neuron)
+    target = pack.reference.target(neuron, plan.direction)
+    activations = activations_of(pack, neuron, inputs)
+    return Control(
+        activation_fid=frechet_distance(activations, target.activations),
+        ci95=bootstrap_interval(activations, target.activations, seed=plan.seed),
+        activation_mean=float(activations.mean()),
+        layer_fid=frechet_distance(before_of(pack, neuron, inputs), target.before),
+        n=len(inputs),
+    )

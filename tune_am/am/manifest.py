@@ -1,0 +1,114 @@
+"""pack.json: what a pack says about itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from tune_am.errors import UserError
+
+FILE = "pack.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class NetworkEntry:
+    """How to rebuild one network: ``factory(**config)`` with the tensors of the file `weights`."""
+
+    factory: str  # "module:Class"
+    config: dict[str, Any]
+    weights: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What code relies on in pack.json; `raw` is all of it (licences, sources, metrics)."""
+
+    name: str
+    input_shape: tuple[int, ...]
+    latent: int
+    classifier: NetworkEntry
+    prior: NetworkEntry
+    layers: dict[str, int]  # layer -> units, in the order in which they run
+    neurons: dict[str, str]  # alias -> "layer:unit"
+    reference: str
+    excerpts: int
+    sha256: dict[str, str]  # file -> digest, of every file of the pack but pack.json
+    raw: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """The manifest of the pack in `folder`, its files not yet looked at. Raises `UserError`."""
+        path = folder / FILE
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"no pack in {folder}: it has no {FILE}; build or fetch one") from None
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{path}: cannot be read ({_line(error)}); get the pack again"
+            ) from None
+        schema = raw.get("schema") if isinstance(raw, dict) else None
+        if schema != SCHEMA:
+            raise UserError(
+                f"{path}: schema {schema!r} is unknown, this version reads {SCHEMA}; "
+                "get a pack of that schema or update tune-am"
+            )
+        try:
+            manifest = cls._from_raw(raw)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"{path}: is no complete description of a pack ({_line(error)})"
+            ) from None
+        manifest._check_names(path)
+        return manifest
+
+    @classmethod
+    def _from_raw(cls, raw: dict[str, Any]) -> Manifest:
+        return cls(
+            name=str(raw["name"]),
+            input_shape=tuple(int(size) for size in raw["input"]["shape"]),
+            latent=int(raw["latent"]),
+            classifier=NetworkEntry(**raw["classifier"]),
+            prior=NetworkEntry(**raw["prior"]),
+            layers={str(layer["name"]): int(layer["units"]) for layer in raw["layers"]},
+            neurons={str(alias): str(unit) for alias, unit in raw["neurons"].items()},
+            reference=str(raw["reference"]["file"]),
+            excerpts=int(raw["reference"]["excerpts"]),
+            sha256=dict(raw["sha256"].items()),
+            raw=raw,
+        )
+
+    def _check_names(self, path: Path) -> None:
+        """Every file is a plain name in the pack's own folder, and those needed have a digest."""
+        for file in self.sha256:
+            if file in ("", ".", "..") or PurePath(file).name != file or "\\" in file:
+                raise UserError(f"{path}: names the file {file!r} outside the pack; do not use it")
+        for file in (self.classifier.weights, self.prior.weights, self.reference):
+            if file not in self.sha256:
+                raise UserError(f"{path}: has no sha256 of {file}; get the pack again")
+
+    def check_files(self, folder: Path) -> None:
+        """Raises `UserError` when a file of the pack is missing, truncated or altered."""
+        for file, expected in self.sha256.items():
+            path = folder / file
+            if not path.is_file():
+                raise UserError(f"{path}: is missing; get the pack again")
+            if sha256_of(path) != expected:
+                raise UserError(
+                    f"{path}: is truncated or altered (its sha256 is not the one in {FILE}); "
+                    "get the pack again"
+                )
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _line(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())

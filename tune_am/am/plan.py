@@ -1,0 +1,69 @@
+"""What all trials of a search have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from tune_am.am.ascent import SIGNS
+from tune_am.errors import UserError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The question a search asks of every setting, checked on construction (`UserError`).
+
+    neuron: its name in the pack. starts: latents per trial. report_points: steps at which a trial
+    is scored, rising. seed: that of the starts, the same for every trial: settings are compared on
+    common random numbers.
+    """
+
+    neuron: str
+    direction: str = "max"
+    starts: int = 50
+    report_points: tuple[int, ...] = (8, 16, 32, 64, 128, 256)
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "report_points", tuple(self.report_points))
+        if self.direction not in SIGNS:
+            raise UserError(f"unknown direction {self.direction!r}; allowed: {', '.join(SIGNS)}")
+        if self.starts < 2:
+            raise UserError(f"starts={self.starts} is not allowed: a score needs at least 2 starts")
+        if not 0 <= self.seed < 2**63:
+            raise UserError(f"seed={self.seed} is not allowed: must be from 0 to 2^63 - 1")
+        rising = sorted(set(self.report_points))
+        if not rising or list(self.report_points) != rising or rising[0] < 1:
+            raise UserError(
+                f"report_points={self.report_points} is not allowed: must be rising steps from 1"
+            )
+
+    @property
+    def max_steps(self) -> int:
+        return self.report_points[-1]
+
+    def fresh(self, stream: str) -> Plan:
+        """The same plan on other starts: those of the named stream, fixed by the seed."""
+        digest = hashlib.sha256(f"{self.seed}/{stream}".encode()).digest()
+        return replace(self, seed=int.from_bytes(digest[:7], "big"))
+
+
+def report_points(first: int, max_steps: int, factor: float = 2) -> tuple[int, ...]:
+    """Steps growing geometrically from `first`, the last one `max_steps`.
+
+    (8, 100) gives 8, 16, 32, 64, 100. Raises `UserError` unless 1 <= first, 1 <= max_steps and
+    factor > 1.
+    """
+    if first < 1 or max_steps < 1 or not factor > 1:
+        raise UserError(
+            f"report points from {first} to {max_steps} by {factor} are not allowed: "
+            "the steps must be at least 1 and the factor more than 1"
+        )
+    points: list[int] = []
+    point = float(first)
+    while round(point) < max_steps:
+        if not points or round(point) > points[-1]:
+            points.append(round(point))
+        point *= factor
+    return (*points, max_steps)

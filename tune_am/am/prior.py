@@ -1,0 +1,51 @@
+"""From latents to inputs: where the ascent searches."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+
+class Prior(nn.Module, ABC):
+    """Maps latents to inputs of the classifier, and draws the latents an ascent starts from.
+
+    `latent_shape` is the shape of one latent. A prior without a generator (raw inputs, Fourier
+    coefficients) is one more subclass: the ascent asks for nothing else.
+    """
+
+    latent_shape: tuple[int, ...]
+
+    @abstractmethod
+    def forward(self, z: Tensor) -> Tensor:
+        """Inputs [n, *input_shape] of latents `z: [n, *latent_shape]`."""
+
+    def sample(
+        self, n: int, generator: torch.Generator, scale: float = 1.0, truncation: float = 0.0
+    ) -> Tensor:
+        """`n` starts [n, *latent_shape]: normal, cut at `truncation` deviations, times `scale`.
+
+        Drawn on the CPU by inverting the distribution function, so that one state of `generator`
+        gives the same starts on every device, and starts at different truncations and scales are
+        the same points squeezed: settings are compared on common random numbers.
+        """
+        uniform = torch.rand(n, *self.latent_shape, generator=generator, dtype=torch.float64)
+        low = 0.5 * math.erfc(truncation / math.sqrt(2)) if truncation > 0 else 0.0
+        # The bound keeps a draw of exactly 0 finite (8.2 deviations out).
+        quantile = (low + (1 - 2 * low) * uniform).clamp(1e-16, 1 - 1e-16)
+        return (scale * torch.special.ndtri(quantile)).float()
+
+
+class GeneratorPrior(Prior):
+    """A trained generator: latents [n, latent] -> inputs."""
+
+    def __init__(self, generator: nn.Module, latent: int) -> None:
+        super().__init__()
+        self.generator = generator
+        self.latent_shape = (latent,)
+
+    def forward(self, z: Tensor) -> Tensor:
+        inputs: Tensor = self.generator(z)
+        return inputs

@@ -1,0 +1,65 @@
+"""Networks and tensors as a pack stores them: no pickles, no code of strangers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tune_am.am.manifest import FILE, NetworkEntry
+from tune_am.errors import UserError
+
+
+def load_network(folder: Path, entry: NetworkEntry, trust_code: bool) -> nn.Module:
+    """The network of `entry` with its weights, checked, frozen and in evaluation mode."""
+    path = folder / entry.weights
+    factory = _factory(folder, entry.factory, trust_code)
+    try:
+        network = factory(**entry.config)
+        network.load_state_dict(load_tensors(path))
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: does not fit {entry.factory} of {FILE}: {reason}") from None
+    return network.eval().requires_grad_(False)
+
+
+def _factory(folder: Path, name: str, trust_code: bool) -> type[nn.Module]:
+    """The network class called "module:Class"."""
+    module, _, attribute = name.partition(":")
+    ours = module.split(".")[0] == __name__.split(".")[0]
+    if not (ours or trust_code):
+        raise UserError(
+            f"{folder / FILE}: the factory {name!r} is foreign code; "
+            "load the pack with trust_code only if you trust whoever wrote it"
+        )
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError):
+        raise UserError(
+            f"{folder / FILE}: the factory {name!r} cannot be imported; install what it needs"
+        ) from None
+    # A class of networks only, so that pack.json cannot call just any function of the package.
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise UserError(f"{folder / FILE}: the factory {name!r} is not a class of networks")
+    return found
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, all finite."""
+    try:
+        tensors = load_file(path)
+    except SafetensorError as error:
+        raise UserError(f"{path}: is not safetensors ({error}); get the pack again") from None
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise UserError(f"{path}: {name} holds a non-finite value; get or train a sound pack")
+    return tensors
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
