@@ -1,0 +1,144 @@
+"""The recordings as log-mel spectrograms with one label per frame, cached in the work folder.
+
+Run alone: ``python -m tune_am.vocal.corpus --data DIR --work DIR [--debian DIR]``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import track
+from safetensors.torch import load_file, save_file
+
+from tune_am.errors import UserError
+from tune_am.vocal import labels
+from tune_am.vocal.melspec import FRAMES_PER_SECOND, excerpts, log_mel, read_audio
+from tune_am.vocal.sources import Song, find_songs
+
+# Instrumental music is plentiful: the middle of many pieces teaches more than a few whole ones.
+SECONDS_PER_PIECE = 90
+MINUTES_PER_SOURCE = 20
+SHORTEST_PIECE = 20  # seconds; shorter files in a game's music folder are jingles and effects
+
+
+@dataclass(frozen=True)
+class Track:
+    """One song in memory: ``log_mel [BANDS, frames]`` float16, ``labels [frames]`` uint8."""
+
+    name: str
+    source: str
+    split: str
+    sung: bool  # whether anybody sings in it at all
+    log_mel: torch.Tensor
+    labels: torch.Tensor
+
+    def frames(self, label: int) -> torch.Tensor:
+        """Numbers of the frames with a label, ``[n]``."""
+        return torch.nonzero(self.labels == label).squeeze(1)
+
+    def excerpts(self, centres: torch.Tensor) -> torch.Tensor:
+        """``[n, BANDS, FRAMES]`` float32 around the frames ``centres: [n]``."""
+        return excerpts(self.log_mel, centres).float()
+
+
+def build_corpus(data: Path, work: Path, debian: Path | None = None) -> None:
+    """Computes and caches every song's spectrogram and labels; songs done before are kept."""
+    folder = work / "corpus"
+    folder.mkdir(parents=True, exist_ok=True)
+    songs = list(find_songs(data, work, debian))
+    index, minutes = [], defaultdict(float)
+    for song in track(songs, "songs"):
+        if song.labels == "none" and minutes[song.source] >= MINUTES_PER_SOURCE:
+            continue
+        file = folder / f"{len(index):04d}.safetensors"
+        entry = {
+            "file": file.name,
+            "name": song.name,
+            "source": song.source,
+            "split": song.split,
+            "sung": song.labels != "none",
+            "licence": song.licence,
+            "excerpts": song.excerpts,
+        }
+        if not _cached(file, entry):
+            tensors = _compute(song, data)
+            if tensors is None:
+                continue
+            temporary = file.with_suffix(".partial")
+            save_file(tensors, temporary, metadata={"entry": json.dumps(entry)})
+            temporary.rename(file)
+        minutes[song.source] += load_file(file)["labels"].numel() / FRAMES_PER_SECOND / 60
+        index.append(entry)
+    (folder / "corpus.json").write_text(json.dumps(index, indent=1))
+
+
+def load_corpus(work: Path, *splits: str) -> list[Track]:
+    """The cached songs of the given splits (all without any).
+
+    Raises:
+        UserError: the corpus stage has not been run in ``work``.
+    """
+    index = work / "corpus" / "corpus.json"
+    if not index.is_file():
+        raise UserError(f"no corpus in {work}: run 'python -m tune_am.vocal.corpus' first")
+    tracks = []
+    for entry in json.loads(index.read_text()):
+        if not splits or entry["split"] in splits:
+            tensors = load_file(index.parent / entry["file"])
+            facts = {key: entry[key] for key in ("name", "source", "split", "sung")}
+            tracks.append(Track(**facts, **tensors))
+    return tracks
+
+
+def band_statistics(tracks: list[Track]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of each band over all frames: ``[BANDS]``, ``[BANDS]``."""
+    frames = torch.cat([track.log_mel.float() for track in tracks], dim=1)
+    return frames.mean(dim=1), frames.std(dim=1)
+
+
+def _cached(file: Path, entry: dict) -> bool:
+    if not file.is_file():
+        return False
+    from safetensors import safe_open
+
+    with safe_open(file, "pt") as tensors:
+        return json.loads(tensors.metadata()["entry"]) == entry
+
+
+def _compute(song: Song, data: Path) -> dict[str, torch.Tensor] | None:
+    """Spectrogram and labels, or None for a piece too short to be music."""
+    spectrogram = log_mel(read_audio(song.path))
+    frames = spectrogram.shape[1]
+    if song.labels == "none":
+        if frames < SHORTEST_PIECE * FRAMES_PER_SECOND:
+            return None
+        length = min(frames, SECONDS_PER_PIECE * FRAMES_PER_SECOND)
+        first = (frames - length) // 2
+        spectrogram = spectrogram[:, first : first + length]
+        frame_labels = np.full(length, labels.NOT_SUNG, dtype=np.uint8)
+    elif song.labels == "notes":
+        notes = labels.read_ultrastar(song.path.parent / "song.txt")
+        frame_labels = labels.from_notes(notes, frames)
+    else:
+        hand = data / "singing_labels.json"
+        frame_labels = labels.from_hand(hand, song.path.name, frames)
+    return {"log_mel": spectrogram.half().contiguous(), "labels": torch.from_numpy(frame_labels)}
+
+
+def main(argv: list[str] | None = None) -> None:
+    from tune_am.vocal.stages import stage_parser
+
+    parser = stage_parser(__doc__, data=True)
+    options = parser.parse_args(argv)
+    build_corpus(options.data, options.work, options.debian)
+
+
+if __name__ == "__main__":
+    from tune_am.vocal.stages import run_stage
+
+    run_stage(main)

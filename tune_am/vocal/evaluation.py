@@ -1,0 +1,95 @@
+"""How well a detector hears singing: predictions along songs, and their measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tune_am.vocal.corpus import Track
+from tune_am.vocal.labels import SUNG, UNCERTAIN
+from tune_am.vocal.melspec import FRAMES_PER_SECOND, excerpts
+
+HOP_FRAMES = 7  # a prediction every 0.1 s
+MEDIAN = 7  # predictions under the smoothing window: 0.7 s
+BATCH = 32  # excerpts at once; more only leaves the caches
+
+
+@dataclass(frozen=True)
+class Score:
+    """Measures on labelled predictions: area under the ROC curve, and errors at a threshold."""
+
+    auc: float
+    error: float
+    false_positives: float
+    false_negatives: float
+    predictions: int
+
+
+@torch.inference_mode()
+def logits(detector: nn.Module, log_mel: Tensor, hop: int = HOP_FRAMES) -> Tensor:
+    """Logits of singing along a song.
+
+    Args:
+        log_mel: ``[BANDS, frames]``.
+        hop: frames between predictions.
+
+    Returns:
+        ``[ceil(frames / hop)]``, prediction ``i`` for frame ``i * hop``.
+    """
+    centres = torch.arange(0, log_mel.shape[1], hop)
+    parts = [detector(excerpts(log_mel, part).float()) for part in centres.split(BATCH)]
+    return torch.cat(parts)
+
+
+def smoothed(values: Tensor, width: int = MEDIAN) -> Tensor:
+    """Running median of ``values: [n]`` over ``width`` neighbours, the ends repeated."""
+    if len(values) < width:
+        return values.median().expand_as(values).clone()
+    half = width // 2
+    ends = torch.cat([values[:1].expand(half), values, values[-1:].expand(half)])
+    return ends.unfold(0, width, 1).median(dim=1).values
+
+
+def labelled_logits(
+    detector: nn.Module, tracks: Sequence[Track], hop: int = HOP_FRAMES
+) -> tuple[Tensor, Tensor]:
+    """Smoothed logits and labels (1 = sung) of all frames somebody was certain about."""
+    values, labels = [], []
+    # The median spans the same 0.7 s whatever the hop; at a coarse hop there is nothing to smooth.
+    width = max(1, MEDIAN * HOP_FRAMES // hop) | 1
+    for track in tracks:
+        song = smoothed(logits(detector, track.log_mel, hop), width)
+        label = track.labels[::hop][: len(song)]
+        certain = label != UNCERTAIN
+        values.append(song[certain])
+        labels.append((label[certain] == SUNG).float())
+    return torch.cat(values), torch.cat(labels)
+
+
+def measure(values: Tensor, labels: Tensor, threshold: float = 0.0) -> Score:
+    """Scores logits ``[n]`` against labels ``[n]`` at a threshold on the logit."""
+    from sklearn.metrics import roc_auc_score
+
+    heard, sung = values > threshold, labels > 0.5
+    return Score(
+        auc=float(roc_auc_score(sung.numpy(), values.numpy())),
+        error=float((heard != sung).float().mean()),
+        false_positives=float((heard & ~sung).sum() / (~sung).sum().clamp_min(1)),
+        false_negatives=float((~heard & sung).sum() / sung.sum().clamp_min(1)),
+        predictions=len(values),
+    )
+
+
+def best_threshold(values: Tensor, labels: Tensor) -> float:
+    """Threshold on the logit with the fewest errors."""
+    candidates = torch.quantile(values, torch.linspace(0, 1, 401))
+    errors = ((values[None] > candidates[:, None]) != (labels[None] > 0.5)).float().mean(dim=1)
+    return float(candidates[errors.argmin()])
+
+
+def minutes(tracks: Sequence[Track]) -> float:
+    """Length of all songs together."""
+    return sum(len(track.labels) for track in tracks) / FRAMES_PER_SECOND / 60

@@ -1,0 +1,36 @@
+"""What the commands of the pack's build share: their options and their error line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tune_am.errors import UserError
+
+
+def stage_parser(description: str | None, data: bool = False) -> argparse.ArgumentParser:
+    """Parser with ``--work`` and, with ``data``, ``--data`` and ``--debian``."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--work", type=Path, required=True, help="folder for what the stages keep")
+    if data:
+        parser.add_argument("--data", type=Path, required=True, help="folder with sources.json")
+        parser.add_argument(
+            "--debian", type=Path, help="folder with the Debian packages (else downloaded)"
+        )
+    return parser
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Runs a command: a user's error is one line and exit status 2."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on where this one stopped", file=sys.stderr)
+        sys.exit(130)
