@@ -29,7 +29,8 @@ class Batches:
     def __init__(self, tracks: list[Track], width: int = FRAMES) -> None:
         self.width = width
         silence = torch.full((BANDS, width // 2 + 1), LOG_FLOOR, dtype=torch.float16)
-        pieces, pools = [silence], {"sung": {}, "between": {}, "instrumental": {}}
+        pieces = [silence]
+        pools: dict[str, dict[str, list[Tensor]]] = {"sung": {}, "between": {}, "instrumental": {}}
         offset = silence.shape[1]
         for track in tracks:
             kinds = {"sung": SUNG, "between": NOT_SUNG} if track.sung else {"instrumental": 0}
@@ -93,9 +94,7 @@ class Augmentation:
     mix_quietest: float = -2.0
 
 
-def augment(
-    x: Tensor, under: Tensor, setting: Augmentation, generator: torch.Generator
-) -> Tensor:
+def augment(x: Tensor, under: Tensor, setting: Augmentation, generator: torch.Generator) -> Tensor:
     """Stretches, shifts, filters, mixes and crops excerpts.
 
     Args:

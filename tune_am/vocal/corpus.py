@@ -9,10 +9,12 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from rich.progress import track
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tune_am.errors import UserError
@@ -34,6 +36,7 @@ class Track:
     source: str
     split: str
     sung: bool  # whether anybody sings in it at all
+    showable: bool  # whether its licence lets excerpts of it be shown
     log_mel: torch.Tensor
     labels: torch.Tensor
 
@@ -51,7 +54,8 @@ def build_corpus(data: Path, work: Path, debian: Path | None = None) -> None:
     folder = work / "corpus"
     folder.mkdir(parents=True, exist_ok=True)
     songs = list(find_songs(data, work, debian))
-    index, minutes = [], defaultdict(float)
+    index: list[dict[str, Any]] = []
+    minutes: defaultdict[str, float] = defaultdict(float)
     for song in track(songs, "songs"):
         if song.labels == "none" and minutes[song.source] >= MINUTES_PER_SOURCE:
             continue
@@ -91,7 +95,7 @@ def load_corpus(work: Path, *splits: str) -> list[Track]:
         if not splits or entry["split"] in splits:
             tensors = load_file(index.parent / entry["file"])
             facts = {key: entry[key] for key in ("name", "source", "split", "sung")}
-            tracks.append(Track(**facts, **tensors))
+            tracks.append(Track(**facts, showable=entry["excerpts"], **tensors))
     return tracks
 
 
@@ -104,8 +108,6 @@ def band_statistics(tracks: list[Track]) -> tuple[torch.Tensor, torch.Tensor]:
 def _cached(file: Path, entry: dict) -> bool:
     if not file.is_file():
         return False
-    from safetensors import safe_open
-
     with safe_open(file, "pt") as tensors:
         return json.loads(tensors.metadata()["entry"]) == entry
 

@@ -68,7 +68,8 @@ class Detector(nn.Module):
         for name in ("1", "2", "4", "5"):
             norm = self.get_submodule(f"norm{name}")
             if isinstance(norm, nn.BatchNorm2d):
-                assert norm.running_mean is not None and norm.running_var is not None
+                assert norm.running_mean is not None
+                assert norm.running_var is not None
                 scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
                 state[f"conv{name}.weight"] *= scale[:, None, None, None]
                 bias = state[f"conv{name}.bias"]

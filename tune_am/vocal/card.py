@@ -1,0 +1,116 @@
+"""The pack's data card: what it is for, what it learned from, how good it is, its limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PICTURE = "samples.png"
+
+
+def data_card(about: dict[str, Any]) -> str:
+    """Markdown text of the card, every number taken from the entries of ``pack.json``."""
+    detector, gan = about["metrics"]["detector"], about["metrics"]["gan"]
+    training, spent = about["training"], about["corpus_minutes"]
+    return f"""# The vocal pack
+
+A classifier that hears whether somebody sings in a 1.6 s excerpt of music, and a generator that
+draws such excerpts: what `python -m tune_am.search --neuron vocal` explains by default.
+
+## Intended use
+
+Research on explanations of neural networks, activation maximisation above all. It is no tool to
+decide anything about people or recordings, and the generator makes log-mel excerpts, no music.
+
+## What is in it
+
+| file | what |
+|---|---|
+| `pack.json` | shapes, units, layers, neurons, sources, training, measures, sha256 of every file |
+| `classifier.safetensors` | the detector of Schlüter & Grill (2015), published size, float16 |
+| `generator.safetensors` | 1-D convolutional generator, latent of 128, float16 |
+| `reference.safetensors` | activations of all layers on held-out excerpts, float16 |
+| `{PICTURE}` | real excerpts and random samples of the generator |
+
+Input: log-mel `[80, 115]`; 22 050 Hz, window 1024, hop 315, 27.5-8000 Hz, log of max(x, 1e-7).
+Convolutions' activations are averaged over positions; all are taken before the non-linearity.
+
+## Sources
+
+Splits are by artist, but for `marsshooter`, whose test songs share their singer with training
+songs and are reported apart. Of pieces without singing, a tenth each is kept for validation and
+test, chosen by the hash of their name; at most 90 s of a piece and about 20 minutes of a source
+are used. Minutes: {spent["train"]} training, {spent["valid"]} validation, {spent["test"]} test.
+`wesnoth` is left out: some of its pieces have choirs and no list says which.
+
+{_sources(about["sources"])}
+
+Labels: karaoke notes joined over gaps under 0.35 s; the 0.1 s before and the 0.5 s after a phrase
+are uncertain and used nowhere. Hand-made labels for `marsshooter`.
+
+## Training
+
+Detector: {training["detector"]["steps"]} steps of {training["detector"]["batch"]} excerpts (half
+sung, a quarter from between the phrases of the same songs, a quarter without any singing), AdamW,
+one-cycle, batch normalisation folded into the convolutions afterwards. Augmentation: time stretch,
+band shift, gain, one smooth filter, other music mixed under. Weights: best on validation.
+
+GAN: {training["gan"]["steps"]} steps of {training["gan"]["batch"]} excerpts (half sung) in
+{training["gan"]["seconds"] / 60:.0f} minutes on one busy core; hinge loss, spectral normalisation,
+an average of the generator's weights.
+
+    {training["command"]}
+
+## Measures
+
+Held-out songs, smoothed by a median over 0.7 s; threshold chosen on the validation songs.
+
+| songs | area under ROC | error | false alarms | misses | minutes |
+|---|---|---|---|---|---|
+{_row("validation", detector["valid"])}
+{_row("test: artists never heard", detector["test"])}
+{_row("test: new songs of a known singer", detector["singer_known"])}
+
+On {detector["instrumental"]["minutes"]:.0f} minutes of other music without singing,
+{detector["instrumental"]["false_positives"]:.1%} of the predictions are false alarms.
+
+Of {gan["samples"]} random samples of the generator, the detector hears
+{gan["heard_as_singing"]:.0%} as singing.
+
+![samples]({PICTURE})
+
+## Limits
+
+Few singers: one sings most of the training songs, a second most of the rest; almost all in
+English or Hungarian, pop and metal. What the detector does with rap, growl, choirs or speech has
+not been measured. The generator is rough: blurred harmonics beside real excerpts.
+
+## Licence
+
+The weights and reference activations are offered under {about["licence"]["weights"]}, because part
+of the sung training songs is NC; the code is {about["licence"]["code"]}. The real excerpts in the
+picture come from sources marked "shown": CC-BY-SA recordings.
+"""
+
+
+def _sources(sources: list[dict[str, Any]]) -> str:
+    lines = ["| source | of | role | split | licence | shown |", "|---|---|---|---|---|---|"]
+    for source in sources:
+        split = source.get("split", "by piece")
+        lines.append(
+            "| {id} | {by} | {role} | {split} | {licence} | {shown} |".format(
+                id=source["id"],
+                by=source.get("artist") or f"Debian package {source.get('debian', '-')}",
+                role=source["role"].replace("_", " "),
+                split=split if isinstance(split, str) else "by song",
+                licence=source["licence"],
+                shown="yes" if source.get("excerpts") else "no",
+            )
+        )
+    return "\n".join(lines)
+
+
+def _row(name: str, score: dict[str, float]) -> str:
+    return (
+        f"| {name} | {score['auc']:.3f} | {score['error']:.1%} | {score['false_positives']:.1%} "
+        f"| {score['false_negatives']:.1%} | {score['minutes']:.1f} |"
+    )

@@ -1,0 +1,73 @@
+"""What the detector does on songs it was not trained on: its measures, and the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from torch import Tensor, nn
+
+from tune_am.am.reference import collect
+from tune_am.vocal import evaluation
+from tune_am.vocal.corpus import Track, load_corpus
+from tune_am.vocal.evaluation import BATCH
+
+LAYERS = ("conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9")
+
+# Frames from one reference excerpt to the next: songs with singing are few and give one every
+# 0.5 s, so that the most exciting ones do not all overlap; instrumental pieces one every second.
+SUNG_HOP, INSTRUMENTAL_HOP = 35, 70
+
+
+def reference(detector: nn.Module, work: Path) -> dict[str, Tensor]:
+    """Activations of the excerpts of all validation and test songs: layer -> [excerpts, units]."""
+    tracks = load_corpus(work, "valid", "test")
+    batches = track(list(_batches(tracks)), "reference")
+    return {k: v.half() for k, v in collect(detector, LAYERS, batches).items()}
+
+
+def _batches(tracks: Sequence[Track]) -> Iterator[Tensor]:
+    for song in tracks:
+        hop = SUNG_HOP if song.sung else INSTRUMENTAL_HOP
+        for centres in torch.arange(0, len(song.labels), hop).split(BATCH):
+            yield song.excerpts(centres)
+
+
+def detector_metrics(detector: nn.Module, work: Path) -> dict[str, dict[str, float]]:
+    """Measures on held-out songs, at the threshold chosen on the validation songs.
+
+    Groups: ``valid``; ``test`` (songs of artists never heard in training);
+    ``singer_known`` (new songs of a singer of training songs); ``instrumental`` (no singing:
+    errors are false alarms, there is no curve to take an area under).
+    """
+    groups: dict[str, list[Track]] = {
+        "test": [],
+        "valid": load_corpus(work, "valid"),
+        "singer_known": [],
+        "instrumental": [],
+    }
+    for song in load_corpus(work, "test"):
+        if song.source == "marsshooter":
+            groups["singer_known"].append(song)
+        elif song.source.startswith("ultrastar"):
+            groups["test"].append(song)
+        else:
+            groups["instrumental"].append(song)
+    heard = {
+        name: evaluation.labelled_logits(detector, tracks)
+        for name, tracks in track(groups.items(), "detector's measures")
+    }
+    threshold = evaluation.best_threshold(*heard["valid"])
+    metrics = {}
+    for name, (values, labels) in heard.items():
+        if name == "instrumental":
+            alarms = float((values > threshold).float().mean())
+            metrics[name] = {"false_positives": alarms, "predictions": float(len(values))}
+        else:
+            metrics[name] = asdict(evaluation.measure(values, labels, threshold))
+        metrics[name]["minutes"] = evaluation.minutes(groups[name])
+    metrics["valid"]["threshold"] = threshold
+    return metrics

@@ -1,0 +1,90 @@
+"""What the generator draws: its samples beside real excerpts, and their simplest measures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tune_am.vocal.corpus import load_corpus
+from tune_am.vocal.labels import NOT_SUNG, SUNG
+from tune_am.vocal.melspec import FRAMES, FRAMES_PER_SECOND, HIGHEST_HZ, LOWEST_HZ
+from tune_am.vocal.nets import Generator
+
+COLUMNS = 6
+
+
+@torch.inference_mode()
+def draw_samples(generator: Generator, n: int, seed: int = 0) -> Tensor:
+    """``[n, BANDS, FRAMES]`` log-mel samples of the generator."""
+    z = torch.randn(n, generator.latent, generator=torch.Generator().manual_seed(seed))
+    return torch.cat([generator(part) for part in z.split(32)])
+
+
+def share_heard_as_singing(detector: nn.Module, samples: Tensor) -> float:
+    """Share of samples ``[n, BANDS, FRAMES]`` above the detector's threshold of 0.5."""
+    with torch.inference_mode():
+        logits = torch.cat([detector(part) for part in samples.split(32)])
+    return float((logits > 0).float().mean())
+
+
+def real_excerpts(work: Path, n: int, sung: bool, seed: int = 0) -> Tensor:
+    """``[n, BANDS, FRAMES]`` from recordings whose licence lets excerpts be shown."""
+    tracks = [track for track in load_corpus(work) if track.showable and track.sung]
+    label = SUNG if sung else NOT_SUNG
+    draws = torch.Generator().manual_seed(seed)
+    chosen: list[Tensor] = []
+    while len(chosen) < n:
+        track = tracks[int(torch.randint(len(tracks), (), generator=draws))]
+        frames = track.frames(label)
+        if len(frames):
+            chosen.append(
+                track.excerpts(frames[torch.randint(len(frames), (1,), generator=draws)])[0]
+            )
+    return torch.stack(chosen)
+
+
+def picture(path: Path, rows: dict[str, Tensor]) -> None:
+    """Draws rows of log-mel excerpts ``{title: [n, BANDS, FRAMES]}`` on one colour scale as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.1 * COLUMNS, 1.75 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), COLUMNS, sharex=True, sharey=True)
+    values = torch.cat([excerpts[:COLUMNS].flatten() for excerpts in rows.values()])
+    low, high = torch.quantile(values, torch.tensor([0.01, 0.995])).tolist()
+    ticks, names = _frequency_ticks()
+    image = None
+    for line, (title, excerpts) in zip(axes, rows.items(), strict=True):
+        for axis, excerpt in zip(line, excerpts, strict=False):
+            image = axis.imshow(
+                excerpt.numpy(),
+                origin="lower",
+                aspect="auto",
+                cmap="magma",
+                vmin=low,
+                vmax=high,
+                extent=(0, FRAMES / FRAMES_PER_SECOND, 0, excerpt.shape[0]),
+            )
+            axis.set_yticks(ticks, names)
+        line[0].set_ylabel(f"{title}\nHz", fontsize=8)
+    for axis in axes[-1]:
+        axis.set_xlabel("seconds", fontsize=8)
+    for axis in axes.flat:
+        axis.tick_params(labelsize=7)
+    assert image is not None
+    figure.colorbar(image, ax=axes, label="log magnitude", fraction=0.02)
+    FigureCanvasAgg(figure).print_png(path)
+
+
+def _frequency_ticks() -> tuple[list[float], list[str]]:
+    """Band positions of round frequencies on the mel axis."""
+
+    def mel(hertz: Tensor) -> Tensor:
+        return 2595 * torch.log10(1 + hertz / 700)
+
+    hertz = torch.tensor([250.0, 1000.0, 2500.0, 6000.0])
+    low, high = mel(torch.tensor([LOWEST_HZ, HIGHEST_HZ]))
+    positions = (mel(hertz) - low) / (high - low) * 81 - 1
+    return positions.tolist(), [f"{value:.0f}" for value in hertz]
