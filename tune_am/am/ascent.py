@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.layout import laid_out
 from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.prior import Prior
 from tune_am.am.settings import Settings
@@ -19,8 +20,19 @@ SIGNS = {"max": 1.0, "min": -1.0}
 # starts is no place where a prior still means anything.
 EXPLODED_RMS = 1e3
 
+# The tensors of an ascent that are its state, the optimiser's apart.
+_STATE = (
+    "latents",
+    "kept_latents",
+    "kept_activations",
+    "start_activations",
+    "diverged",
+    "_last_good",
+    "_pulled",
+)
+
 # Starts advanced at once on a CPU, where the caches decide (bench/batch.py).
-CPU_CHUNK = 16
+CPU_CHUNK = 8
 
 
 def default_chunk(device: torch.device, starts: int) -> int:
@@ -38,7 +50,7 @@ class Ascent:
 
     A start is frozen and marked `diverged` when its activation or gradient is not finite or its
     latent explodes (`EXPLODED_RMS`); its latent stays the last good one, its kept example stays
-    valid. The networks are put in evaluation mode and their weights frozen.
+    valid. The networks, already on `device`, are put in evaluation mode and their weights frozen.
 
     latents, kept_latents: [n, *latent_shape]. kept_activations, start_activations: [n]; before the
     first step the former are -sign * inf and the latter NaN. sample_steps: evaluations done.
@@ -61,12 +73,15 @@ class Ascent:
         if starts < 1:
             raise UserError(f"starts={starts} is not allowed: an ascent needs at least one start")
         device = torch.device(device)
-        self._prior = _frozen(prior, device)
-        self._tap = Tap(_frozen(classifier, device), [neuron.layer])
-        self._neuron = neuron
-        self._settings = settings
+        self.neuron, self.direction = neuron, direction
         self._sign = SIGNS[direction]
-        self._chunk = chunk or default_chunk(device, starts)
+        self._settings = settings
+        self._prior = _frozen(prior)
+        classifier = _frozen(classifier)
+        if device.type == "cpu":
+            classifier = laid_out(classifier)
+        self._tap = Tap(classifier, [neuron.layer])
+        self._chunk = default_chunk(device, starts) if chunk is None else chunk
         self._transform = Transform(settings.jitter, settings.gain)
         # All draws are the CPU's, and are for all starts at once: neither the device nor the chunk
         # changes them.
@@ -105,9 +120,7 @@ class Ascent:
         activation = torch.full_like(self.kept_activations, torch.nan)
         gradient = torch.full_like(self.latents, torch.nan)
         active = torch.nonzero(~self.diverged).flatten()
-        for rows in active.tensor_split(-(-len(active) // self._chunk) or 1):
-            if len(rows) == 0:
-                continue
+        for rows in _even_chunks(active, self._chunk):
             z = self.latents[rows].requires_grad_()
             x = self._prior(z)
             if self._transform.is_identity:
@@ -122,7 +135,7 @@ class Ascent:
         return activation, gradient
 
     def _activation(self, x: Tensor) -> Tensor:
-        return self._tap(x)[self._neuron.layer][:, self._neuron.unit]
+        return self._tap(x)[self.neuron.layer][:, self.neuron.unit]
 
     def _judge(self, activation: Tensor, gradient: Tensor) -> None:
         """Freeze the starts that went wrong, keep the examples that are new bests."""
@@ -170,18 +183,14 @@ class Ascent:
             getattr(self, name).copy_(state[name])
         self.step, self.sample_steps = state["step"], state["sample_steps"]
         self._random.set_state(state["random"])
-        self._optimizer.load_state_dict(state["optimizer"])
+        # Copied, or the optimiser would go on writing into `state`.
+        self._optimizer.load_state_dict(_cloned(state["optimizer"]))
 
 
-_STATE = (
-    "latents",
-    "kept_latents",
-    "kept_activations",
-    "start_activations",
-    "diverged",
-    "_last_good",
-    "_pulled",
-)
+def _even_chunks(rows: Tensor, most: int) -> tuple[Tensor, ...]:
+    """`rows` in as few chunks of at most `most` as will do, of like size: no costly rest of one."""
+    chunks = -(-len(rows) // most)
+    return rows.tensor_split(chunks) if chunks else ()
 
 
 def learning_rate(settings: Settings, step: int) -> float:
@@ -196,8 +205,8 @@ def _optimizer(settings: Settings, latents: Tensor) -> torch.optim.Optimizer:
     return torch.optim.Adam([latents], lr=settings.lr)
 
 
-def _frozen(network: nn.Module, device: torch.device) -> Any:
-    return network.to(device).eval().requires_grad_(False)
+def _frozen(network: nn.Module) -> nn.Module:
+    return network.eval().requires_grad_(False)
 
 
 def _rms(z: Tensor) -> Tensor:

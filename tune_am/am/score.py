@@ -31,16 +31,14 @@ DIVERGED_PENALTY = 1e6
 DIVERGED_FROM = 0.5
 
 
-def score(
-    ascent: Ascent, pack: Pack, neuron: Neuron, direction: str, target: Target
-) -> dict[str, float]:
+def score(ascent: Ascent, pack: Pack, target: Target) -> dict[str, float]:
     """Metrics of the examples that `ascent` keeps now, all finite whatever happened to the starts.
 
     Starts whose activation was never finite have no example and are left out.
     """
     valid = torch.isfinite(ascent.kept_activations)
     kept = ascent.kept_activations[valid]
-    improved = SIGNS[direction] * (kept - ascent.start_activations[valid]) > 0
+    improved = SIGNS[ascent.direction] * (kept - ascent.start_activations[valid]) > 0
     metrics = {
         STEP: ascent.step,
         ACTIVATION_FID_NOW: DIVERGED_PENALTY,
@@ -56,7 +54,7 @@ def score(
     inputs = inputs_of(pack, ascent.kept_latents[valid])
     return metrics | {
         ACTIVATION_FID_NOW: frechet_distance(kept, target.activations),
-        LAYER_FID: frechet_distance(before_of(pack, neuron, inputs), target.before),
+        LAYER_FID: frechet_distance(before_of(pack, ascent.neuron, inputs), target.before),
         ACTIVATION_MEAN: float(kept.mean()),
         PAIRWISE_DISTANCE: pairwise_distance(inputs),
     }

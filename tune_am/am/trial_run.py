@@ -67,9 +67,7 @@ class TrialRun:
             raise ValueError(f"the trial is at step {self.step} already, not before {step}")
         begun = time.perf_counter()
         self.ascent.advance(step - self.step)
-        metrics = score.score(
-            self.ascent, self._pack, self.neuron, self._plan.direction, self._target
-        )
+        metrics = score.score(self.ascent, self._pack, self._target)
         self._seconds += time.perf_counter() - begun
         now = metrics[score.ACTIVATION_FID_NOW]
         if self.best is None or now < self.best.activation_fid:

@@ -1,0 +1,236 @@
+"""The ascent does what its formula says: closed forms, an independent loop, hopeless starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tune_am.am.ascent import EXPLODED_RMS, Ascent, learning_rate
+from tune_am.am.pack import Pack
+from tune_am.am.settings import Settings
+from tune_am.errors import UserError
+
+from .toys import UNIT, WEIGHT, Cliff, IdentityPrior, Linear, Rectified, ascend
+
+W = torch.tensor(WEIGHT)
+
+
+@pytest.fixture(scope="module")
+def pack(tiny_pack: Path) -> Pack:
+    return Pack.load(tiny_pack)
+
+
+def ascent_on(pack: Pack, neuron: str, settings: Settings, direction: str = "max") -> Ascent:
+    return Ascent(
+        pack.prior, pack.classifier, pack.neuron(neuron), settings, 5, 3, direction, chunk=2
+    )
+
+
+@pytest.mark.parametrize("direction", ["max", "min"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(optimizer="adam", lr=0.05, l2=0.25),
+        Settings(optimizer="sgd", momentum=0.0, lr=0.2, l2=0.25),
+        Settings(optimizer="sgd", momentum=0.8, lr=0.2, l2=0.25),
+        Settings(optimizer="sgd", momentum=0.8, lr=0.5, l2=0.25, schedule="inverse_sqrt"),
+    ],
+    ids=lambda s: f"{s.optimizer}-{s.momentum}-{s.schedule}",
+)
+def test_settles_on_the_optimum_of_a_quadratic(settings: Settings, direction: str) -> None:
+    ascent = ascend(Linear(), settings, 400, direction=direction)
+    sign = 1 if direction == "max" else -1
+    optimum = sign * W / (2 * settings.l2)
+    torch.testing.assert_close(ascent.latents, optimum.expand(6, 3), atol=2e-3, rtol=0)
+
+
+def test_normalised_gradient_settles_on_the_optimum_of_the_scaled_activation() -> None:
+    settings = Settings(optimizer="sgd", momentum=0.0, lr=0.2, l2=0.25, normalize_grad=True)
+    for scale in (1e-25, 1.0, 1e25):  # whatever the neuron's own scale, also where squares overflow
+        weight = tuple(scale * w for w in WEIGHT)
+        ascent = ascend(Linear(weight), settings, 150)
+        optimum = W / W.square().mean().sqrt() / (2 * settings.l2)
+        torch.testing.assert_close(ascent.latents, optimum.expand(6, 3), atol=1e-3, rtol=0)
+
+
+def conv4_by_hand(pack: Pack, x: Tensor) -> Tensor:
+    """The mean over positions of unit 5 of conv4, written out layer by layer."""
+    net = pack.classifier
+    x = ((x - net.mean[:, None]) / net.std[:, None])[:, None]
+    x = F.leaky_relu(net.conv2(F.leaky_relu(net.conv1(x), 0.01)), 0.01)
+    return net.conv4(F.max_pool2d(x, 3))[:, 5].mean((1, 2))
+
+
+def one_by_one(
+    pack: Pack, starts: Tensor, settings: Settings, steps: int, sign: float, activation
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Latents, kept latents and kept activations by a plain loop over single starts."""
+    rows = []
+    for start in starts:
+        z = start.clone()[None].requires_grad_()
+        rule = (
+            torch.optim.SGD([z], settings.lr, momentum=settings.momentum)
+            if settings.optimizer == "sgd"
+            else torch.optim.Adam([z], settings.lr)
+        )
+        decay = torch.optim.lr_scheduler.LambdaLR(
+            rule, lambda t: (1 + t) ** -0.5 if settings.schedule == "inverse_sqrt" else 1.0
+        )
+        kept, best = None, None
+        for _ in range(steps):
+            a = activation(pack, pack.prior(z))
+            if best is None or sign * a.item() > sign * best:
+                kept, best = z.detach().clone(), a.item()
+            rule.zero_grad()
+            (-sign * a.sum() + settings.l2 * z.square().sum()).backward()
+            rule.step()
+            decay.step()
+        rows.append((z.detach()[0], kept[0], torch.tensor(best)))
+    latents, kept, best = (torch.stack(column) for column in zip(*rows, strict=True))
+    return latents, kept, best
+
+
+@pytest.mark.parametrize(
+    ("neuron", "direction", "settings"),
+    [
+        ("vocal", "max", Settings(lr=0.1, l2=0.01)),
+        ("vocal", "min", Settings(lr=0.05, l2=0.5, optimizer="sgd", momentum=0.5)),
+        ("conv4:5", "max", Settings(lr=0.2, l2=0.0, schedule="inverse_sqrt")),
+        ("conv4:5", "min", Settings(lr=0.02, l2=0.1, optimizer="sgd", schedule="inverse_sqrt")),
+    ],
+)
+def test_equals_a_plain_loop_over_single_starts(
+    pack: Pack, neuron: str, direction: str, settings: Settings
+) -> None:
+    ascent = ascent_on(pack, neuron, settings, direction)
+    starts = ascent.latents.clone()
+    ascent.advance(7)
+
+    def by_hand(pack: Pack, x: Tensor) -> Tensor:
+        return pack.classifier(x) if neuron == "vocal" else conv4_by_hand(pack, x)
+
+    sign = 1.0 if direction == "max" else -1.0
+    latents, kept, best = one_by_one(pack, starts, settings, 7, sign, by_hand)
+    torch.testing.assert_close(ascent.latents, latents, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(ascent.kept_latents, kept, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(ascent.kept_activations, best, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(latents, starts, atol=1e-2)
+
+
+def test_minimising_is_maximising_the_negated_activation() -> None:
+    settings = Settings(lr=0.3, l2=0.1)
+    down = ascend(Linear(), settings, 20, direction="min")
+    up = ascend(Linear(tuple(-w for w in WEIGHT)), settings, 20)
+    assert torch.equal(down.latents, up.latents)
+    assert torch.equal(down.kept_latents, up.kept_latents)
+    assert torch.equal(down.kept_activations, -up.kept_activations)
+
+
+@pytest.mark.parametrize("direction", ["max", "min"])
+def test_kept_examples_are_the_best_clean_ones_so_far(pack: Pack, direction: str) -> None:
+    settings = Settings(lr=0.5, l2=0.5, jitter=20, gain=1.0)
+    ascent = ascent_on(pack, "vocal", settings, direction)
+    sign = 1 if direction == "max" else -1
+    seen = []
+    for _ in range(8):
+        with torch.no_grad():
+            seen.append(sign * pack.classifier(pack.prior(ascent.latents)))
+        ascent.advance(1)
+        best = torch.stack(seen).max(0).values
+        torch.testing.assert_close(sign * ascent.kept_activations, best, atol=1e-4, rtol=1e-5)
+    with torch.no_grad():
+        kept = sign * pack.classifier(pack.prior(ascent.kept_latents))
+    torch.testing.assert_close(kept, best, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(sign * ascent.start_activations, seen[0], atol=1e-4, rtol=1e-5)
+
+
+def test_jitter_changes_the_way_and_not_the_starts(pack: Pack) -> None:
+    calm, shaken = (ascent_on(pack, "vocal", Settings(lr=0.1, jitter=jitter)) for jitter in (0, 10))
+    assert torch.equal(calm.latents, shaken.latents)
+    for ascent in (calm, shaken):
+        ascent.advance(3)
+    assert not torch.allclose(calm.latents, shaken.latents, atol=1e-3)
+
+
+def test_a_start_without_an_answer_is_frozen_and_leaves_the_others_alone() -> None:
+    settings = Settings(lr=0.1, l2=0.01, init_scale=0.5)
+    cliff, free = ascend(Cliff(), settings, 0, layer="cliff"), ascend(Linear(), settings, 0)
+    fell_at: dict[int, Tensor] = {}
+    for _ in range(17):
+        before = cliff.latents.clone()
+        cliff.advance(1)
+        free.advance(1)
+        for row in torch.nonzero(cliff.diverged).flatten().tolist():
+            fell_at.setdefault(row, before[row])
+    assert 0 < cliff.diverged.sum() < 6, "the test needs some of each"
+    assert torch.isfinite(cliff.latents).all()
+    assert (cliff.latents[cliff.diverged, 0] <= 2).all()
+    # The step before the one that asked beyond the cliff is the last good latent, and was kept.
+    assert torch.equal(cliff.kept_latents[cliff.diverged], cliff.latents[cliff.diverged])
+    alive = ~cliff.diverged
+    assert torch.equal(cliff.latents[alive], free.latents[alive])
+    assert torch.equal(cliff.kept_activations[alive], free.kept_activations[alive])
+
+
+def test_exploding_starts_stay_where_they_were() -> None:
+    ascent = ascend(Linear(), Settings(lr=1e6, optimizer="sgd", l2=0.0), 0)
+    starts = ascent.latents.clone()
+    ascent.advance(3)
+    assert ascent.diverged.all()
+    assert not ascent.dead.any()
+    assert torch.equal(ascent.latents, starts)
+    assert torch.equal(ascent.kept_latents, starts)
+    assert torch.equal(ascent.kept_activations, ascent.start_activations)
+    assert ascent.sample_steps == 6  # frozen starts cost nothing
+
+
+def test_starts_far_out_are_no_divergence_below_the_bound() -> None:
+    ascent = ascend(Linear(), Settings(init_scale=EXPLODED_RMS / 10, lr=1.0), 5)
+    assert not ascent.diverged.any()
+
+
+def test_a_start_that_never_had_an_answer_keeps_nothing() -> None:
+    ascent = ascend(Cliff(), Settings(init_scale=4.0), 2, layer="cliff", starts=40)
+    assert 0 < ascent.diverged.sum() < 40
+    assert torch.equal(torch.isfinite(ascent.kept_activations), ~ascent.diverged)
+    assert (ascent.kept_activations[ascent.diverged] == -torch.inf).all()
+
+
+def test_starts_without_a_gradient_are_dead() -> None:
+    settings = Settings(lr=0.01, l2=0.0)
+    assert ascend(Rectified(-100.0), settings, 0, layer="rectified").dead.sum() == 0
+    flat = ascend(Rectified(-100.0), settings, 3, layer="rectified")
+    assert flat.dead.all()
+    assert not flat.diverged.any()
+    some = ascend(Rectified(0.0), settings, 3, layer="rectified")
+    assert torch.equal(some.dead, some.start_activations == 0)
+    assert 0 < some.dead.sum() < 6
+
+
+def test_networks_are_frozen_and_deterministic() -> None:
+    class Dropped(Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.unit(F.dropout(x, 0.5, self.training))
+
+    classifier: nn.Module = Dropped().train()
+    ascent = ascend(classifier, Settings(), 3)
+    assert not classifier.training
+    assert not any(weight.requires_grad for weight in classifier.parameters())
+    assert torch.equal(classifier.unit.weight[0], W)  # type: ignore[union-attr, index]
+    torch.testing.assert_close(ascent.latents, ascend(Linear(), Settings(), 3).latents)
+
+
+def test_learning_rate_does_not_know_the_horizon() -> None:
+    constant, falling = Settings(lr=0.4), Settings(lr=0.4, schedule="inverse_sqrt")
+    assert [learning_rate(constant, t) for t in (0, 99)] == [0.4, 0.4]
+    assert [learning_rate(falling, t) for t in (0, 3, 99)] == [0.4, 0.2, pytest.approx(0.04)]
+
+
+@pytest.mark.parametrize(("starts", "direction"), [(0, "max"), (2, "up")])
+def test_refuses_what_makes_no_sense(starts: int, direction: str) -> None:
+    with pytest.raises(UserError, match=r"starts=0|'up'.*max, min"):
+        Ascent(IdentityPrior(), Linear(), UNIT, Settings(), starts, 0, direction)
