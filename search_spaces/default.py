@@ -1,0 +1,40 @@
+"""Every setting, around what is known to work."""
+
+# The published winners (arXiv 1904.09533) as far as they are settings: lr and l2. Then the house's
+# own default.
+_PLAIN = {
+    "optimizer": "adam",
+    "penalty": True,
+    "schedule": "constant",
+    "init_scale": 1.0,
+    "truncate": False,
+    "normalize_grad": False,
+    "jitter": 0,
+    "gain": 0.0,
+}
+POINTS = [
+    {**_PLAIN, "lr": 0.01, "l2": 0.001},
+    {**_PLAIN, "lr": 0.001, "l2": 0.1},
+    {**_PLAIN, "lr": 0.01, "l2": 0.1},
+    {**_PLAIN, "lr": 0.05, "l2": 0.1},
+]
+
+
+def space(trial):
+    settings = {
+        "lr": trial.suggest_float("lr", 1e-3, 1.0, log=True),
+        "l2": 0.0,
+        "optimizer": trial.suggest_categorical("optimizer", ["adam", "sgd"]),
+        "schedule": trial.suggest_categorical("schedule", ["constant", "inverse_sqrt"]),
+        "init_scale": trial.suggest_float("init_scale", 0.25, 1.5),
+        "normalize_grad": trial.suggest_categorical("normalize_grad", [False, True]),
+        "jitter": trial.suggest_int("jitter", 0, 4),
+        "gain": trial.suggest_float("gain", 0.0, 0.5, step=0.1),
+    }
+    if trial.suggest_categorical("penalty", [True, False]):
+        settings["l2"] = trial.suggest_float("l2", 1e-4, 1.0, log=True)
+    if settings["optimizer"] == "sgd":
+        settings["momentum"] = trial.suggest_float("momentum", 0.0, 0.95)
+    if trial.suggest_categorical("truncate", [False, True]):
+        settings["truncation"] = trial.suggest_float("truncation", 0.5, 2.5)
+    return settings

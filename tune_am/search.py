@@ -1,0 +1,37 @@
+"""The main command: hunt the best settings for a neuron.
+
+python -m tune_am.search --neuron vocal
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+
+from tune_am.errors import UserError
+from tune_am.tuning.config import parse
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status: 0, 1 when no trial succeeded, 2 for what the user can mend,
+    130 when stopped by Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        config, given = parse(arguments)
+        from tune_am.tuning.session import search  # seconds of imports, after the cheap checks
+
+        return search(config, given, shlex.join(["python", "-m", "tune_am.search", *arguments]))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""What is said of a search: on the screen, in MLflow, in the run folder."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from tune_am import __version__
+from tune_am.tuning import tracking
+from tune_am.tuning.job import Job
+
+
+def asked(job: Job) -> dict[str, Any]:
+    """What search.json keeps: enough to go on, and to say what was run."""
+    config = {**job.config.to_dict(), "resume": None}
+    about = {"id": job.id, "pack_hash": job.pack.hash, "versions": versions()}
+    return {"config": config, "command": job.command, **about}
+
+
+def versions() -> dict[str, str]:
+    """What the numbers of a search depend on."""
+    names = ("torch", "numpy", "ray", "optuna", "mlflow")
+    return {
+        "tune_am": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
+
+
+def params(job: Job) -> dict[str, Any]:
+    plan = job.budget.plan
+    return {
+        "neuron": plan.neuron,
+        "direction": plan.direction,
+        "pack": job.pack.name,
+        "space": job.space.name,
+        "trials": job.budget.trials,
+        "starts": plan.starts,
+        "report_points": ",".join(map(str, plan.report_points)),
+        "seed": plan.seed,
+        "device": plan.device,
+        "workers": job.budget.workers,
+    }
+
+
+def tags(job: Job) -> dict[str, Any]:
+    return {
+        "pack.hash": job.pack.hash,
+        "space.source": job.space.source[:5000],  # as long as MLflow lets a tag be
+        "command": job.command,
+        "folder": str(job.folder.path),
+        **{f"version.{name}": number for name, number in versions().items()},
+    }
+
+
+def metrics(content: dict[str, Any]) -> dict[str, float]:
+    """The search's own metrics in MLflow."""
+    values = {"trials": content["trials_total"], "seconds": content["seconds"]}
+    values["stopped_early"] = content["trials_stopped_early"]
+    rows = {"best": content["best"], **content["controls"]}
+    for name, row in rows.items():
+        if row is not None:
+            values[f"{name}.activation_fid"] = row["activation_fid"]
+            if row["ci95"] is not None:
+                values[f"{name}.ci95_low"], values[f"{name}.ci95_high"] = row["ci95"]
+    return {name: float(value) for name, value in values.items()}
+
+
+def facts(job: Job, log: tracking.Tracking, dashboard: str | None) -> dict[str, Any]:
+    return {
+        **params(job),
+        "folder": str(job.folder.path),
+        "dashboard": dashboard,
+        "tracking_uri": log.uri,
+        "run_id": log.run_id,
+    }
+
+
+def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
+    plan, budget = job.budget.plan, job.budget
+    stops = "" if job.space.early_stopping else ", none stopped early"
+    limit = f", at most {job.config.time_budget:.0f} s" if job.config.time_budget else ""
+    rows = {
+        "pack": f"{job.pack.name} ({job.pack.path})",
+        "neuron": f"{plan.neuron}, {plan.direction}imised",
+        "space": job.space.name,
+        "device": f"{plan.device}, {budget.workers} at a time",
+        "budget": f"{budget.trials} trials of {plan.starts} starts, scored at steps "
+        f"{', '.join(map(str, plan.report_points))}{stops}{limit}",
+        "run folder": str(job.folder.path),
+        "Ray dashboard": dashboard or "none (pip install 'ray[default]')",
+        "MLflow": tracking.ui_command(log.uri),
+    }
+    return "\n".join(f"{name:14} {value}" for name, value in rows.items()) + "\n"
+
+
+def closing(job: Job, log: tracking.Tracking) -> str:
+    folder = job.folder
+    examples = f"\nExamples: {folder.best}" if folder.best.exists() else ""
+    return f"\nResult:   {folder.result}{examples}\nMLflow:   {tracking.ui_command(log.uri)}"

@@ -1,0 +1,69 @@
+"""How much a search spends."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+
+import torch
+
+from tune_am.am.plan import Plan, report_points
+from tune_am.errors import UserError
+from tune_am.tuning.config import SearchConfig
+from tune_am.tuning.defaults import CPU, GPU, WORKERS_PER_GPU
+from tune_am.tuning.space import Space
+
+
+@dataclass(frozen=True)
+class Budget:
+    """trials: settings to try. workers: trials at a time. share: of a GPU, for each worker."""
+
+    trials: int
+    workers: int
+    plan: Plan
+    share: float = 0.0
+
+
+def device_of(name: str) -> str:
+    """ "cpu" or "cuda" for what --device says."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise UserError("--device cuda: PyTorch sees no GPU here; use --device cpu")
+    return "cuda" if available and name != "cpu" else "cpu"
+
+
+def budget_for(config: SearchConfig, space: Space, neuron: str) -> Budget:
+    """What the command line says, else the space, else the device's defaults."""
+    device = device_of(config.device)
+    defaults = GPU if device == "cuda" else CPU
+    if space.report_points is None:
+        max_steps = config.max_steps or defaults.max_steps
+        points = report_points(defaults.first_point, max_steps)
+    else:
+        max_steps = config.max_steps or space.report_points[-1]
+        points = (*(point for point in space.report_points if point < max_steps), max_steps)
+    gpus = torch.cuda.device_count() if device == "cuda" else 0
+    workers = config.workers or (gpus * WORKERS_PER_GPU or _cores())
+    return Budget(
+        trials=config.trials or space.trials or defaults.trials,
+        workers=workers,
+        plan=Plan(
+            neuron=neuron,
+            direction=config.direction,
+            starts=config.starts or space.starts or defaults.starts,
+            report_points=points,
+            seed=config.seed,
+            device=device,
+        ),
+        # The largest share at which all workers fit.
+        share=1 / math.ceil(workers / gpus) if gpus else 0.0,
+    )
+
+
+def _cores() -> int:
+    """Cores that this process may use: fewer than the machine's in a container or a job."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1

@@ -1,0 +1,79 @@
+"""Ray, started here or found elsewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import socket
+import subprocess
+import sys
+
+import ray
+
+from tune_am.errors import UserError
+from tune_am.tuning import environment
+
+CONNECT_SECONDS = 3
+HANDSHAKE_SECONDS = 8
+
+# Nothing large travels between driver and workers.
+OBJECT_STORE_BYTES = 128 * 2**20
+
+
+def check_address(address: str) -> None:
+    """Raise `UserError` within seconds unless a Ray cluster answers at `address`.
+
+    Ray itself tries for 40 seconds, then ends the process.
+    """
+    if address == "auto":
+        return
+    host, colon, port = address.rpartition(":")
+    if "//" in address or not (colon and host and port.isdecimal()):
+        raise UserError(f"--ray-address {address}: must be auto or host:port")
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"no Ray cluster answers at {address} ({reason})") from None
+    # In a process of its own, for it may wait long for a port that speaks something else.
+    handshake = f"from ray._raylet import GcsClient; GcsClient(address={address!r})"
+    try:
+        subprocess.run(
+            [sys.executable, "-c", handshake],
+            timeout=HANDSHAKE_SECONDS,
+            check=True,
+            capture_output=True,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        raise UserError(f"what answers at {address} is no Ray cluster of this version") from None
+
+
+def start(workers: int, gpus: int, address: str | None) -> str | None:
+    """Connect to Ray, or start it for `workers`; the address of its dashboard, if it has one."""
+    environment.prepare()
+    common = {"logging_level": logging.ERROR, "log_to_driver": False}
+    try:
+        if address is not None:
+            context = ray.init(address=address, **common)
+        else:
+            os.environ.pop("RAY_ADDRESS", None)
+            context = ray.init(
+                num_cpus=workers,
+                num_gpus=gpus,
+                include_dashboard=importlib.util.find_spec("aiohttp_cors") is not None,
+                object_store_memory=OBJECT_STORE_BYTES,
+                **common,
+            )
+    except (Exception, SystemExit) as error:
+        raise UserError(f"Ray does not start: {_first_line(error)}") from None
+    url = context.dashboard_url
+    return f"http://{url}" if url else None
+
+
+def stop() -> None:
+    ray.shutdown()
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

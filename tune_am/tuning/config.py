@@ -1,0 +1,206 @@
+"""What a user may ask of a search: one dataclass drives the command line, MLflow and the docs."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tune_am.errors import UserError
+from tune_am.tuning.defaults import CPU, GPU, WORKERS_PER_GPU
+
+# Nothing here may import torch, Ray, Optuna or MLflow: --help and a bad flag answer at once.
+
+DIRECTIONS = ("max", "min")
+
+
+def _option(default: Any, kind: Any, shown: str, help: str, resumable: bool = False) -> Any:
+    """One option: `shown` stands for its value in the help; a resumable one may change later."""
+    metadata = {"kind": kind, "shown": shown, "help": help, "resumable": resumable}
+    return field(default=default, metadata=metadata)
+
+
+def duration(text: str) -> float:
+    """Seconds from "90", "90s", "5m" or "1.5h"."""
+    match = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)([smh]?)", text.strip().lower())
+    if match is None:
+        raise UserError(f"{text!r} is no duration: write 90s, 5m or 1.5h")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """One search as it was asked for, checked on construction (`UserError`).
+
+    None means that the space or the device decides (`tune_am.tuning.budget`).
+    """
+
+    neuron: str | None = _option(
+        None, str, "NAME", "neuron to explain: a name of the pack (vocal) or layer:unit (fc8:12)"
+    )
+    pack: str = _option("vocal", str, "PACK", "name or folder of the pack", resumable=True)
+    space: str = _option(
+        "default", str, "SPACE", "search space: default, paper, quick, or a .py file of your own"
+    )
+    direction: str = _option(
+        "max", str, "|".join(DIRECTIONS), "what excites the neuron most, or least"
+    )
+    trials: int | None = _option(
+        None,
+        int,
+        "N",
+        f"settings to try ({CPU.trials} on a CPU, {GPU.trials} on a GPU)",
+        resumable=True,
+    )
+    starts: int | None = _option(
+        None,
+        int,
+        "N",
+        f"latents that ascend together in a trial ({CPU.starts} on a CPU, {GPU.starts} on a GPU)",
+    )
+    max_steps: int | None = _option(
+        None,
+        int,
+        "N",
+        f"steps of the longest ascent ({CPU.max_steps} on a CPU, {GPU.max_steps} on a GPU)",
+    )
+    seed: int = _option(0, int, "N", "seed of the starts and of the sampler")
+    workers: int | None = _option(
+        None, int, "N", f"trials at a time (all cores; {WORKERS_PER_GPU} on a GPU)", resumable=True
+    )
+    device: str = _option(
+        "auto", str, "DEVICE", "auto, cpu or cuda; auto takes a GPU if there is one", resumable=True
+    )
+    out: str | None = _option(
+        None, str, "DIR", "folder of this run, made new (tune_am_runs/<neuron>-<time>)"
+    )
+    resume: str | None = _option(
+        None, str, "DIR", "go on with the search in this run folder", resumable=True
+    )
+    ray_address: str | None = _option(
+        None, str, "ADDRESS", "a running Ray cluster, host:port or auto", resumable=True
+    )
+    mlflow_uri: str | None = _option(
+        None,
+        str,
+        "URI",
+        "MLflow server or database ($MLFLOW_TRACKING_URI, else mlflow.db beside the run folder)",
+        resumable=True,
+    )
+    time_budget: float | None = _option(
+        None,
+        duration,
+        "TIME",
+        "start and go on with trials this long (90s, 5m, 1h); the re-scoring of the best follows",
+        resumable=True,
+    )
+    trust_code: bool = _option(
+        False, bool, "", "import the networks of a pack that names code outside tune_am"
+    )
+    quiet: bool = _option(False, bool, "", "print the result only", resumable=True)
+    json: bool = _option(False, bool, "", "print one JSON object per event", resumable=True)
+
+    def __post_init__(self) -> None:
+        if self.neuron is None and self.resume is None:
+            raise UserError("--neuron is missing: name the neuron to explain, for example vocal")
+        if self.direction not in DIRECTIONS:
+            raise UserError(f"--direction {self.direction}: must be one of {', '.join(DIRECTIONS)}")
+        if not re.fullmatch(r"auto|cpu|cuda", self.device):
+            raise UserError(f"--device {self.device}: must be one of auto, cpu, cuda")
+        if not 0 <= self.seed < 2**63:
+            raise UserError(f"--seed {self.seed}: must be from 0 to 2^63 - 1")
+        self._at_least("trials", 1)
+        self._at_least("starts", 2, " (a score needs the spread of two examples)")
+        self._at_least("max_steps", 1)
+        self._at_least("workers", 1)
+        if self.time_budget is not None and not 0 < self.time_budget < math.inf:
+            raise UserError(f"--time-budget {self.time_budget}: must be more than 0 seconds")
+        for name in ("neuron", "pack", "space", "out", "resume", "ray_address", "mlflow_uri"):
+            if getattr(self, name) == "":
+                raise UserError(f"{flag(name)} is empty")
+        if self.quiet and self.json:
+            raise UserError("--quiet and --json exclude each other")
+        if self.resume is not None and self.out is not None:
+            raise UserError("--out and --resume exclude each other: a resumed run keeps its folder")
+
+    def _at_least(self, name: str, lowest: int, reason: str = "") -> None:
+        value = getattr(self, name)
+        if value is not None and value < lowest:
+            raise UserError(f"{flag(name)} {value}: must be at least {lowest}{reason}")
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def flag(name: str) -> str:
+    """The command-line flag of a field."""
+    return "--" + name.replace("_", "-")
+
+
+def parse(arguments: Sequence[str]) -> tuple[SearchConfig, frozenset[str]]:
+    """The search that `arguments` ask for, and the names of the fields they give."""
+    given = vars(_parser().parse_args(list(arguments)))
+    return SearchConfig(**given), frozenset(given)
+
+
+def resumed(stored: dict[str, Any], now: SearchConfig, given: frozenset[str]) -> SearchConfig:
+    """The stored search with what `now` changes; what defines the search cannot change."""
+    by_name = {spec.name: spec for spec in fields(SearchConfig)}
+    for name in sorted(given):
+        if not by_name[name].metadata["resumable"] and getattr(now, name) != stored[name]:
+            raise UserError(
+                f"{flag(name)} {getattr(now, name)}: a resumed search keeps its "
+                f"{name.replace('_', ' ')} ({stored[name]}); start a new one with --out"
+            )
+    changes = {name: getattr(now, name) for name in given if by_name[name].metadata["resumable"]}
+    # How to print and how long to go on are asked anew each time, where to resume is not stored.
+    passing = {name: getattr(now, name) for name in ("quiet", "json", "time_budget")}
+    return SearchConfig(**{**stored, **passing, **changes, "out": None, "resume": now.resume})
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m tune_am.search",
+        description="Find the activation-maximisation settings that explain a neuron best.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    for spec in fields(SearchConfig):
+        kind, text = spec.metadata["kind"], spec.metadata["help"].replace("%", "%%")
+        if kind is bool:
+            parser.add_argument(flag(spec.name), action="store_true", help=text)
+            continue
+        if spec.default not in (None, MISSING):
+            text = f"{text} [{spec.default}]"
+        parser.add_argument(
+            flag(spec.name), type=_reader(kind), metavar=spec.metadata["shown"], help=text
+        )
+    return parser
+
+
+def _reader(kind: Any) -> Any:
+    """`kind` for argparse: its error names the value and what is wanted."""
+
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+    return read
+
+
+def default_folder(neuron: str, stamp: str) -> Path:
+    """Where a run goes when --out does not say."""
+    return Path("tune_am_runs") / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', neuron)}-{stamp}"

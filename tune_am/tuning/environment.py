@@ -1,0 +1,30 @@
+"""What Ray, Tune and MLflow read from the environment; the screen is ours, and so is Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+
+# Kept as the user has them, if they are set.
+_DEFAULTS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    # A server that stops answering must not hold up the end of a search.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+
+_NEEDED = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # the old output engine can be silent
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # what they would write is in the ledger
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # a search is resumed from its ledger
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+
+
+def prepare() -> None:
+    """Set it. Workers inherit it from a Ray that is started afterwards."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    os.environ.update(_NEEDED)

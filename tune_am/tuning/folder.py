@@ -1,0 +1,130 @@
+"""The run folder: everything that a search leaves behind, and all it needs to go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tune_am.errors import UserError
+
+SCHEMA = 1
+
+# A search writes a few megabytes; a disk this full is about to fail it.
+LEAST_FREE_BYTES = 64 * 2**20
+
+_ASKED = "search.json"
+_SPACE = "space.py"
+
+
+class RunFolder:
+    """`search.json` and `space.py` say what was asked, `study.journal` is the ledger, `trials/`
+    holds the states of the trials, `result.json` and `best.safetensors` the result."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.journal = self.path / "study.journal"
+        self.trials = self.path / "trials"
+        self.ray = self.path / ".ray"
+        self.result = self.path / "result.json"
+        self.best = self.path / "best.safetensors"
+        self._lock: Any = None
+
+    @classmethod
+    def check_new(cls, path: Path) -> RunFolder:
+        """A folder that can be made; nothing is made yet."""
+        folder = cls(path)
+        if folder.path.is_dir() and any(folder.path.iterdir()):
+            hint = f"go on with it by --resume {path}" if folder.exists() else ""
+            hint = hint or "it is not empty"
+            raise UserError(f"output folder {path} exists: {hint}, or name another with --out")
+        if folder.path.exists() and not folder.path.is_dir():
+            raise UserError(f"output folder {path} is a file: name another with --out")
+        parent = next(parent for parent in (folder.path, *folder.path.parents) if parent.exists())
+        try:
+            with tempfile.TemporaryFile(dir=parent) as probe:
+                probe.write(b"probe")
+        except OSError as error:
+            raise UserError(f"cannot write to {parent}: {error.strerror}") from None
+        _check_space(parent)
+        return folder
+
+    @classmethod
+    def check_old(cls, path: Path) -> RunFolder:
+        """The folder of a search that can go on."""
+        folder = cls(path)
+        if not folder.path.is_dir():
+            raise UserError(f"no run folder {path}: --resume takes the folder of an earlier search")
+        if not folder.exists():
+            raise UserError(f"{path} is no run folder: it has no {_ASKED}")
+        if not os.access(folder.path, os.W_OK):
+            raise UserError(f"cannot write to {folder.path}: Permission denied")
+        _check_space(folder.path)
+        return folder
+
+    def exists(self) -> bool:
+        """Whether there is a search to go on with."""
+        return (self.path / _ASKED).exists()
+
+    def create(self, asked: dict[str, Any], space_source: str) -> None:
+        """Make the folder, whole: only one that says what was asked can be resumed."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / _SPACE).write_text(space_source, encoding="utf-8")
+        self.write_json(self.path / _ASKED, {"schema": SCHEMA, **asked})
+
+    def asked(self) -> tuple[dict[str, Any], str]:
+        """What was asked of the search, and the source of its space."""
+        try:
+            asked = json.loads((self.path / _ASKED).read_text(encoding="utf-8"))
+            source = (self.path / _SPACE).read_text(encoding="utf-8")
+            if asked["schema"] != SCHEMA:
+                raise UserError(f"{self.path / _ASKED} is of another version of tune_am")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{self.path / _ASKED} is damaged: the search cannot go on") from None
+        return asked, source
+
+    def __enter__(self) -> RunFolder:
+        """Hold the folder: two searches must not share a ledger."""
+        import fcntl
+
+        self._lock = open(self.path / ".lock", "w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.close()
+            raise UserError(f"{self.path} is in use by another search") from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lock.close()
+        shutil.rmtree(self.ray, ignore_errors=True)
+
+    def write_json(self, path: Path, content: dict[str, Any]) -> None:
+        """Whole or not at all."""
+        text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+        scratch = path.with_name(f".{path.name}.new")
+        with scratch.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+
+
+def _check_space(path: Path) -> None:
+    free = shutil.disk_usage(path).free
+    if free < LEAST_FREE_BYTES:
+        raise UserError(
+            f"the disk of {path} is full: {free // 2**20} MB are free, "
+            f"{LEAST_FREE_BYTES // 2**20} are needed"
+        )

@@ -1,0 +1,213 @@
+"""All that a search knows, on disk as it happens.
+
+An Optuna study in the run folder holds every trial: what was drawn, every report, how it ended. The
+rungs of ASHA, the resume, MLflow's catching up and the result are all read from it. Ray's own
+experiment snapshots are not used for that: they are written every few seconds, so a kill loses
+trials that had ended; they are pickles; and they forget ASHA's rungs. The study is an append-only
+journal, synced at every event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState
+
+from tune_am.am.score import ACTIVATION_FID, DIVERGED_FROM, DIVERGED_SHARE, STEP
+from tune_am.am.settings import Settings
+from tune_am.tuning.space import Space, quiet_optuna
+
+# How a trial ended; the value of MLflow's tag `outcome`.
+FINISHED, STOPPED_EARLY, DIVERGED, FAILED = "finished", "stopped_early", "diverged", "failed"
+
+# Random settings tried before TPE begins to propose, those of the space's POINTS included.
+STARTUP_TRIALS = 8
+
+_SETTINGS, _COURSE = "settings", "course"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One trial as the ledger has it. reports: its metrics at each report point, rising."""
+
+    number: int
+    settings: Settings
+    reports: tuple[dict[str, float], ...]
+    outcome: str | None  # None while it is to be run
+    params: dict[str, Any]
+    distributions: dict[str, Any]
+
+    @property
+    def step(self) -> int:
+        return int(self.reports[-1][STEP]) if self.reports else 0
+
+    @property
+    def score(self) -> float | None:
+        """The objective: the best activation-FID so far."""
+        return self.reports[-1][ACTIVATION_FID] if self.reports else None
+
+    def score_at(self, step: int) -> float | None:
+        return next((r[ACTIVATION_FID] for r in self.reports if r[STEP] == step), None)
+
+
+def has_diverged(metrics: dict[str, float]) -> bool:
+    return metrics[DIVERGED_SHARE] >= DIVERGED_FROM
+
+
+class Ledger:
+    """The trials of one search. Opening it again goes on where it was left."""
+
+    def __init__(self, path: Path, name: str, seed: int) -> None:
+        _mend(path)
+        self._seed = seed
+        # An open-lock, not the default symlink: some file systems of containers have no symlinks.
+        self._storage = JournalStorage(
+            JournalFileBackend(str(path), JournalFileOpenLock(str(path)))
+        )
+        with quiet_optuna():
+            self._study = optuna.create_study(
+                storage=self._storage, study_name=name, direction="minimize", load_if_exists=True
+            )
+        self._records: dict[int, Record] = {}
+        self._ids: dict[int, int] = {}  # number -> Optuna's trial id
+        for trial in self._study.get_trials(deepcopy=False):
+            if _SETTINGS in trial.user_attrs:
+                self._ids[trial.number] = trial._trial_id
+                self._records[trial.number] = record = _record(trial)
+                if not trial.state.is_finished():
+                    self._tell(record)  # what a kill kept from being told
+
+    @property
+    def name(self) -> str:
+        return self._study.study_name
+
+    @property
+    def records(self) -> list[Record]:
+        return [self._records[number] for number in sorted(self._records)]
+
+    def __getitem__(self, number: int) -> Record:
+        return self._records[number]
+
+    @property
+    def unfinished(self) -> list[Record]:
+        """Trials begun and not ended, as after a kill, in the order of their numbers."""
+        return [record for record in self.records if record.outcome is None]
+
+    @property
+    def best(self) -> Record | None:
+        """The trial with the lowest objective so far."""
+        return min(self.scored, key=lambda record: record.score or 0.0, default=None)
+
+    @property
+    def scored(self) -> list[Record]:
+        return [record for record in self.records if record.score is not None]
+
+    def enqueue(self, points: tuple[dict[str, Any], ...]) -> None:
+        """Have these points tried first. Asking again for the same points changes nothing."""
+        for point in points:
+            self._study.enqueue_trial(point, skip_if_exists=True)
+
+    def ask(self, space: Space) -> Record:
+        """A new trial, with the settings that TPE proposes for it."""
+        with quiet_optuna():
+            self._study.sampler = self._sampler(len(self._records))
+            # A kill may have left a trial that was asked for and never drawn: it is drawn now.
+            running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            undrawn = [trial._trial_id for trial in running if trial.number not in self._ids]
+            trial = optuna.trial.Trial(self._study, undrawn[0]) if undrawn else self._study.ask()
+            settings = space.settings(trial)
+        trial.set_user_attr(_SETTINGS, settings.to_dict())
+        record = Record(trial.number, settings, (), None, trial.params, trial.distributions)
+        self._ids[trial.number] = trial._trial_id
+        self._records[trial.number] = record
+        return record
+
+    def write(
+        self, number: int, metrics: dict[str, float] | None = None, outcome: str | None = None
+    ) -> bool:
+        """Note a trial's metrics at a report point, its outcome, or both; False if nothing is new.
+
+        A stopped trial is told PRUNED: its score is that of a shorter ascent, which TPE must not
+        take for a full one. One that diverged is complete, at its score: a finite penalty, or that
+        of the steps before.
+        """
+        record = self._records[number]
+        fresh = metrics is not None and metrics[STEP] > record.step
+        if not fresh and (outcome is None or record.outcome is not None):
+            return False
+        reports = (*record.reports, dict(metrics)) if fresh and metrics else record.reports
+        record = replace(record, reports=reports, outcome=outcome)
+        # Both in one line of the journal, so that a kill leaves both or neither.
+        course = {"reports": list(reports), "outcome": outcome}
+        self._storage.set_trial_user_attr(self._ids[number], _COURSE, course)
+        self._tell(record)
+        self._records[number] = record
+        return True
+
+    def rung(self, step: int) -> dict[int, float]:
+        """Objective at `step` of every trial that got there, by number."""
+        scores = {record.number: record.score_at(step) for record in self.records}
+        return {number: score for number, score in scores.items() if score is not None}
+
+    def note(self, key: str, value: Any) -> None:
+        """Keep a fact about the whole search."""
+        self._study.set_user_attr(key, value)
+
+    def noted(self, key: str, default: Any = None) -> Any:
+        return self._study.user_attrs.get(key, default)
+
+    def _tell(self, record: Record) -> None:
+        """Bring Optuna's own view of a running trial up to the record's."""
+        identity = self._ids[record.number]
+        told = self._storage.get_trial(identity).intermediate_values
+        for report in record.reports:
+            if (step := int(report[STEP])) not in told:
+                self._storage.set_trial_intermediate_value(identity, step, report[ACTIVATION_FID])
+        if record.outcome is None:
+            return
+        with quiet_optuna():
+            if record.outcome == FAILED or record.score is None:
+                self._study.tell(record.number, state=TrialState.FAIL)
+            elif record.outcome == STOPPED_EARLY:
+                self._study.tell(record.number, state=TrialState.PRUNED)
+            else:
+                self._study.tell(record.number, record.score)
+
+    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        """A sampler for one trial: what it proposes follows from the seed, the trial's number and
+        the trials before, so a resumed search goes on as if it had never been cut off."""
+        digest = hashlib.sha256(f"{self._seed}/{number}".encode()).digest()
+        return optuna.samplers.TPESampler(
+            seed=int.from_bytes(digest[:4], "big"),
+            multivariate=True,
+            group=True,  # parameters of a branch are modelled together too
+            n_startup_trials=STARTUP_TRIALS,
+            constant_liar=True,  # trials that run at the same time keep apart
+        )
+
+
+def _record(trial: FrozenTrial) -> Record:
+    course = trial.user_attrs.get(_COURSE, {"reports": [], "outcome": None})
+    return Record(
+        trial.number,
+        Settings.from_dict(trial.user_attrs[_SETTINGS]),
+        tuple(course["reports"]),
+        course["outcome"],
+        trial.params,
+        trial.distributions,
+    )
+
+
+def _mend(path: Path) -> None:
+    """Drop what a kill left of a line and of a lock; the run folder's own lock keeps others out."""
+    Path(f"{path}.lock").unlink(missing_ok=True)
+    if path.exists():
+        with path.open("rb+") as file:
+            text = file.read()
+            file.truncate(text.rfind(b"\n") + 1)

@@ -1,0 +1,210 @@
+"""What a user sees of a search while it runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from tune_am.tuning.ledger import DIVERGED, FAILED, STOPPED_EARLY, Ledger, Record
+
+# Rows of the live table: the trials that run, and the best so far.
+BEST_ROWS = 5
+
+
+class Progress:
+    """Follows a search (`searcher.Listener`); this one prints nothing, as --quiet asks."""
+
+    def __init__(self, ledger: Ledger, trials: int) -> None:
+        self._ledger = ledger
+        self._trials = trials
+        self._begun = time.monotonic()
+        self._ended_before = sum(record.outcome is not None for record in ledger.records)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def event(self, name: str, text: str, facts: Mapping[str, Any] | None = None) -> None:
+        """Something worth a line; `facts` are what a program would want of it."""
+        if name == "trouble":
+            print(text, file=sys.stderr, flush=True)
+
+    def trial_started(self, record: Record) -> None:
+        pass
+
+    def trial_reported(self, record: Record) -> None:
+        pass
+
+    def trial_ended(self, record: Record) -> None:
+        pass
+
+    @property
+    def ended(self) -> int:
+        return sum(record.outcome is not None for record in self._ledger.records)
+
+    @property
+    def per_minute(self) -> float:
+        """Trials ended per minute of this session."""
+        minutes = (time.monotonic() - self._begun) / 60
+        return (self.ended - self._ended_before) / minutes if minutes > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until the last trial ends, at the pace so far; None before there is a pace."""
+        pace = self.per_minute
+        return 60 * (self._trials - self.ended) / pace if pace > 0 else None
+
+
+class Lines(Progress):
+    """One calm line per trial that ends: for a log, a pipe, a terminal that cannot redraw."""
+
+    def event(self, name: str, text: str, facts: Mapping[str, Any] | None = None) -> None:
+        if text:
+            print(text, flush=True)
+
+    def trial_ended(self, record: Record) -> None:
+        best = self._ledger.best
+        if record.score is None or best is None:
+            what = record.outcome or ""
+        else:
+            what = f"{_words(record)} at step {record.step}, activation-FID {number(record.score)}"
+            what += (
+                " (best so far)"
+                if best.number == record.number
+                else f" (best {number(best.score)}, trial {best.number})"
+            )
+        left = duration(self.seconds_left)
+        print(f"[{self.ended}/{self._trials}] trial {record.number} {what}; {left}", flush=True)
+
+
+class JsonLines(Progress):
+    """One JSON object per event, for programs."""
+
+    def event(self, name: str, text: str, facts: Mapping[str, Any] | None = None) -> None:
+        print(json.dumps({"event": name, "time": time.time(), **(facts or {})}), flush=True)
+
+    def trial_started(self, record: Record) -> None:
+        facts = {"trial": record.number, "settings": record.settings.to_dict()}
+        self.event("trial_started", "", facts)
+
+    def trial_reported(self, record: Record) -> None:
+        self.event("trial_reported", "", {"trial": record.number, **record.reports[-1]})
+
+    def trial_ended(self, record: Record) -> None:
+        facts = {
+            "trial": record.number,
+            "outcome": record.outcome,
+            "step": record.step,
+            "activation_fid": record.score,
+        }
+        self.event("trial_ended", "", facts)
+
+
+class Screen(Progress):
+    """A table that redraws itself in a terminal."""
+
+    def __init__(self, ledger: Ledger, trials: int, console: Console) -> None:
+        super().__init__(ledger, trials)
+        self._console = console
+        self._running: list[int] = []
+        self._live = Live(
+            console=console, get_renderable=self._table, refresh_per_second=2, transient=True
+        )
+
+    def __enter__(self) -> Progress:
+        self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._live.stop()
+
+    def event(self, name: str, text: str, facts: Mapping[str, Any] | None = None) -> None:
+        if text:
+            self._console.print(text, highlight=False, markup=False)
+
+    def trial_started(self, record: Record) -> None:
+        self._running.append(record.number)
+
+    def trial_ended(self, record: Record) -> None:
+        self._running.remove(record.number)
+
+    def _table(self) -> Group:
+        table = Table(box=None, pad_edge=False)
+        for title in ("trial", "", "step", "activation-FID", "lr", "l2", "optimizer"):
+            table.add_column(title, justify="left" if title in ("", "optimizer") else "right")
+        for trial in list(self._running):
+            _add(table, self._ledger[trial], "running")
+        ranked = sorted(self._ledger.scored, key=lambda record: record.score or 0.0)
+        for place, record in enumerate(ranked[:BEST_ROWS]):
+            _add(table, record, "best so far" if place == 0 else _words(record))
+        return Group(table, Text(self._summary(), style="dim"))
+
+    def _summary(self) -> str:
+        records = self._ledger.records
+        counts = {
+            words: sum(record.outcome == outcome for record in records)
+            for words, outcome in (
+                ("stopped early", STOPPED_EARLY),
+                ("diverged", DIVERGED),
+                ("failed", FAILED),
+            )
+        }
+        parts = [f"{self.ended} of {self._trials} trials", f"{len(self._running)} running"]
+        parts += [f"{n} {words}" for words, n in counts.items() if n]
+        parts += [f"{self.per_minute:.1f} trials/min", duration(self.seconds_left)]
+        return " · ".join(parts)
+
+
+def make(quiet: bool, as_json: bool, ledger: Ledger, trials: int, out: TextIO) -> Progress:
+    """The view that fits what was asked for and where the output goes."""
+    if quiet:
+        return Progress(ledger, trials)
+    if as_json:
+        return JsonLines(ledger, trials)
+    console = Console(file=out)
+    return Screen(ledger, trials, console) if console.is_terminal else Lines(ledger, trials)
+
+
+def stdout_view(quiet: bool, as_json: bool, ledger: Ledger, trials: int) -> Progress:
+    return make(quiet, as_json, ledger, trials, sys.stdout)
+
+
+def number(value: float | None) -> str:
+    """Four significant digits, without an exponent where that is readable."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "time left unknown yet"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s left" if minutes else f"{rest} s left"
+
+
+def _words(record: Record) -> str:
+    return (record.outcome or "unfinished").replace("_", " ")
+
+
+def _add(table: Table, record: Record, what: str) -> None:
+    settings = record.settings
+    table.add_row(
+        str(record.number),
+        what,
+        str(record.step),
+        number(record.score),
+        number(settings.lr),
+        number(settings.l2),
+        settings.optimizer,
+    )

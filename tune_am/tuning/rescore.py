@@ -1,0 +1,168 @@
+"""The best settings once more, on fresh starts, and the rows they are read against.
+
+The lowest of many noisy scores is lower than it deserves (the winner's curse), so what the search
+liked best is scored again on starts that it never saw, and the best of that is the result.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+import torch
+from torch import Tensor
+
+from tune_am.am import controls
+from tune_am.am.frechet import bootstrap_interval, frechet_distance
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.am.score import ACTIVATION_FID, BEST_STEP, DIVERGED_PENALTY, inputs_of
+from tune_am.am.settings import Settings
+from tune_am.am.trial_run import TrialRun
+from tune_am.tuning.budget import Budget
+from tune_am.tuning.defaults import RESCORE_STARTS, RESCORED
+from tune_am.tuning.ledger import Record
+from tune_am.tuning.run import resources
+from tune_am.tuning.trial import pack_and_plan
+
+# On CPUs the starts of a setting are shared out among the workers. How many parts there are does
+# not depend on the number of workers, so neither do the scores.
+CPU_PARTS = 2
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A setting to score again, at the step where it was best in the search."""
+
+    number: int
+    settings: Settings
+    step: int
+    search_score: float
+
+    @classmethod
+    def of(cls, record: Record) -> Candidate:
+        last = record.reports[-1]
+        step = int(last[BEST_STEP])
+        return cls(record.number, record.settings, step, last[ACTIVATION_FID])
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """latents: [n, *latent_shape]. activations: [n]. ci95: of `activation_fid`, by bootstrap."""
+
+    candidate: Candidate
+    activation_fid: float
+    ci95: tuple[float, float]
+    latents: Tensor
+    activations: Tensor
+
+    def inputs(self, pack: Pack) -> Tensor:
+        """Inputs [n, *input_shape], on the CPU."""
+        return inputs_of(pack, self.latents.to(pack.device)).cpu()
+
+
+def candidates(records: Sequence[Record], n: int = RESCORED) -> list[Candidate]:
+    """The `n` best trials, the best first; of trials with equal settings the best one only."""
+    best: dict[Settings, Record] = {}
+    for record in sorted(records, key=lambda record: record.score or 0.0):
+        best.setdefault(record.settings, record)
+    return [Candidate.of(record) for record in list(best.values())[:n]]
+
+
+def rescore(
+    chosen: Sequence[Candidate],
+    task: dict[str, Any],
+    budget: Budget,
+    pack: Pack,
+    halt: threading.Event,
+) -> list[Rescored] | None:
+    """All candidates on the same fresh starts, the best first; None when halted."""
+    parts = _parts(budget.plan)
+    futures = [
+        _remote(_ascend, budget).remote(task, candidate, part)
+        for candidate in chosen
+        for part in parts
+    ]
+    done = _gather(futures, halt)
+    if done is None:
+        return None
+    pairs = [done[i : i + len(parts)] for i in range(0, len(done), len(parts))]
+    rows = [
+        _joined(candidate, pair, pack, budget.plan)
+        for candidate, pair in zip(chosen, pairs, strict=True)
+    ]
+    return sorted(rows, key=lambda row: row.activation_fid)
+
+
+def control_rows(
+    best: Candidate, task: dict[str, Any], budget: Budget, halt: threading.Event
+) -> dict[str, Any] | None:
+    """The controls of `tune_am.am.controls` by name; None when halted."""
+    futures = [
+        _remote(_random_classifier, budget).remote(task, best),
+        _remote(_cheap_controls, budget).remote(task),
+    ]
+    done = _gather(futures, halt)
+    return None if done is None else {**done[1], "random_classifier": done[0]}
+
+
+def _parts(plan: Plan) -> list[Plan]:
+    """The fresh starts, in parts that can ascend side by side."""
+    count = CPU_PARTS if plan.device == "cpu" else 1
+    sizes = [len(part) for part in torch.arange(RESCORE_STARTS).tensor_split(count)]
+    return [replace(plan.fresh(f"rescore {i}"), starts=n) for i, n in enumerate(sizes)]
+
+
+def _ascend(task: dict[str, Any], candidate: Candidate, part: Plan) -> tuple[Tensor, Tensor]:
+    pack, _ = pack_and_plan(task)
+    ascent = TrialRun(pack, part, candidate.settings).ascent
+    ascent.advance(candidate.step)
+    return ascent.kept_latents.cpu(), ascent.kept_activations.cpu()
+
+
+def _joined(
+    candidate: Candidate, parts: Sequence[tuple[Tensor, Tensor]], pack: Pack, plan: Plan
+) -> Rescored:
+    latents, activations = (torch.cat(column) for column in zip(*parts, strict=True))
+    valid = torch.isfinite(activations)
+    latents, activations = latents[valid], activations[valid]
+    if len(activations) < 2:
+        return Rescored(candidate, DIVERGED_PENALTY, (DIVERGED_PENALTY,) * 2, latents, activations)
+    target = pack.reference.target(pack.neuron(plan.neuron), plan.direction).activations
+    score = frechet_distance(activations, target)
+    interval = bootstrap_interval(activations, target, seed=plan.seed)
+    return Rescored(candidate, score, interval, latents, activations)
+
+
+def _random_classifier(task: dict[str, Any], best: Candidate) -> controls.Control:
+    pack, plan = pack_and_plan(task)
+    plan = replace(plan, starts=RESCORE_STARTS)
+    return controls.random_classifier(pack, plan, best.settings, best.step)
+
+
+def _cheap_controls(task: dict[str, Any]) -> dict[str, controls.Control]:
+    pack, plan = pack_and_plan(task)
+    return {
+        "never_optimised": controls.never_optimised(pack, plan),
+        "real_vs_real": controls.real_vs_real(pack, plan),
+    }
+
+
+def _remote(function: Any, budget: Budget) -> Any:
+    share = resources(budget)
+    return ray.remote(function).options(num_cpus=share["cpu"], num_gpus=share.get("gpu", 0))
+
+
+def _gather(futures: list[Any], halt: threading.Event) -> list[Any] | None:
+    waiting = list(futures)
+    while waiting:
+        if halt.is_set():
+            for future in waiting:
+                ray.cancel(future, force=True)
+            return None
+        _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=0.5)
+    results: list[Any] = ray.get(futures)
+    return results

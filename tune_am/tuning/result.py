@@ -1,0 +1,155 @@
+"""What a search comes to: result.json, best.safetensors and the last screen (docs/result.md)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from tune_am.am.pack import Pack
+from tune_am.tuning.budget import Budget
+from tune_am.tuning.defaults import RESCORED
+from tune_am.tuning.importance import importances
+from tune_am.tuning.ledger import DIVERGED, FAILED, STOPPED_EARLY, Ledger, Record
+from tune_am.tuning.progress import number
+from tune_am.tuning.rescore import Candidate, Rescored, candidates
+
+SCHEMA = 1
+
+_CONTROLS = {
+    "never_optimised": "never optimised",
+    "random_classifier": "random classifier",
+    "real_vs_real": "real against real",
+}
+
+
+def build(
+    ledger: Ledger,
+    budget: Budget,
+    pack: Pack,
+    space: str,
+    seconds: float,
+    rows: Sequence[Rescored] | None,
+    controls: dict[str, Any] | None,
+    mlflow: dict[str, str],
+) -> dict[str, Any]:
+    """The content of result.json. rows and controls are None for a search that was stopped."""
+    records, plan = ledger.records, budget.plan
+    if rows:
+        ranking = [_rescored_row(row) for row in rows]
+    else:
+        ranking = [_search_row(candidate, plan.starts) for candidate in candidates(ledger.scored)]
+    return {
+        "schema": SCHEMA,
+        "complete": rows is not None and controls is not None,
+        "neuron": plan.neuron,
+        "direction": plan.direction,
+        "pack": {"name": pack.name, "path": str(pack.path.absolute()), "hash": pack.hash},
+        "space": space,
+        "seed": plan.seed,
+        "device": plan.device,
+        "starts": plan.starts,
+        "report_points": list(plan.report_points),
+        "trials_total": len(records),
+        "trials_stopped_early": _count(records, STOPPED_EARLY),
+        "trials_diverged": _count(records, DIVERGED),
+        "trials_failed": _count(records, FAILED),
+        "trials_unfinished": len(ledger.unfinished),
+        "seconds": round(seconds, 1),
+        "sample_steps": plan.starts * sum(record.step for record in records),
+        "best": ranking[0] if ranking else None,
+        "runners_up": ranking[1:RESCORED],
+        "controls": controls or {},
+        "importances": importances(ledger),
+        "mlflow": mlflow,
+        "trials": [_trial_row(record) for record in records],
+    }
+
+
+def save_best(path: Path, best: Rescored, pack: Pack) -> None:
+    """latents [n, latent], inputs [n, *input_shape], activations [n] of the re-scored best."""
+    tensors = {
+        "latents": best.latents.contiguous(),
+        "inputs": best.inputs(pack).contiguous(),
+        "activations": best.activations.contiguous(),
+    }
+    scratch = path.with_name(f".{path.name}.new")
+    save_file(tensors, scratch)
+    os.replace(scratch, path)
+
+
+def summary(result: dict[str, Any]) -> str:
+    """The result on one screen."""
+    if result["best"] is None:
+        return "No trial got as far as a score."
+    lines = ["", f"{'':22}{'activation-FID':>15}   95 % interval      step  trial"]
+    lines += [_line("best", result["best"])]
+    for place, row in enumerate(result["runners_up"], start=2):
+        lines.append(_line(f"{place}.", row))
+    for name, words in _CONTROLS.items():
+        if name in result["controls"]:
+            lines.append(_line(words, result["controls"][name]))
+    settings = result["best"]["settings"]
+    shown = [f"{name} {_short(value)}" for name, value in settings.items()]
+    lines += ["", "Best setting: " + ", ".join(shown)]
+    if result["importances"]:
+        shares = [f"{name} {share:.0%}" for name, share in result["importances"].items()]
+        lines.append("What mattered: " + ", ".join(shares[:6]))
+    early, total = result["trials_stopped_early"], result["trials_total"]
+    lines.append(
+        f"{total} trials, {early} stopped early, {result['trials_diverged']} diverged, "
+        f"{result['sample_steps']} sample-steps, {result['seconds']:.0f} s"
+    )
+    return "\n".join(lines)
+
+
+def _line(name: str, row: dict[str, Any]) -> str:
+    ci95 = row.get("ci95")
+    interval = f"{number(ci95[0])} to {number(ci95[1])}" if ci95 else "not re-scored"
+    step, trial = row.get("step", ""), row.get("trial", "")
+    return f"  {name:20}{number(row['activation_fid']):>15}   {interval:18} {step:>4}  {trial:>5}"
+
+
+def _short(value: Any) -> str:
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _rescored_row(row: Rescored) -> dict[str, Any]:
+    return {
+        **_candidate_row(row.candidate),
+        "activation_fid": row.activation_fid,
+        "ci95": list(row.ci95),
+        "starts": len(row.activations),
+        "activation_mean": float(row.activations.mean()) if len(row.activations) else None,
+    }
+
+
+def _search_row(candidate: Candidate, starts: int) -> dict[str, Any]:
+    row = _candidate_row(candidate)
+    return {**row, "activation_fid": candidate.search_score, "ci95": None, "starts": starts}
+
+
+def _candidate_row(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "trial": candidate.number,
+        "settings": candidate.settings.to_dict(),
+        "step": candidate.step,
+        "search_activation_fid": candidate.search_score,
+    }
+
+
+def _trial_row(record: Record) -> dict[str, Any]:
+    return {
+        "trial": record.number,
+        "outcome": record.outcome or "unfinished",
+        "step": record.step,
+        "activation_fid": record.score,
+        "settings": record.settings.to_dict(),
+    }
+
+
+def _count(records: Sequence[Record], outcome: str) -> int:
+    return sum(record.outcome == outcome for record in records)

@@ -1,0 +1,90 @@
+"""The trials of a search, run by Ray Tune until they are done or told to stop."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.schedulers import FIFOScheduler
+
+from tune_am.tuning import environment
+from tune_am.tuning.asha import Asha
+from tune_am.tuning.budget import Budget
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.searcher import LedgerSearcher, Listener
+from tune_am.tuning.space import Space
+from tune_am.tuning.trial import NUMBER, TASK, AscentTrial
+
+
+class Halt(tune.Stopper):
+    """Ends the run when `event` is set or the time is up; trials end with their current step."""
+
+    def __init__(self, event: threading.Event, seconds: float | None = None) -> None:
+        self._event = event
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        late = self._deadline is not None and time.monotonic() > self._deadline
+        return late or self._event.is_set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles it into a snapshot that nobody reads; an event has no pickle
+
+
+def resources(budget: Budget) -> dict[str, float]:
+    """What each worker holds."""
+    return {"cpu": 1, "gpu": budget.share} if budget.share else {"cpu": 1}
+
+
+def run_trials(
+    ledger: Ledger,
+    space: Space,
+    budget: Budget,
+    task: dict[str, Any],
+    folder: Path,
+    halt: Halt,
+    listeners: Sequence[Listener] = (),
+) -> list[str]:
+    """Run what is left of the search's trials; the first line of each failed trial's error.
+
+    folder: for Ray's own files.
+    """
+    left = budget.trials - len(ledger.records) + len(ledger.unfinished)
+    if left <= 0:
+        return []
+    points = budget.plan.report_points
+    environment.prepare()
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(budget.workers)  # workers start side by side
+    # Not `tune.Tuner`, which pickles searcher, ledger and all for a restore that nobody asks for.
+    analysis = tune.run(
+        AscentTrial,
+        name=f"tune-{time.time_ns():x}",
+        storage_path=str(folder.absolute()),
+        config={TASK: task},
+        resources_per_trial=resources(budget),
+        num_samples=left,
+        search_alg=LedgerSearcher(ledger, space, points[-1], listeners),
+        scheduler=Asha(ledger, points) if space.early_stopping else FIFOScheduler(),
+        max_concurrent_trials=budget.workers,
+        reuse_actors=True,
+        stop=halt,
+        max_failures=1,
+        raise_on_failed_trial=False,
+        trial_name_creator=_name,
+        trial_dirname_creator=_name,
+        verbose=0,
+    )
+    errors = [trial.get_error() for trial in analysis.trials]
+    return [str(error).strip().splitlines()[-1] for error in errors if error is not None]
+
+
+def _name(trial: Any) -> str:
+    return f"trial-{trial.config[NUMBER]:04d}"

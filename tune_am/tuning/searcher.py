@@ -1,0 +1,110 @@
+"""Ray Tune's way to the ledger: what to run next, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray.tune.search import Searcher
+
+from tune_am.am.score import ACTIVATION_FID
+from tune_am.tuning.ledger import (
+    DIVERGED,
+    FAILED,
+    FINISHED,
+    STOPPED_EARLY,
+    Ledger,
+    Record,
+    has_diverged,
+)
+from tune_am.tuning.space import Space
+from tune_am.tuning.trial import METRICS, NUMBER, REPORTED, SETTINGS
+
+
+class Listener(Protocol):
+    """Follows a search. Called from the loop that keeps the workers busy: must return at once."""
+
+    def trial_started(self, record: Record) -> None: ...
+
+    def trial_reported(self, record: Record) -> None: ...
+
+    def trial_ended(self, record: Record) -> None: ...
+
+
+class LedgerSearcher(Searcher):
+    """Proposes first the trials that a stop left unfinished, then new ones of TPE.
+
+    In place of Ray's `OptunaSearch`, of which nothing would be left: it tells trials that ASHA
+    stopped as complete, numbers reports by calls rather than by steps, ignores points for a
+    define-by-run space, refuses a NaN and leaves a zombie, shares one study name among all
+    searches, and keeps its history in a pickle.
+    """
+
+    def __init__(
+        self, ledger: Ledger, space: Space, max_steps: int, listeners: Sequence[Listener] = ()
+    ) -> None:
+        super().__init__(metric=ACTIVATION_FID, mode="min")
+        self._ledger = ledger
+        self._space = space
+        self._max_steps = max_steps
+        self._listeners = listeners
+        self._waiting = ledger.unfinished
+        self._numbers: dict[str, int] = {}  # Ray's trial id -> number
+
+    def set_search_properties(
+        self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
+    ) -> bool:
+        return True  # the config holds constants only; metric and mode are this class's own
+
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        record = self._waiting.pop(0) if self._waiting else self._ledger.ask(self._space)
+        self._numbers[trial_id] = record.number
+        for listener in self._listeners:
+            listener.trial_started(record)
+        return {
+            NUMBER: record.number,
+            REPORTED: record.step,
+            SETTINGS: record.settings.to_dict(),
+        }
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        self._write(trial_id, _metrics(result))
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        if error or not result:
+            self._write(trial_id, None, FAILED)
+            return
+        metrics = _metrics(result)
+        if has_diverged(metrics):
+            outcome = DIVERGED
+        else:
+            outcome = FINISHED if metrics["step"] >= self._max_steps else STOPPED_EARLY
+        self._write(trial_id, metrics, outcome)
+
+    def _write(
+        self, trial_id: str, metrics: dict[str, float] | None, outcome: str | None = None
+    ) -> None:
+        number = self._numbers[trial_id]
+        before = self._ledger[number]
+        if not self._ledger.write(number, metrics, outcome):
+            return
+        after = self._ledger[number]
+        for listener in self._listeners:
+            if after.step > before.step:
+                listener.trial_reported(after)
+            if after.outcome is not None:
+                listener.trial_ended(after)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledger is on disk already."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a search is resumed from its ledger")
+
+
+def _metrics(result: dict[str, Any]) -> dict[str, float]:
+    return {name: float(result[name]) for name in METRICS}

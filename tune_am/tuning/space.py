@@ -1,0 +1,145 @@
+"""A search space: which settings may be tried, as one small Python file.
+
+The file defines ``space(trial) -> dict``, Optuna's define-by-run: it draws from `trial` and returns
+settings of one ascent by the names of `tune_am.am.settings.Settings`. It may also set
+
+    POINTS          list of dicts of drawn parameters, tried first, in this order
+    REPORT_POINTS   steps at which a trial is scored, rising
+    STARTS, TRIALS  used where the command line does not say
+    EARLY_STOPPING  False lets every trial run to its end
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import optuna
+
+from tune_am.am.settings import Settings
+from tune_am.errors import UserError
+
+# Draws that a space is tried with before a search begins, so that a rare bad branch shows.
+REHEARSALS = 64
+
+_CONSTANTS = ("POINTS", "REPORT_POINTS", "STARTS", "TRIALS", "EARLY_STOPPING")
+
+
+@dataclass(frozen=True)
+class Space:
+    """A checked search space; `source` is the text of its file, which a resumed search reads."""
+
+    name: str
+    source: str
+    draw: Callable[[optuna.trial.BaseTrial], Any]
+    points: tuple[dict[str, Any], ...] = ()
+    report_points: tuple[int, ...] | None = None
+    starts: int | None = None
+    trials: int | None = None
+    early_stopping: bool = True
+
+    def settings(self, trial: optuna.trial.BaseTrial) -> Settings:
+        """The settings that `trial` draws; raises `UserError` that names the space."""
+        try:
+            return Settings.from_dict(self.draw(trial))
+        except UserError as error:
+            raise UserError(f"space {self.name}: {error}") from None
+        except Exception as error:
+            raise UserError(f"space {self.name}: {type(error).__name__}: {error}") from None
+
+
+def shipped() -> dict[str, Path]:
+    """The spaces that come with the package, by name."""
+    installed = Path(str(files("tune_am"))) / "search_spaces"
+    # In the source tree they lie beside the package, where a user finds them to copy.
+    folder = installed if installed.is_dir() else installed.parents[1] / "search_spaces"
+    return {path.stem: path for path in sorted(folder.glob("[a-z]*.py"))}
+
+
+def load(name: str) -> Space:
+    """The space called `name`, or in the file `name`."""
+    if name.endswith(".py") or "/" in name:
+        path = Path(name)
+    else:
+        try:
+            path = shipped()[name]
+        except KeyError:
+            raise UserError(
+                f"no space {name!r}; there are {', '.join(shipped())}, or give a .py file"
+            ) from None
+    try:
+        source = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is no text"
+        raise UserError(f"cannot read space {name}: {reason}") from None
+    return from_source(name, source)
+
+
+def from_source(name: str, source: str) -> Space:
+    """A space from the text of its file, tried out before it is used."""
+    module = ModuleType("search_space")
+    try:
+        exec(compile(source, name, "exec"), module.__dict__)
+    except Exception as error:
+        raise UserError(f"space {name}: {type(error).__name__}: {error}") from None
+    if not callable(getattr(module, "space", None)):
+        raise UserError(f"space {name}: must define space(trial), which returns a dict of settings")
+    constants = {key: getattr(module, key) for key in _CONSTANTS if hasattr(module, key)}
+    made = Space(name, source, module.space, **_checked(name, constants))
+    _rehearse(made)
+    return made
+
+
+def _checked(name: str, constants: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in constants.items():
+        if key == "EARLY_STOPPING":
+            good = isinstance(value, bool)
+        elif key in ("STARTS", "TRIALS"):
+            good = type(value) is int and value >= (2 if key == "STARTS" else 1)
+        elif key == "REPORT_POINTS":
+            value = tuple(value) if isinstance(value, list | tuple) else ()
+            whole = all(type(point) is int and point > 0 for point in value)
+            good = bool(value) and whole and list(value) == sorted(set(value))
+        else:
+            value = tuple(value) if isinstance(value, list | tuple) else None
+            good = value is not None and all(isinstance(point, dict) for point in value)
+        if not good:
+            raise UserError(
+                f"space {name}: {key} is {constants[key]!r}: see tune_am/tuning/space.py"
+            )
+        values[key.lower()] = value
+    return values
+
+
+def _rehearse(space: Space) -> None:
+    """Draw from the space, points first; a point must name parameters that the space draws."""
+    with quiet_optuna():
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        for point in space.points:
+            study.enqueue_trial(point)
+            trial = study.ask()
+            space.settings(trial)
+            for key, value in point.items():
+                if key not in trial.params or trial.params[key] != value:
+                    raise UserError(
+                        f"space {space.name}: the point {point} sets {key}={value!r}, "
+                        f"which the space does not draw"
+                    )
+        for _ in range(REHEARSALS):
+            space.settings(study.ask())
+
+
+class quiet_optuna(warnings.catch_warnings):
+    """Keeps Optuna's remarks off the user's screen."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        warnings.simplefilter("ignore")
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        return entered

@@ -1,0 +1,136 @@
+"""One Ray Tune trial: the ascent at one setting, scored at each report point."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from ray import tune
+
+from tune_am.am import score
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.am.settings import Settings
+from tune_am.am.trial_run import TrialRun
+from tune_am.tuning.ledger import has_diverged
+
+# Keys of a trial's config.
+NUMBER = "number"  # of the trial in the ledger
+REPORTED = "reported_step"  # the last step that the ledger has
+SETTINGS = "settings"
+TASK = "task"  # what all trials share: see `task`
+
+# What a trial reports, by the names of `tune_am.am.score`.
+METRICS = (
+    score.STEP,
+    score.ACTIVATION_FID,
+    score.ACTIVATION_FID_NOW,
+    score.BEST_STEP,
+    score.LAYER_FID,
+    score.ACTIVATION_MEAN,
+    score.IMPROVED_SHARE,
+    score.PAIRWISE_DISTANCE,
+    score.DIVERGED_SHARE,
+    score.DEAD_SHARE,
+    score.SAMPLE_STEPS_PER_SECOND,
+)
+
+
+def task(pack: Pack, plan: Plan, folder: Path, trust_code: bool = False) -> dict[str, Any]:
+    """What all trials share, as plain values. folder: where they keep their states."""
+    return {
+        "pack": str(pack.path.absolute()),
+        "hash": pack.hash,
+        "plan": {**vars(plan), "report_points": list(plan.report_points)},
+        "folder": str(folder.absolute()),
+        "trust_code": trust_code,
+    }
+
+
+@lru_cache(maxsize=1)
+def load_pack(path: str, hash: str, device: str, trust_code: bool) -> Pack:
+    """The pack, read once per process: later trials find it in memory."""
+    if device == "cpu":
+        torch.set_num_threads(1)  # the other cores belong to the other workers
+    pack = Pack.load(path, device, trust_code)
+    if pack.hash != hash:
+        raise RuntimeError(f"the pack {path} changed since the search began")
+    return pack
+
+
+def pack_and_plan(task: dict[str, Any]) -> tuple[Pack, Plan]:
+    plan = Plan(**task["plan"])
+    return load_pack(task["pack"], task["hash"], plan.device, task["trust_code"]), plan
+
+
+class AscentTrial(tune.Trainable):
+    """`step()` is the ascent up to the next report point.
+
+    The trial itself keeps its state, in the run folder and before it reports: Ray's own checkpoints
+    come after the report and in a second call. So a trial that was cut off, whether its worker
+    died, the driver was killed or the user stopped the search, goes on from its last report point;
+    what it had reported to nobody it reports again without computing it.
+    """
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self._pack, self._plan = pack_and_plan(config[TASK])
+        self._begin(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._begin(new_config)
+        return True
+
+    def _begin(self, config: dict[str, Any]) -> None:
+        self._name = f"{config[NUMBER]:04d}.pt"
+        self._folder = config[TASK]["folder"]
+        self._reported = config[REPORTED]
+        settings = Settings.from_dict(config[SETTINGS])
+        self._start(settings)
+        if Path(self._folder, self._name).exists():
+            try:
+                self.load_checkpoint(self._folder)
+            except Exception:
+                # Left unreadable, as by a crash of the machine: the trial starts over, and gives
+                # the numbers that it gave before.
+                self._start(settings)
+
+    def _start(self, settings: Settings) -> None:
+        self._run = TrialRun(self._pack, self._plan, settings)
+        self._reports: list[dict[str, float]] = []
+
+    def step(self) -> dict[str, Any]:
+        metrics = self._unreported()
+        while metrics is None:
+            point = self._run.next_point
+            if point is None:  # over, and known to be: only the end is left to tell
+                metrics = self._reports[-1]
+            else:
+                self._reports.append(self._run.advance_to(point))
+                self.save_checkpoint(self._folder)
+                metrics = self._unreported()
+        self._reported = metrics[score.STEP]
+        over = self._reported >= self._plan.max_steps or has_diverged(metrics)
+        return {**metrics, "done": over}
+
+    def _unreported(self) -> dict[str, float] | None:
+        return next((m for m in self._reports if m[score.STEP] > self._reported), None)
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        path = Path(checkpoint_dir, self._name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_suffix(".new")
+        torch.save({"run": self._run.state_dict(), "reports": self._reports}, scratch)
+        os.replace(scratch, path)
+
+    def load_checkpoint(self, checkpoint_dir: Any) -> None:
+        # weights_only: tensors and plain values, no code. A state of a GPU opens without one too.
+        state = torch.load(
+            Path(checkpoint_dir, self._name),
+            map_location="cpu" if self._plan.device == "cpu" else None,
+            weights_only=True,
+        )
+        self._run.load_state_dict(state["run"])
+        self._reports = state["reports"]
