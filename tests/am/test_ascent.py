@@ -34,7 +34,7 @@ def ascent_on(pack: Pack, neuron: str, settings: Settings, direction: str = "max
 @pytest.mark.parametrize(
     "settings",
     [
-        Settings(optimizer="adam", lr=0.05, l2=0.25),
+        Settings(optimizer="adam", lr=0.1, l2=0.25),
         Settings(optimizer="sgd", momentum=0.0, lr=0.2, l2=0.25),
         Settings(optimizer="sgd", momentum=0.8, lr=0.2, l2=0.25),
         Settings(optimizer="sgd", momentum=0.8, lr=0.5, l2=0.25, schedule="inverse_sqrt"),
