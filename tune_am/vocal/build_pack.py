@@ -32,7 +32,7 @@ from tune_am.vocal.train_gan import GanTraining, train_gan
 
 Network = TypeVar("Network", bound=nn.Module)
 
-SAMPLES = 1000  # random samples whose share heard as singing is reported
+SAMPLES = 400  # random samples whose share heard as singing is reported
 
 
 def build_pack(

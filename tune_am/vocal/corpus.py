@@ -6,6 +6,7 @@ Run alone: ``python -m tune_am.vocal.corpus --data DIR --work DIR [--debian DIR]
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,15 +115,13 @@ def _cached(file: Path, entry: dict) -> bool:
 
 def _compute(song: Song, data: Path) -> dict[str, torch.Tensor] | None:
     """Spectrogram and labels, or None for a piece too short to be music."""
-    spectrogram = log_mel(read_audio(song.path))
+    middle = SECONDS_PER_PIECE if song.labels == "none" else math.inf
+    spectrogram = log_mel(read_audio(song.path, middle))
     frames = spectrogram.shape[1]
     if song.labels == "none":
         if frames < SHORTEST_PIECE * FRAMES_PER_SECOND:
             return None
-        length = min(frames, SECONDS_PER_PIECE * FRAMES_PER_SECOND)
-        first = (frames - length) // 2
-        spectrogram = spectrogram[:, first : first + length]
-        frame_labels = np.full(length, labels.NOT_SUNG, dtype=np.uint8)
+        frame_labels = np.full(frames, labels.NOT_SUNG, dtype=np.uint8)
     elif song.labels == "notes":
         notes = labels.read_ultrastar(song.path.parent / "song.txt")
         frame_labels = labels.from_notes(notes, frames)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -39,23 +40,12 @@ def _batches(tracks: Sequence[Track]) -> Iterator[Tensor]:
 def detector_metrics(detector: nn.Module, work: Path) -> dict[str, dict[str, float]]:
     """Measures on held-out songs, at the threshold chosen on the validation songs.
 
-    Groups: ``valid``; ``test`` (songs of artists never heard in training);
-    ``singer_known`` (new songs of a singer of training songs); ``instrumental`` (no singing:
-    errors are false alarms, there is no curve to take an area under).
+    Groups, left out where there are no songs for them: ``valid``; ``test`` (songs of artists never
+    heard in training); ``singer_known`` (new songs of a singer of training songs);
+    ``instrumental`` (nobody sings: errors are false alarms, there is no curve to take an area
+    under).
     """
-    groups: dict[str, list[Track]] = {
-        "test": [],
-        "valid": load_corpus(work, "valid"),
-        "singer_known": [],
-        "instrumental": [],
-    }
-    for song in load_corpus(work, "test"):
-        if song.source == "marsshooter":
-            groups["singer_known"].append(song)
-        elif song.source.startswith("ultrastar"):
-            groups["test"].append(song)
-        else:
-            groups["instrumental"].append(song)
+    groups = _groups(load_corpus(work))
     heard = {
         name: evaluation.labelled_logits(detector, tracks)
         for name, tracks in track(groups.items(), "detector's measures")
@@ -71,3 +61,18 @@ def detector_metrics(detector: nn.Module, work: Path) -> dict[str, dict[str, flo
         metrics[name]["minutes"] = evaluation.minutes(groups[name])
     metrics["valid"]["threshold"] = threshold
     return metrics
+
+
+def _groups(tracks: Sequence[Track]) -> dict[str, list[Track]]:
+    with_singing = {song.source for song in tracks if song.sung}
+    trained_on = {song.source for song in tracks if song.sung and song.split == "train"}
+    groups: defaultdict[str, list[Track]] = defaultdict(list)
+    for song in tracks:
+        if song.split == "valid":
+            groups["valid"].append(song)
+        elif song.split == "test" and song.source in trained_on:
+            groups["singer_known"].append(song)
+        elif song.split == "test":
+            # The instrumental version of a sung test song belongs with it.
+            groups["test" if song.source in with_singing else "instrumental"].append(song)
+    return dict(groups)

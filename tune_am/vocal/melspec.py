@@ -62,8 +62,12 @@ def log_mel(samples: torch.Tensor) -> torch.Tensor:
     return (mel_filters().T @ magnitude).clamp_min(FLOOR).log()
 
 
-def read_audio(path: str | Path) -> torch.Tensor:
+def read_audio(path: str | Path, middle: float = math.inf) -> torch.Tensor:
     """Samples of an audio file as mono ``[time]`` at ``SAMPLE_RATE``.
+
+    Args:
+        path: any file that soundfile reads.
+        middle: of a longer file only so many seconds around its middle are decoded.
 
     Raises:
         UserError: no such file, not audio that soundfile reads, empty, or with non-finite samples.
@@ -72,7 +76,12 @@ def read_audio(path: str | Path) -> torch.Tensor:
     if not path.is_file():
         raise UserError(f"no such audio file: {path}")
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            rate, wanted = file.samplerate, file.frames
+            if file.frames > middle * rate:
+                wanted = round(middle * rate)
+                file.seek((file.frames - wanted) // 2)
+            samples = file.read(wanted, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[-1].removeprefix("Error opening ")
         raise UserError(

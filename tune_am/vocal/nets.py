@@ -64,7 +64,11 @@ class Detector(nn.Module):
     @torch.no_grad()
     def folded(self) -> dict[str, Tensor]:
         """State of the same network without batch normalisation (its evaluation mode folded in)."""
-        state = {k: v.clone() for k, v in self.state_dict().items() if not k.startswith("norm")}
+        state = {
+            name: tensor.clone(memory_format=torch.contiguous_format)
+            for name, tensor in self.state_dict().items()
+            if not name.startswith("norm")
+        }
         for name in ("1", "2", "4", "5"):
             norm = self.get_submodule(f"norm{name}")
             if isinstance(norm, nn.BatchNorm2d):

@@ -1,0 +1,135 @@
+"""The build's stages on a few seconds of audio: real networks, a handful of steps."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tune_am.am.pack import Pack
+from tune_am.errors import UserError
+from tune_am.vocal.build_pack import build_pack
+from tune_am.vocal.corpus import load_corpus
+from tune_am.vocal.evaluation import best_threshold, measure, smoothed
+from tune_am.vocal.train_detector import DetectorTraining, train_detector
+from tune_am.vocal.train_gan import GanTraining, train_gan
+
+DETECTOR = DetectorTraining(steps=4, batch=8, validate_every=2)
+GAN = GanTraining(steps=4, batch=4, checkpoint_every=2)
+
+
+@pytest.fixture
+def work(corpus, tmp_path):
+    """A work folder of the test's own that shares the corpus."""
+    (tmp_path / "corpus").symlink_to(corpus / "corpus")
+    for stage in ("detector", "gan"):
+        (tmp_path / stage).mkdir()
+    return tmp_path
+
+
+class Cut(Exception):
+    """The training is killed."""
+
+
+def test_an_interrupted_gan_ends_as_if_it_had_not_been(work, tmp_path_factory, monkeypatch):
+    whole = work / "gan" / "generator.safetensors"
+    train_gan(work, GAN)
+    expected = load_file(whole)
+    for file in (work / "gan").iterdir():
+        file.unlink()
+
+    from tune_am.vocal import train_gan as stage
+
+    step, taken = stage.Gan.step, []
+
+    def cut_at_the_fourth(self, real):
+        taken.append(real)
+        if len(taken) == 4:
+            raise Cut
+        return step(self, real)
+
+    monkeypatch.setattr(stage.Gan, "step", cut_at_the_fourth)
+    with pytest.raises(Cut):
+        train_gan(work, GAN)
+    monkeypatch.undo()
+    train_gan(work, GAN)
+
+    resumed = load_file(whole)
+    assert expected.keys() == resumed.keys()
+    for name, tensor in expected.items():
+        assert torch.equal(tensor, resumed[name]), name
+
+
+def test_an_interrupted_detector_ends_as_if_it_had_not_been(work):
+    def final_weights():
+        state = torch.load(work / "detector" / "checkpoint.pt", weights_only=True)
+        return state["detector"]
+
+    train_detector(work, DETECTOR)
+    expected = final_weights()
+    for file in (work / "detector").iterdir():
+        file.unlink()
+
+    from tune_am.vocal import train_detector as stage
+
+    save, saved = stage.save_checkpoint, []
+
+    def cut_after_the_first(path, state):
+        save(path, state)
+        saved.append(path)
+        if len(saved) == 1:
+            raise Cut
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "save_checkpoint", cut_after_the_first)
+        with pytest.raises(Cut):
+            train_detector(work, DETECTOR)
+    train_detector(work, DETECTOR)
+
+    for name, tensor in final_weights().items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+def test_build_gives_a_whole_pack(recordings, work):
+    out = work / "pack"
+
+    build_pack(recordings, out, work, recordings / "debian", DETECTOR, replace(GAN, seed=1))
+
+    pack = Pack.load(out)
+    assert pack.input_shape == (80, 115)
+    assert pack.neuron("vocal").layer == "fc9"
+    assert list(pack.layers) == ["conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9"]
+    frames = sum(len(t.labels) for t in load_corpus(work, "valid", "test") if t.sung)
+    assert len(pack.reference) >= frames // 35
+    facts = json.loads((out / "pack.json").read_text())
+    assert set(facts["metrics"]["detector"]) >= {"valid", "test"}
+    assert 0 <= facts["metrics"]["detector"]["test"]["auc"] <= 1
+    card = (out / "README.md").read_text()
+    assert "| one | One | sung | train | CC-BY-SA-3.0 | yes |" in card
+    assert (out / "samples.png").stat().st_size > 20_000
+
+
+def test_stages_need_the_corpus(tmp_path):
+    with pytest.raises(UserError, match="no corpus in"):
+        train_gan(tmp_path, GAN)
+
+
+def test_measures():
+    values = torch.tensor([-2.0, -1.0, 0.5, 1.0, -0.5, 2.0])
+    labels = torch.tensor([0.0, 0.0, 0.0, 1.0, 1.0, 1.0])
+
+    score = measure(values, labels)
+
+    assert score.auc == pytest.approx(8 / 9)  # one of nine pairs is in the wrong order
+    assert score.error == pytest.approx(2 / 6)
+    assert score.false_positives == pytest.approx(1 / 3)
+    assert score.false_negatives == pytest.approx(1 / 3)
+    assert measure(values, labels, best_threshold(values, labels)).error == pytest.approx(1 / 6)
+
+
+def test_median_removes_a_lone_spike_and_keeps_an_edge():
+    values = torch.tensor([0.0] * 10 + [9.0] + [0.0] * 10 + [5.0] * 10)
+    expected = torch.tensor([0.0] * 21 + [5.0] * 10)
+    assert torch.equal(smoothed(values), expected)
+    assert torch.equal(smoothed(torch.tensor([1.0, 3.0, 2.0])), torch.full((3,), 2.0))

@@ -1,0 +1,77 @@
+"""The command a user types, on the shipped pack."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+CLIP = Path(__file__).parents[1] / "data" / "starfall.ogg"
+
+
+def detect(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "tune_am.vocal.detect", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_hears_the_singer_enter():
+    done = detect(CLIP)
+
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert list(rows[0]) == ["seconds", "singing"]
+    assert [row["seconds"] for row in rows[:3]] == ["0.0", "0.1", "0.2"]
+    singing = np.array([float(row["singing"]) for row in rows])
+    assert len(rows) == 151  # 15 s, both ends counted
+    # The singer enters at 7.7 s; half a second on either side belongs to neither.
+    assert singing[82:].mean() > 0.8
+    assert singing[:72].mean() < 0.3
+
+
+def test_several_songs_into_a_file(tmp_path):
+    short, low = tmp_path / "one second.wav", tmp_path / "8 kHz.wav"
+    soundfile.write(short, np.zeros(22_050), 22_050)
+    soundfile.write(low, 0.1 * np.random.default_rng(0).standard_normal(16_000), 8_000)
+
+    done = detect(short, low, "--csv", tmp_path / "out.csv")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert list(rows[0]) == ["file", "seconds", "singing"]
+    assert [row["file"] for row in rows].count(str(short)) == 11
+    assert [row["file"] for row in rows].count(str(low)) == 21
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("notes.txt", b"la la la", "is not audio"),
+        ("nothing.wav", b"", "is not audio"),
+        ("missing.wav", None, "no such audio file"),
+    ],
+)
+def test_what_is_no_audio_gets_one_line_and_writes_nothing(tmp_path, name, content, message):
+    song = tmp_path / name
+    if content is not None:
+        song.write_bytes(content)
+
+    done = detect(CLIP, song, "--csv", tmp_path / "out.csv")
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("out.csv*"))
+
+
+def test_an_unknown_pack_gets_one_line(tmp_path):
+    done = detect(CLIP, "--pack", tmp_path / "none")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no pack in")
