@@ -32,10 +32,7 @@ class Prior(nn.Module, ABC):
         the same points squeezed: settings are compared on common random numbers.
         """
         uniform = torch.rand(n, *self.latent_shape, generator=generator, dtype=torch.float64)
-        low = 0.5 * math.erfc(truncation / math.sqrt(2)) if truncation > 0 else 0.0
-        # The bound keeps a draw of exactly 0 finite (8.2 deviations out).
-        quantile = (low + (1 - 2 * low) * uniform).clamp(1e-16, 1 - 1e-16)
-        return (scale * torch.special.ndtri(quantile)).float()
+        return (scale * truncated_normal(uniform, truncation)).float()
 
 
 class GeneratorPrior(Prior):
@@ -49,3 +46,11 @@ class GeneratorPrior(Prior):
     def forward(self, z: Tensor) -> Tensor:
         inputs: Tensor = self.generator(z)
         return inputs
+
+
+def truncated_normal(uniform: Tensor, truncation: float) -> Tensor:
+    """Standard normal within +-`truncation` (0: everywhere) at the quantiles `uniform`, float64."""
+    low = 0.5 * math.erfc(truncation / math.sqrt(2)) if truncation > 0 else 0.0
+    # The bound keeps a draw of exactly 0 finite (8.2 deviations out).
+    quantile = (low + (1 - 2 * low) * uniform).clamp(1e-16, 1 - 1e-16)
+    return torch.special.ndtri(quantile)

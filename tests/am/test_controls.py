@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tune_am.am.controls import (
+    never_optimised,
+    random_classifier,
+    real_vs_real,
+    with_random_weights,
+)
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.am.settings import Settings
+from tune_am.am.trial_run import TrialRun
+
+SETTINGS = Settings(lr=0.1, l2=0.001)
+PLAN = Plan("vocal", starts=8, report_points=(30,))
+
+
+@pytest.fixture(scope="module")
+def pack(tiny_pack: Path) -> Pack:
+    return Pack.load(tiny_pack)
+
+
+def test_a_result_beats_its_controls_and_not_the_noise_floor(pack: Pack) -> None:
+    """The prior of the fixture is far from its real tail, and its weights know the neuron."""
+    result = TrialRun(pack, PLAN, SETTINGS).advance_to(30)["activation_fid"]
+    random = random_classifier(pack, PLAN, SETTINGS, 30)
+    never, real = never_optimised(pack, PLAN), real_vs_real(pack, PLAN)
+    assert real["activation_fid"] < result < 0.5 * random["activation_fid"]
+    assert result < 0.5 * never["activation_fid"]
+    assert [row["n"] for row in (never, random, real)] == [50, 8, 50]
+    for row in (never, random, real):
+        low, high = row["ci95"]
+        assert 0 <= low <= row["activation_fid"] <= high
+
+
+def test_controls_are_fixed_by_the_seed(pack: Pack) -> None:
+    other = Plan("vocal", starts=8, report_points=(30,), seed=1)
+    for control in (never_optimised, real_vs_real):
+        assert control(pack, PLAN) == control(pack, PLAN)
+        assert control(pack, PLAN) != control(pack, other)
+    assert random_classifier(pack, PLAN, SETTINGS, 2) == random_classifier(pack, PLAN, SETTINGS, 2)
+
+
+def test_never_optimised_is_the_prior_alone(pack: Pack) -> None:
+    few, many = never_optimised(pack, PLAN, n=10), never_optimised(pack, PLAN, n=200)
+    assert (few["n"], many["n"]) == (10, 200)
+    with torch.no_grad():
+        latents = torch.randn(400, 8, generator=torch.Generator().manual_seed(9))
+        expected = pack.classifier(pack.prior(latents)).mean().item()
+    assert many["activation_mean"] == pytest.approx(expected, abs=0.4)
+
+
+def test_real_against_real_takes_the_end_that_is_asked_about(pack: Pack) -> None:
+    most = real_vs_real(pack, PLAN)["activation_mean"]
+    least = real_vs_real(pack, Plan("vocal", "min"))["activation_mean"]
+    activations = pack.reference.of(pack.neuron("vocal")).sort().values
+    assert most == pytest.approx(activations[-100:].mean().item())
+    assert least == pytest.approx(activations[:100].mean().item())
+
+
+def test_random_weights_keep_the_moments_and_the_buffers_only(pack: Pack) -> None:
+    true, random = pack.classifier, with_random_weights(pack.classifier, seed=0)
+    again, other = (with_random_weights(true, seed) for seed in (0, 1))
+    for name, weight in true.named_parameters():
+        drawn = random.get_parameter(name)
+        assert torch.equal(drawn, again.get_parameter(name))
+        if weight.numel() == 1:
+            assert torch.equal(drawn, weight)
+            continue
+        assert not torch.equal(drawn, weight)
+        assert not torch.equal(drawn, other.get_parameter(name))
+        error = 4 * weight.std() / weight.numel() ** 0.5
+        assert (drawn.mean() - weight.mean()).abs() <= error
+        assert (drawn.std() - weight.std()).abs() <= error
+    for name, buffer in true.named_buffers():
+        assert torch.equal(buffer, random.get_buffer(name))
+    with torch.no_grad():
+        x = pack.prior(torch.randn(20, 8))
+        assert torch.corrcoef(torch.stack([true(x), random(x)]))[0, 1].abs() < 0.9

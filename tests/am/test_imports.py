@@ -1,0 +1,32 @@
+"""What importing costs and needs, asked of fresh interpreters."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import tune_am
+
+
+def modules_after(code: str) -> set[str]:
+    code += "; import sys; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert not {"torch", "numpy", "ray", "optuna", "mlflow"} & modules_after("import tune_am")
+
+
+def test_one_trial_needs_neither_ray_nor_optuna_nor_mlflow() -> None:
+    loaded = modules_after("import tune_am.am.controls, tune_am.am.trial_run")
+    assert "torch" in loaded
+    assert not {"ray", "optuna", "mlflow", "tune_am.vocal", "tune_am.tuning"} & loaded
+
+
+def test_the_names_of_the_package_are_there() -> None:
+    assert all(getattr(tune_am, name) for name in tune_am.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = tune_am.Nothing

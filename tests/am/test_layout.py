@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from tune_am.am.layout import _SingleChannelConv2d, laid_out
+from tune_am.vocal.nets import Detector
+
+
+def gradient(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    x = x.clone().requires_grad_()
+    output = network(x)
+    weights = torch.linspace(-1, 1, output.numel()).view_as(output)
+    return output.detach(), torch.autograd.grad((weights * output).sum(), x)[0]
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        Detector(channels=(4, 4, 8, 8), dense=(16, 8)),
+        nn.Sequential(nn.Unflatten(1, (1, 80)), nn.Conv2d(1, 5, (2, 4), bias=False), nn.ReLU()),
+        nn.Sequential(nn.Unflatten(1, (1, 80)), nn.Conv2d(1, 5, 3, padding=1, stride=2)),
+    ],
+    ids=["detector", "uneven-kernel", "padded"],
+)
+def test_computes_the_same_and_leaves_the_original_alone(network: nn.Module) -> None:
+    network.eval().requires_grad_(False)
+    x = torch.randn(3, 80, 115)
+    before = {name: type(module) for name, module in network.named_modules()}
+    copy = laid_out(network)
+    for ours, theirs in zip(gradient(copy, x), gradient(network, x), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+    assert before == {name: type(module) for name, module in network.named_modules()}
+
+
+def test_only_plain_convolutions_of_one_channel_get_the_gradient_of_their_own() -> None:
+    convs = nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Conv2d(1, 2, 3, padding=1), nn.Conv1d(1, 2, 3)
+    )
+    kinds = [isinstance(conv, _SingleChannelConv2d) for conv in laid_out(convs)]  # type: ignore[arg-type]
+    assert kinds == [True, False, False, False]

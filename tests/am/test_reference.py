@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tune_am.am.neuron import Neuron
+from tune_am.am.pack import Pack
+from tune_am.am.reference import Reference, collect
+from tune_am.errors import UserError
+
+NEURON = Neuron("fc9", 0, "vocal")
+
+
+def reference(logits: list[float]) -> Reference:
+    n = len(logits)
+    before = torch.arange(n).float()[:, None] * torch.tensor([1.0, 10.0])
+    return Reference({"fc8": before, "fc9": torch.tensor(logits)[:, None]})
+
+
+def test_tail_is_the_most_extreme_first_and_ties_keep_their_order() -> None:
+    ref = reference([0.0, 3.0, -2.0, 3.0, 1.0])
+    assert ref.tail(NEURON, "max", 3).tolist() == [1, 3, 4]
+    assert ref.tail(NEURON, "min", 2).tolist() == [2, 0]
+
+
+def test_target_pairs_the_activations_with_the_layer_before() -> None:
+    target = reference([0.0, 3.0, -2.0, 4.0]).target(NEURON, "max", 2)
+    assert target.activations.tolist() == [4.0, 3.0]
+    assert target.before.tolist() == [[3.0, 30.0], [1.0, 10.0]]
+
+
+def test_the_tail_cannot_be_longer_than_the_reference() -> None:
+    with pytest.raises(UserError, match="has 3 excerpts, 50 are needed"):
+        reference([1.0, 2.0, 3.0]).tail(NEURON)
+
+
+@pytest.mark.parametrize(
+    ("activations", "why"),
+    [
+        ({}, "equally many"),
+        ({"fc8": torch.ones(3, 2), "fc9": torch.ones(4, 1)}, "equally many"),
+        ({"fc9": torch.ones(4)}, "equally many"),
+        ({"fc9": torch.tensor([[1.0], [torch.nan]])}, "finite"),
+    ],
+)
+def test_refuses_what_is_no_reference(activations, why: str) -> None:
+    with pytest.raises(UserError, match=why):
+        Reference(activations)
+
+
+def test_collect_reads_every_excerpt_once_in_evaluation_mode(tiny_pack: Path) -> None:
+    pack = Pack.load(tiny_pack)
+    x = torch.randn(7, *pack.input_shape)
+    pack.classifier.train()  # dropout would show
+    seen = collect(pack.classifier, ["fc9", "conv2"], iter(x.split(3)))
+    assert list(seen) == ["fc9", "conv2"]
+    assert seen["conv2"].shape == (7, pack.layers["conv2"])
+    with torch.no_grad():
+        torch.testing.assert_close(seen["fc9"][:, 0], pack.classifier.eval()(x))
