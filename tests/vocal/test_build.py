@@ -43,11 +43,11 @@ def test_an_interrupted_gan_ends_as_if_it_had_not_been(work, tmp_path_factory, m
 
     step, taken = stage.Gan.step, []
 
-    def cut_at_the_fourth(self, real):
-        taken.append(real)
+    def cut_at_the_fourth(self, real, number):
+        taken.append(number)
         if len(taken) == 4:
             raise Cut
-        return step(self, real)
+        return step(self, real, number)
 
     monkeypatch.setattr(stage.Gan, "step", cut_at_the_fourth)
     with pytest.raises(Cut):

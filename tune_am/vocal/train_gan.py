@@ -34,6 +34,7 @@ class GanTraining:
     discriminator_lr: float = 4e-4
     # With Adam's first beta at 0 the discriminator lost to the generator.
     betas: tuple[float, float] = (0.5, 0.9)
+    # Largest decay of the averaged weights; while training is young their window is a ninth of it.
     averaging: float = 0.999
     checkpoint_every: int = 100
     seed: int = 0
@@ -57,8 +58,8 @@ class Gan:
             self.discriminator.parameters(), lr=training.discriminator_lr, betas=training.betas
         )
 
-    def step(self, real: torch.Tensor) -> dict[str, float]:
-        """One update of each network on real log-mel excerpts ``[n, bands, frames]``."""
+    def step(self, real: torch.Tensor, number: int) -> dict[str, float]:
+        """Update ``number`` of each network, on real log-mel excerpts ``[n, bands, frames]``."""
         n = len(real)
         fake = self.generator(torch.randn(n, self.generator.latent))
         real_score, fake_score = self.discriminator(torch.cat([real, fake.detach()])).split(n)
@@ -73,7 +74,7 @@ class Gan:
         generator_loss.backward()
         self.generator_adam.step()
         self.discriminator.requires_grad_(True)
-        self._update_average()
+        self._update_average(min(self.training.averaging, (1 + number) / (10 + number)))
         return {
             "discriminator_loss": discriminator_loss.item(),
             "generator_loss": generator_loss.item(),
@@ -82,12 +83,12 @@ class Gan:
         }
 
     @torch.no_grad()
-    def _update_average(self) -> None:
+    def _update_average(self, decay: float) -> None:
         for kept, now in zip(
             self.average.state_dict().values(), self.generator.state_dict().values(), strict=True
         ):
             if kept.is_floating_point():
-                kept.lerp_(now, 1 - self.training.averaging)
+                kept.lerp_(now, 1 - decay)
 
     def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
         return {
@@ -123,7 +124,7 @@ def train_gan(work: Path, training: GanTraining = GanTraining()) -> Path:
 
     started = time.monotonic() - seconds
     for step in track(range(first + 1, training.steps + 1), "GAN"):
-        facts = gan.step(batches.draw(training.batch, draws)[0])
+        facts = gan.step(batches.draw(training.batch, draws)[0], step)
         if step % training.checkpoint_every and step != training.steps:
             continue
         seconds = time.monotonic() - started
