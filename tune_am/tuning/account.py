@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from tune_am import __version__
@@ -13,7 +14,9 @@ from tune_am.tuning.job import Job
 
 def asked(job: Job) -> dict[str, Any]:
     """What search.json keeps: enough to go on, and to say what was run."""
-    config = {**job.config.to_dict(), "resume": None}
+    config = {**job.config.to_dict(), "out": None, "mlflow_uri": job.tracking_uri}
+    if Path(job.config.pack).exists():
+        config["pack"] = str(Path(job.config.pack).absolute())  # to be found from anywhere
     about = {"id": job.id, "pack_hash": job.pack.hash, "versions": versions()}
     return {"config": config, "command": job.command, **about}
 

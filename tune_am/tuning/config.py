@@ -17,6 +17,8 @@ from tune_am.tuning.defaults import CPU, GPU, WORKERS_PER_GPU
 
 DIRECTIONS = ("max", "min")
 
+_PASSING = ("quiet", "json", "time_budget", "trust_code")
+
 
 def _option(default: Any, kind: Any, shown: str, help: str, resumable: bool = False) -> Any:
     """One option: `shown` stands for its value in the help; a resumable one may change later."""
@@ -99,7 +101,11 @@ class SearchConfig:
         resumable=True,
     )
     trust_code: bool = _option(
-        False, bool, "", "import the networks of a pack that names code outside tune_am"
+        False,
+        bool,
+        "",
+        "import the networks of a pack that names code outside tune_am",
+        resumable=True,
     )
     quiet: bool = _option(False, bool, "", "print the result only", resumable=True)
     json: bool = _option(False, bool, "", "print one JSON object per event", resumable=True)
@@ -157,8 +163,8 @@ def resumed(stored: dict[str, Any], now: SearchConfig, given: frozenset[str]) ->
                 f"{name.replace('_', ' ')} ({stored[name]}); start a new one with --out"
             )
     changes = {name: getattr(now, name) for name in given if by_name[name].metadata["resumable"]}
-    # How to print and how long to go on are asked anew each time, where to resume is not stored.
-    passing = {name: getattr(now, name) for name in ("quiet", "json", "time_budget")}
+    # Asked anew each time: how to print, how long to go on, whether to trust a pack's code.
+    passing = {name: getattr(now, name) for name in _PASSING}
     return SearchConfig(**{**stored, **passing, **changes, "out": None, "resume": now.resume})
 
 

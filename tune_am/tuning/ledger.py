@@ -139,7 +139,7 @@ class Ledger:
         """
         record = self._records[number]
         fresh = metrics is not None and metrics[STEP] > record.step
-        if not fresh and (outcome is None or record.outcome is not None):
+        if record.outcome is not None or not (fresh or outcome):
             return False
         reports = (*record.reports, dict(metrics)) if fresh and metrics else record.reports
         record = replace(record, reports=reports, outcome=outcome)

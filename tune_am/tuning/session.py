@@ -18,6 +18,7 @@ from tune_am.tuning.job import Job, prepare
 from tune_am.tuning.ledger import Ledger, Record
 from tune_am.tuning.rescore import candidates, control_rows, rescore
 from tune_am.tuning.run import Halt, run_trials
+from tune_am.tuning.searcher import Listener
 from tune_am.tuning.trial import task
 
 INTERRUPTED = 130  # exit status, as of a shell for SIGINT
@@ -72,7 +73,7 @@ def _run(job: Job, log: tracking.Tracking, dashboard: str | None, begun: float) 
         view.event("start", account.opening(job, log, dashboard), facts)
         with view:
             stop = Halt(halt, config.time_budget)
-            follow = [view, log, clock]
+            follow: list[Listener] = [view, log, clock]
             errors = run_trials(ledger, job.space, budget, work, folder.ray, stop, follow)
         for error in errors:
             view.event("trouble", f"a trial failed: {error}", {"message": error})

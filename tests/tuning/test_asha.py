@@ -1,0 +1,116 @@
+"""Which trials stop early."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from reports import report
+
+from tune_am.am.score import DIVERGED_PENALTY
+from tune_am.tuning.asha import Asha, among_best
+from tune_am.tuning.ledger import FINISHED
+
+POINTS = (8, 16, 32, 64)
+
+
+def trial_at(ledger, space, *scores):
+    """A trial that has reported `scores` at the first points, as the ledger has it."""
+    number = ledger.ask(space).number
+    for step, score in zip(POINTS, scores, strict=False):
+        ledger.write(number, report(step, score))
+    return SimpleNamespace(config={"number": number})
+
+
+def decide(ledger, trial, step, score, **metrics):
+    result = report(step, score, **metrics)
+    return Asha(ledger, POINTS).on_trial_result(None, trial, result)
+
+
+def test_the_worse_half_stops(make_ledger, plain_space):
+    ledger = make_ledger()
+    for score in (1.0, 2.0, 3.0):
+        trial_at(ledger, plain_space, score, score)
+    trial = trial_at(ledger, plain_space, 2.6)
+    assert decide(ledger, trial, 16, 2.6) == "STOP"
+    assert decide(ledger, trial, 16, 1.5) == "CONTINUE"
+
+
+def test_rungs_survive_a_resume(make_ledger, plain_space):
+    ledger = make_ledger()
+    for score in (1.0, 2.0, 3.0):
+        trial_at(ledger, plain_space, score, score)
+    trial = trial_at(ledger, plain_space, 4.0)
+    assert decide(make_ledger(), trial, 16, 4.0) == "STOP"
+
+
+def test_the_first_to_arrive_goes_on(make_ledger, plain_space):
+    ledger = make_ledger()
+    assert decide(ledger, trial_at(ledger, plain_space, 9.0), 16, 9.0) == "CONTINUE"
+
+
+def test_there_is_no_rung_at_the_first_point(make_ledger, plain_space):
+    ledger = make_ledger()
+    for _ in range(4):
+        trial_at(ledger, plain_space, 1.0)
+    assert decide(ledger, trial_at(ledger, plain_space), 8, 99.0) == "CONTINUE"
+
+
+def test_a_slow_starter_on_its_way_is_spared(make_ledger, plain_space):
+    """From a distance of 20 it covers 3 every 8 steps: at 64 it will be past the goal."""
+    ledger = make_ledger()
+    for score in (4.0, 4.1, 4.2):
+        trial_at(ledger, plain_space, score + 0.1, score)
+    slow = trial_at(ledger, plain_space, 17.0**2)
+    assert decide(ledger, slow, 16, 14.0**2) == "CONTINUE"
+    stuck = trial_at(ledger, plain_space, 14.5**2)
+    assert decide(ledger, stuck, 16, 14.0**2) == "STOP"
+
+
+def test_a_trial_that_goes_nowhere_near_stops_at_the_next_rung(make_ledger, plain_space):
+    ledger = make_ledger()
+    for _ in range(3):
+        trial_at(ledger, plain_space, 4.0, 4.0, 4.0)
+    slow = trial_at(ledger, plain_space, 17.0**2, 14.0**2)
+    assert decide(ledger, slow, 32, 13.5**2) == "STOP"
+
+
+def test_a_diverged_trial_counts_at_its_penalty(make_ledger, plain_space):
+    ledger = make_ledger()
+    for _ in range(3):
+        trial = trial_at(ledger, plain_space, DIVERGED_PENALTY, DIVERGED_PENALTY)
+        ledger.write(trial.config["number"], outcome="diverged")
+    assert decide(ledger, trial_at(ledger, plain_space, 9.0), 16, 9.0) == "CONTINUE"
+
+
+def test_a_decision_is_made_once(make_ledger, plain_space):
+    """A worker that died repeats its reports; the rung has filled since."""
+    ledger = make_ledger()
+    trial = trial_at(ledger, plain_space, 4.0, 3.9, 3.8)
+    for _ in range(6):
+        trial_at(ledger, plain_space, 1.0, 1.0)
+    assert decide(ledger, trial, 16, 3.9) == "CONTINUE"
+
+
+def test_the_last_point_is_no_rung(make_ledger, plain_space):
+    ledger = make_ledger()
+    for _ in range(3):
+        done = trial_at(ledger, plain_space, 1.0, 1.0, 1.0, 1.0)
+        ledger.write(done.config["number"], outcome=FINISHED)
+    trial = trial_at(ledger, plain_space, 9.0, 9.0, 9.0)
+    assert decide(ledger, trial, 64, 9.0) == "CONTINUE"
+
+
+@pytest.mark.parametrize(
+    ("score", "others", "reduction", "kept"),
+    [
+        (1.0, [], 2, True),
+        (2.0, [1.0], 2, False),
+        (2.0, [1.0, 3.0], 2, True),
+        (3.0, [1.0, 2.0], 2, False),
+        (1.0, [1.0], 2, True),
+        (2.0, [1.0, 3.0, 4.0], 4, False),
+    ],
+)
+def test_among_best(score, others, reduction, kept):
+    assert among_best(score, others, reduction) is kept

@@ -1,0 +1,149 @@
+"""The ledger tells Optuna the truth, and forgets nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+from reports import report
+
+from tune_am.am.score import DIVERGED_PENALTY
+from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
+
+
+def optuna_trials(folder: Path, name: str = "tiny/vocal/plain/max") -> list[FrozenTrial]:
+    """What Optuna itself, or its dashboard, reads from the journal."""
+    storage = JournalStorage(JournalFileBackend(str(folder / "study.journal")))
+    return optuna.load_study(study_name=name, storage=storage).trials
+
+
+def test_a_stopped_trial_is_told_pruned_with_its_intermediate_values(
+    make_ledger, plain_space, tmp_path
+):
+    ledger = make_ledger()
+    number = ledger.ask(plain_space).number
+    ledger.write(number, report(2, 9.0))
+    ledger.write(number, report(4, 7.0), STOPPED_EARLY)
+    (trial,) = optuna_trials(tmp_path)
+    assert trial.state == TrialState.PRUNED
+    assert trial.intermediate_values == {2: 9.0, 4: 7.0}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "score", "state", "value"),
+    [
+        (FINISHED, 5.0, TrialState.COMPLETE, 5.0),
+        (DIVERGED, DIVERGED_PENALTY, TrialState.COMPLETE, DIVERGED_PENALTY),
+    ],
+)
+def test_an_ended_trial_is_told_complete(
+    make_ledger, plain_space, tmp_path, outcome, score, state, value
+):
+    ledger = make_ledger()
+    ledger.write(ledger.ask(plain_space).number, report(8, score), outcome)
+    (trial,) = optuna_trials(tmp_path)
+    assert (trial.state, trial.value) == (state, value)
+
+
+def test_a_failed_trial_is_told_fail(make_ledger, plain_space, tmp_path):
+    ledger = make_ledger()
+    ledger.write(ledger.ask(plain_space).number, outcome=FAILED)
+    assert optuna_trials(tmp_path)[0].state == TrialState.FAIL
+    assert ledger.unfinished == []
+
+
+def test_points_come_first_and_only_once(make_ledger, plain_space):
+    ledger = make_ledger()
+    ledger.enqueue(plain_space.points)
+    first = ledger.ask(plain_space)
+    again = make_ledger()
+    again.enqueue(plain_space.points)
+    drawn = [first] + [again.ask(plain_space) for _ in range(3)]
+    points = [{"lr": r.settings.lr, "l2": r.settings.l2} for r in drawn]
+    assert points[:2] == list(plain_space.points)
+    assert all(point not in plain_space.points for point in points[2:])
+
+
+def test_searches_for_different_things_share_no_history(make_ledger, plain_space):
+    make_ledger("tiny/vocal/plain/max").ask(plain_space)
+    assert make_ledger("tiny/vocal/plain/min").records == []
+
+
+def test_opened_again_it_is_the_same(make_ledger, plain_space):
+    ledger = make_ledger()
+    for outcome in (FINISHED, STOPPED_EARLY, None):
+        ledger.write(ledger.ask(plain_space).number, report(4, 3.0), outcome)
+    again = make_ledger()
+    assert again.records == ledger.records
+    assert [record.number for record in again.unfinished] == [2]
+    assert again.rung(4) == {0: 3.0, 1: 3.0, 2: 3.0}
+
+
+def search(ledger, space, upto):
+    """Trials one after the other, scored by their learning rate."""
+    while len(ledger.records) < upto:
+        record = ledger.ask(space)
+        ledger.write(record.number, report(8, record.settings.lr), FINISHED)
+    return [record.settings for record in ledger.records]
+
+
+def test_proposals_do_not_depend_on_a_resume(make_ledger, plain_space):
+    whole = search(make_ledger(file="whole"), plain_space, 14)
+    search(make_ledger(), plain_space, 10)
+    assert search(make_ledger(), plain_space, 14) == whole
+
+
+def test_the_seed_decides_the_proposals(make_ledger, plain_space):
+    one = search(make_ledger(file="one", seed=1), plain_space, 10)
+    assert search(make_ledger(file="other", seed=2), plain_space, 10) != one
+
+
+def test_tpe_learns(make_ledger, plain_space):
+    """After the random start the proposals go where the scores are low."""
+    rates = [settings.lr for settings in search(make_ledger(), plain_space, 40)]
+    assert sum(rates[-10:]) < sum(rates[:10]) / 2
+
+
+def test_nothing_is_noted_twice(make_ledger, plain_space):
+    ledger = make_ledger()
+    number = ledger.ask(plain_space).number
+    assert ledger.write(number, report(2, 9.0))
+    assert not ledger.write(number, report(2, 9.0))
+    assert ledger.write(number, report(2, 9.0), FINISHED)
+    assert not ledger.write(number, report(4, 1.0))
+    assert ledger[number].step == 2
+
+
+def test_a_line_cut_off_by_a_kill_is_dropped(make_ledger, plain_space, tmp_path):
+    ledger = make_ledger()
+    ledger.write(ledger.ask(plain_space).number, report(2, 9.0))
+    journal = tmp_path / "study.journal"
+    journal.write_bytes(journal.read_bytes() + b'{"op_code":5,"worker')
+    (tmp_path / "study.journal.lock").touch()  # held when the kill came
+    again = make_ledger()
+    again.write(0, report(4, 7.0), FINISHED)
+    assert make_ledger()[0].score == 7.0
+
+
+def test_what_a_kill_kept_from_optuna_is_told_on_opening(make_ledger, plain_space, tmp_path):
+    ledger = make_ledger()
+    number = ledger.ask(plain_space).number
+    # The kill comes right after the journal has the end of the trial.
+    ledger._tell = lambda record: None
+    ledger.write(number, report(2, 9.0), STOPPED_EARLY)
+    assert optuna_trials(tmp_path)[0].state == TrialState.RUNNING
+    make_ledger()
+    (trial,) = optuna_trials(tmp_path)
+    assert trial.state == TrialState.PRUNED
+    assert trial.intermediate_values == {2: 9.0}
+
+
+def test_a_trial_asked_for_and_never_drawn_is_drawn_on_resume(make_ledger, plain_space, tmp_path):
+    ledger = make_ledger()
+    ledger._study.ask()  # the kill comes before the space has drawn
+    assert make_ledger().ask(plain_space).number == 0
+    assert len(optuna_trials(tmp_path)) == 1

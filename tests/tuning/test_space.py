@@ -1,0 +1,82 @@
+"""Search spaces, the shipped ones and a user's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from tune_am.errors import UserError
+from tune_am.tuning import space
+from tune_am.tuning.budget import budget_for
+from tune_am.tuning.config import SearchConfig
+
+
+@pytest.mark.parametrize("name", ["default", "paper", "quick"])
+def test_shipped_spaces_draw_valid_settings(name):
+    assert space.load(name).name == name
+
+
+def test_the_paper_space_is_the_published_grid():
+    paper = space.load("paper")
+    budget = budget_for(SearchConfig("vocal"), paper, "vocal")
+    assert (budget.trials, budget.plan.starts) == (9, 50)
+    assert budget.plan.report_points == (100, 500, 1000)
+    assert not paper.early_stopping
+    assert len({(point["lr"], point["l2"]) for point in paper.points}) == 9
+
+
+def test_the_default_space_tries_the_published_winners_first():
+    points = [(point["lr"], point["l2"]) for point in space.load("default").points]
+    assert points[:3] == [(0.01, 0.001), (0.001, 0.1), (0.01, 0.1)]
+
+
+def test_the_command_line_comes_before_the_space():
+    config = SearchConfig("vocal", trials=4, starts=6, max_steps=500)
+    budget = budget_for(config, space.load("paper"), "vocal")
+    assert (budget.trials, budget.plan.starts) == (4, 6)
+    assert budget.plan.report_points == (100, 500)
+
+
+def test_a_space_of_ones_own(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text("def space(trial):\n    return {'lr': trial.suggest_float('lr', 0.1, 1.0)}\n")
+    assert space.load(str(file)).early_stopping
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def space(trial): return {'rate': 1}", "unknown setting 'rate'; allowed: lr, l2, "),
+        ("def space(trial): return {'lr': -1}", "setting lr=-1 is not allowed: must be"),
+        ("def space(trial): return 3", "space x: "),
+        ("def space(trial): return trial.nothing", "space x: AttributeError"),
+        ("def room(trial): return {}", "must define space(trial)"),
+        ("def space(trial) return", "space x: SyntaxError"),
+        ("1 / 0", "space x: ZeroDivisionError"),
+        ("STARTS = 1\ndef space(trial): return {}", "STARTS is 1"),
+        ("REPORT_POINTS = [8, 4]\ndef space(trial): return {}", "REPORT_POINTS is [8, 4]"),
+        ("EARLY_STOPPING = 'no'\ndef space(trial): return {}", "EARLY_STOPPING is 'no'"),
+        ("POINTS = [{'lr': 1}]\ndef space(trial): return {}", "which the space does not draw"),
+    ],
+)
+def test_a_bad_space_gets_one_line(source, said):
+    with pytest.raises(UserError) as caught:
+        space.from_source("x", source)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_branch_that_is_wrong_now_and_then_is_found():
+    source = """
+def space(trial):
+    optimizer = trial.suggest_categorical("optimizer", ["adam", "sgd", "adam", "adagrad"])
+    return {"optimizer": optimizer}
+"""
+    with pytest.raises(UserError, match="adagrad"):
+        space.from_source("x", source)
+
+
+def test_an_unknown_space_lists_the_known():
+    with pytest.raises(UserError, match=r"no space 'wide'; there are default, paper, quick"):
+        space.load("wide")
+    with pytest.raises(UserError, match=r"cannot read space no/such.py: No such file"):
+        space.load("no/such.py")

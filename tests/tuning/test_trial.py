@@ -1,0 +1,101 @@
+"""One trial, without Ray around it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tune_am.am.score import DIVERGED_PENALTY
+from tune_am.tuning.trial import METRICS, AscentTrial
+
+
+def begin(task: dict[str, Any], reported: int = 0, number: int = 0, **settings: Any) -> AscentTrial:
+    trial = AscentTrial.__new__(AscentTrial)  # Ray's constructor wants a cluster
+    trial.setup(config(task, reported, number, **settings))
+    return trial
+
+
+def config(task, reported=0, number=0, **settings):
+    return {"task": task, "number": number, "reported_step": reported, "settings": settings}
+
+
+def run(trial: AscentTrial) -> list[dict[str, Any]]:
+    results = [trial.step()]
+    while not results[-1]["done"]:
+        results.append(trial.step())
+    return [timeless(result) for result in results]
+
+
+def timeless(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in result.items() if key != "sample_steps_per_second"}
+
+
+def test_a_step_is_the_ascent_to_the_next_report_point(tiny_task):
+    trial = begin(tiny_task, lr=0.1)
+    results = [trial.step() for _ in range(3)]
+    assert [result["step"] for result in results] == [2, 4, 8]
+    assert [result["done"] for result in results] == [False, False, True]
+    assert all(set(METRICS) <= set(result) for result in results)
+
+
+def test_the_objective_is_the_best_so_far(tiny_task):
+    """The activation leaps past the real ones, so its distance to them grows again."""
+    results = run(begin(tiny_task, lr=10.0, l2=0.0))
+    now = [result["activation_fid_now"] for result in results]
+    assert now[-1] > min(now)
+    assert [r["activation_fid"] for r in results] == [min(now[: i + 1]) for i in range(3)]
+
+
+@pytest.mark.parametrize("reported", [2, 4])
+def test_cut_off_it_goes_on_to_the_same_numbers(tiny_task, reported):
+    whole = run(begin(tiny_task, lr=0.1, jitter=1))
+    Path(tiny_task["folder"], "0000.pt").unlink()
+    cut = begin(tiny_task, lr=0.1, jitter=1)
+    while cut.step()["step"] < reported:
+        pass
+    rest = run(begin(tiny_task, reported=reported, lr=0.1, jitter=1))
+    assert rest == [result for result in whole if result["step"] > reported]
+
+
+def test_what_nobody_heard_is_reported_again_without_computing_it(tiny_task, monkeypatch):
+    first = begin(tiny_task, lr=0.1)
+    heard, unheard = timeless(first.step()), timeless(first.step())
+    again = begin(tiny_task, reported=heard["step"], lr=0.1)
+    monkeypatch.setattr(again._run, "advance_to", None)
+    assert timeless(again.step()) == unheard
+
+
+def test_a_trial_that_was_over_says_so(tiny_task):
+    results = run(begin(tiny_task, lr=0.1))
+    assert run(begin(tiny_task, reported=8, lr=0.1)) == results[-1:]
+
+
+def test_an_unreadable_state_is_started_over(tiny_task):
+    whole = run(begin(tiny_task, lr=0.1))
+    Path(tiny_task["folder"], "0000.pt").write_bytes(b"half a sta")
+    assert run(begin(tiny_task, reported=2, lr=0.1)) == whole[1:]
+
+
+def test_a_diverged_trial_ends_at_once_with_a_finite_penalty(tiny_task):
+    (result,) = run(begin(tiny_task, lr=1e30))
+    assert result["activation_fid"] == DIVERGED_PENALTY
+    assert all(torch.tensor(float(result[name])).isfinite() for name in METRICS[:-1])
+
+
+def test_a_reused_actor_gives_the_numbers_of_a_new_one(tiny_task):
+    new = run(begin(tiny_task, number=1, lr=0.2))
+    Path(tiny_task["folder"], "0001.pt").unlink()
+    reused = begin(tiny_task, number=0, lr=0.01)
+    run(reused)
+    pack = reused._pack
+    assert reused.reset_config(config(tiny_task, number=1, lr=0.2))
+    assert run(reused) == new
+    assert reused._pack is pack
+
+
+def test_a_pack_that_changed_meanwhile_is_refused(tiny_task):
+    with pytest.raises(RuntimeError, match="changed since"):
+        begin({**tiny_task, "hash": "0" * 64})
