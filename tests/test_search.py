@@ -1,0 +1,249 @@
+"""The main command, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+from safetensors.torch import load_file
+
+import tune_am
+from tune_am.search import main
+from tune_am.tuning import folder
+from tune_am.tuning.ledger import Ledger
+
+SPACE = """
+POINTS = [{"lr": 0.05, "l2": 0.1}]
+
+def space(trial):
+    return {
+        "lr": trial.suggest_float("lr", 1e-3, 1.0, log=True),
+        "l2": trial.suggest_float("l2", 1e-3, 1.0, log=True),
+    }
+"""
+
+TRIALS = 10
+
+# The package under test, installed or not; no server of the user's own.
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": str(Path(tune_am.__file__).parents[1]),
+    "OMP_NUM_THREADS": "1",
+}
+ENVIRONMENT.pop("MLFLOW_TRACKING_URI", None)
+
+
+class Session:
+    """One run of the command with --json, whose events are read as they come."""
+
+    def __init__(self, *arguments: str, cwd: Path) -> None:
+        command = [sys.executable, "-m", "tune_am.search", *arguments, "--json"]
+        self.process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # so that Ctrl-C can reach the group, as from a terminal
+        )
+        self.events: list[dict[str, Any]] = []
+
+    def follow(self) -> Iterator[dict[str, Any]]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+            yield self.events[-1]
+
+    def until_ended(self, trials: int) -> None:
+        """Wait until so many trials of this session have ended."""
+        for _ in self.follow():
+            if len(self.trials("trial_ended")) >= trials:
+                return
+        raise AssertionError(self.process.communicate()[1])
+
+    def finish(self) -> int:
+        for _ in self.follow():
+            pass
+        return self.process.wait(60)
+
+    def trials(self, kind: str) -> list[int]:
+        return [event["trial"] for event in self.events if event["event"] == kind]
+
+    def last(self, kind: str) -> dict[str, Any]:
+        return next(event for event in reversed(self.events) if event["event"] == kind)
+
+
+def test_a_search_killed_stopped_and_resumed(tiny_pack, tmp_path):
+    (tmp_path / "mine.py").write_text(SPACE)
+    run = tmp_path / "runs" / "one"
+    asked = f"--neuron vocal --pack {tiny_pack} --space mine.py --out runs/one --seed 5 --workers 2"
+    sizes = f"--trials {TRIALS} --starts 4 --max-steps 24"
+
+    killed = Session(*asked.split(), *sizes.split(), cwd=tmp_path)
+    killed.until_ended(2)
+    killed.process.kill()
+    killed.process.wait()
+    assert not (run / "result.json").exists()
+    (tmp_path / "mine.py").unlink()  # the run folder has its own copy
+
+    stopped = Session("--resume", str(run), cwd=tmp_path)
+    stopped.until_ended(2)
+    os.killpg(stopped.process.pid, signal.SIGINT)
+    assert stopped.finish() == 130
+    assert stopped.last("stopped")["resume"] == f"python -m tune_am.search --resume {run}"
+    partial = json.loads((run / "result.json").read_text())
+    assert partial["complete"] is False
+    assert partial["best"]["ci95"] is None
+
+    finished = Session("--resume", str(run), cwd=tmp_path)
+    assert finished.finish() == 0, finished.process.communicate()[1]
+    assert not any(event["event"] == "trouble" for event in finished.events)
+
+    sessions = (killed, stopped, finished)
+    told = [trial for session in sessions for trial in session.trials("trial_ended")]
+    assert sorted(told) == list(range(TRIALS))  # all, and none twice
+    reported = [
+        (event["trial"], event["step"])
+        for session in sessions
+        for event in session.events
+        if event["event"] == "trial_reported"
+    ]
+    assert len(reported) == len(set(reported))
+
+    result = json.loads((run / "result.json").read_text())
+    check_result(result, run, tiny_pack)
+    check_mlflow(result, run)
+
+    # Nothing is left to do: asked again, it says what came of it.
+    again = [sys.executable, "-m", "tune_am.search", "--resume", str(run)]
+    done = subprocess.run(again, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert "Best setting: lr" in done.stdout
+
+
+def check_result(result: dict[str, Any], run: Path, pack: Path) -> None:
+    fields = """neuron direction pack space seed device trials_total trials_stopped_early
+    trials_diverged seconds sample_steps best runners_up controls importances mlflow"""
+    assert set(fields.split()) <= set(result)
+    assert result["complete"] is True
+    assert (result["neuron"], result["direction"], result["seed"]) == ("vocal", "max", 5)
+    assert (result["trials_total"], result["trials_unfinished"]) == (TRIALS, 0)
+    assert result["pack"]["path"] == str(pack)
+    best, ups = result["best"], result["runners_up"]
+    assert {"settings", "step", "activation_fid", "ci95", "starts"} <= set(best)
+    assert len(ups) == 3
+    scores = [row["activation_fid"] for row in [best, *ups]]
+    assert scores == sorted(scores)
+    low, high = best["ci95"]
+    assert low <= best["activation_fid"] <= high
+    assert best["activation_fid"] < result["controls"]["never_optimised"]["activation_fid"]
+    assert set(result["controls"]) == {"never_optimised", "random_classifier", "real_vs_real"}
+    assert set(result["importances"]) == {"lr", "l2"}
+    tensors = load_file(run / "best.safetensors")
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    assert shapes == {"latents": (50, 8), "inputs": (50, 80, 115), "activations": (50,)}
+    assert not list(run.glob("*.new"))
+    assert not (run / ".ray").exists()
+
+
+def check_mlflow(result: dict[str, Any], run: Path) -> None:
+    """What MLflow has is what the ledger has."""
+    client = MlflowClient(result["mlflow"]["tracking_uri"])
+    parent = client.get_run(result["mlflow"]["run_id"])
+    assert parent.info.status == "FINISHED"
+    assert parent.data.params["neuron"] == "vocal"
+    assert parent.data.tags["space.source"] == SPACE
+    assert parent.data.metrics["best.activation_fid"] == result["best"]["activation_fid"]
+    experiment = client.get_experiment_by_name(result["mlflow"]["experiment"])
+    runs = client.search_runs([experiment.experiment_id], max_results=100)
+    assert len(runs) == 1 + TRIALS
+    pack, neuron = json.loads((Path(result["pack"]["path"]) / "pack.json").read_text()), "vocal"
+    ledger = Ledger(run / "study.journal", f"{pack['name']}/{neuron}/mine.py/max", 5)
+    assert len(ledger.records) == TRIALS
+    children = {r.data.tags["tune_am.trial"]: r for r in runs if "tune_am.trial" in r.data.tags}
+    for record in ledger.records:
+        child = children[str(record.number)]
+        assert child.data.tags["outcome"] == record.outcome
+        assert child.info.status == "FINISHED"
+        history = client.get_metric_history(child.info.run_id, "activation_fid")
+        logged = [(point.step, point.value) for point in history]
+        assert logged == [(m["step"], m["activation_fid"]) for m in record.reports]
+
+
+def dead_port() -> int:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return int(unused.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("", "--neuron is missing"),
+        ("--neuron fc77:1", "no neuron 'fc77:1'; there are vocal, "),
+        ("--neuron fc8:99", "no neuron 'fc8:99'"),
+        ("--neuron vocal --pack nowhere", "nowhere"),
+        ("--neuron vocal --pack {broken}", "classifier.safetensors"),
+        ("--neuron vocal --space wide", "no space 'wide'; there are default, paper, quick"),
+        ("--neuron vocal --space bad.py", "unknown setting 'rate'; allowed: lr, "),
+        ("--neuron vocal --device tpu", "--device tpu: must be one of"),
+        ("--neuron vocal --direction up", "--direction up: must be one of"),
+        ("--neuron vocal --trials 0", "--trials 0: must be at least 1"),
+        ("--neuron vocal --starts 1", "--starts 1: must be at least 2"),
+        ("--neuron vocal --max-steps -4", "--max-steps -4: must be at least 1"),
+        ("--neuron vocal --seed nan", "'nan' is not a whole number"),
+        ("--neuron vocal --out full", "output folder full exists"),
+        ("--neuron vocal --out bad.py", "output folder bad.py is a file"),
+        ("--neuron vocal --out /dev/null/run", "cannot write to /dev/null"),
+        ("--neuron vocal --mlflow-uri http://127.0.0.1:{port}", "no MLflow server answers"),
+        ("--neuron vocal --ray-address 127.0.0.1:{port}", "no Ray cluster answers"),
+        ("--neuron vocal --ray-address 127.0.0.1:{deaf}", "is no Ray cluster"),
+        ("--neuron vocal --ray-address here", "must be auto or host:port"),
+        ("--resume nowhere", "no run folder nowhere"),
+        ("--resume full", "full is no run folder"),
+    ],
+)
+def test_bad_input_gets_one_line(arguments, said, tiny_pack, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.py").write_text("def space(trial):\n    return {'rate': 1}\n")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").touch()
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_pack, broken)
+    weights = broken / "classifier.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    before = sorted(tmp_path.rglob("*"))
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # accepts, and says nothing
+        facts = {"broken": broken, "port": dead_port(), "deaf": deaf.getsockname()[1]}
+        given = arguments.format(**facts).split()
+        if "--pack" not in given and "--neuron" in given:
+            given += ["--pack", str(tiny_pack)]
+        begun = time.monotonic()
+        status = main(given)
+    captured = capsys.readouterr()
+    assert status == 2
+    assert captured.err.startswith("error: ")
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert time.monotonic() - begun < 12
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_full_disk_gets_one_line(tiny_pack, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(folder, "LEAST_FREE_BYTES", 2**62)
+    assert main(["--neuron", "vocal", "--pack", str(tiny_pack)]) == 2
+    assert "is full: " in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,87 @@
+"""What a user sees meanwhile."""
+
+from __future__ import annotations
+
+import io
+import json
+
+from reports import report
+from rich.console import Console
+
+from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY
+from tune_am.tuning.progress import JsonLines, Lines, Screen, duration, make, number
+
+
+def play(view, ledger, space):
+    """Two trials, one of which stops early."""
+    for score, outcome in ((3.0, FINISHED), (9.0, STOPPED_EARLY)):
+        record = ledger.ask(space)
+        view.trial_started(record)
+        ledger.write(record.number, report(4, score), outcome)
+        view.trial_reported(ledger[record.number])
+        view.trial_ended(ledger[record.number])
+
+
+def test_lines_for_a_log(make_ledger, plain_space, capsys):
+    ledger = make_ledger()
+    play(Lines(ledger, 3), ledger, plain_space)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("[1/3] trial 0 finished at step 4, activation-FID 3 (best so far);")
+    assert "[2/3] trial 1 stopped early at step 4, activation-FID 9 (best 3, trial 0)" in second
+
+
+def test_one_object_per_event(make_ledger, plain_space, capsys):
+    ledger = make_ledger()
+    view = JsonLines(ledger, 3)
+    view.event("start", "words for people", {"neuron": "vocal"})
+    play(view, ledger, plain_space)
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    kinds = ["trial_started", "trial_reported", "trial_ended"]
+    assert [event["event"] for event in events] == ["start", *kinds, *kinds]
+    assert events[3] | {"time": 0} == {
+        "event": "trial_ended",
+        "time": 0,
+        "trial": 0,
+        "outcome": "finished",
+        "step": 4,
+        "activation_fid": 3.0,
+    }
+
+
+def test_a_table_in_a_terminal(make_ledger, plain_space):
+    ledger = make_ledger()
+    out = io.StringIO()
+    view = Screen(ledger, 3, Console(file=out, force_terminal=True, width=100))
+    with view:
+        play(view, ledger, plain_space)
+        running = ledger.ask(plain_space)
+        view.trial_started(running)
+        view.event("trouble", "MLflow failed")
+    shown = out.getvalue()
+    assert "MLflow failed" in shown
+    for words in ("running", "best so far", "stopped early", "2 of 3 trials", "trials/min"):
+        assert words in shown
+
+
+def test_the_view_fits_the_output(make_ledger, capsys):
+    ledger, pipe = make_ledger(), io.StringIO()
+    assert type(make(False, False, ledger, 1, pipe)) is Lines
+    assert type(make(False, True, ledger, 1, pipe)) is JsonLines
+    quiet = make(True, False, ledger, 1, pipe)
+    quiet.event("start", "nothing of this")
+    quiet.event("trouble", "but this")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "but this\n")
+
+
+def test_numbers_and_durations_read_well():
+    assert [number(v) for v in (None, 0.012345, 7.65432, 12345.6, 1e6)] == [
+        "-",
+        "0.01235",
+        "7.654",
+        "12346",
+        "1e+06",
+    ]
+    assert duration(None) == "time left unknown yet"
+    assert duration(125) == "2 min 05 s left"
+    assert duration(9.6) == "10 s left"

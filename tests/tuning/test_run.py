@@ -1,0 +1,120 @@
+"""Trials under a real Ray."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.am.score import ACTIVATION_FID
+from tune_am.am.trial_run import TrialRun
+from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY
+from tune_am.tuning.rescore import candidates, control_rows, rescore
+from tune_am.tuning.run import Halt, run_trials
+
+pytestmark = pytest.mark.usefixtures("ray_here")
+
+
+class Follower:
+    """Counts what it is told, and may halt the run."""
+
+    def __init__(self, event=None, after=0):
+        self.started, self.reported, self.ended = [], [], []
+        self._event, self._after = event, after
+
+    def trial_started(self, record):
+        self.started.append(record.number)
+
+    def trial_reported(self, record):
+        self.reported.append((record.number, record.step))
+
+    def trial_ended(self, record):
+        self.ended.append(record.number)
+        if self._event and len(self.ended) >= self._after:
+            self._event.set()
+
+
+def test_stopped_and_resumed_it_ends_as_it_would_have(
+    make_ledger, plain_space, make_budget, tiny_task, tiny_pack, tmp_path
+):
+    """One worker, so that both searches see the same history: the same trials, the same numbers,
+    nothing run or told twice; and each number is what one plain process computes."""
+    budget = make_budget(trials=6, workers=1)
+
+    def go(ledger, follower, event=None):
+        ledger.enqueue(plain_space.points)
+        halt = Halt(event or threading.Event())
+        task = {**tiny_task, "folder": str(tmp_path / ledger.name)}
+        assert not run_trials(ledger, plain_space, budget, task, tmp_path / "ray", halt, [follower])
+        return ledger
+
+    event, first, second = threading.Event(), Follower(), Follower()
+    first = Follower(event, after=2)
+    go(make_ledger("cut", file="cut"), first, event)
+    cut = go(make_ledger("cut", file="cut"), second)
+    whole = go(make_ledger("whole", file="whole"), Follower())
+
+    assert [timeless(record) for record in cut.records] == [timeless(r) for r in whole.records]
+    assert {record.outcome for record in cut.records} == {FINISHED, STOPPED_EARLY}
+    assert first.ended == [0, 1]
+    assert set(second.started) == {2, 3, 4, 5}
+    told = first.reported + second.reported
+    assert len(told) == len(set(told)) == sum(len(record.reports) for record in cut.records)
+
+    pack, plan = Pack.load(tiny_pack), Plan(**tiny_task["plan"])
+    for record in whole.records:
+        run = TrialRun(pack, plan, record.settings)
+        for metrics in record.reports:
+            plain = run.advance_to(int(metrics["step"]))
+            assert plain[ACTIVATION_FID] == pytest.approx(metrics[ACTIVATION_FID], rel=1e-12)
+
+
+def timeless(record):
+    reports = [{**m, "sample_steps_per_second": 0} for m in record.reports]
+    return record.number, record.settings, record.outcome, reports
+
+
+def test_the_best_are_scored_again_on_fresh_starts(
+    make_ledger, plain_space, make_budget, tiny_task, tiny_pack, tmp_path
+):
+    """Two workers, whose actors carry over from trial to trial; a run that its time limit ends."""
+    budget = make_budget(trials=4, workers=2)
+    ledger, follower = make_ledger(), Follower()
+    event = threading.Event()
+    late = Halt(event, seconds=0)
+    run_trials(ledger, plain_space, budget, tiny_task, tmp_path / "ray", late, [follower])
+    assert follower.ended == []
+    run_trials(ledger, plain_space, budget, tiny_task, tmp_path / "ray", Halt(event), [follower])
+    assert sorted(follower.ended) == [0, 1, 2, 3]
+
+    pack = Pack.load(tiny_pack)
+    chosen = candidates(ledger.scored, n=2)
+    rows = rescore(chosen, tiny_task, budget, pack, event)
+    assert [row.activation_fid for row in rows] == sorted(row.activation_fid for row in rows)
+    assert {row.candidate.number for row in rows} == {c.number for c in chosen}
+    best = rows[0]
+    assert best.latents.shape == (50, 8)
+    assert best.inputs(pack).shape == (50, 80, 115)
+    assert best.ci95[0] <= best.activation_fid <= best.ci95[1]
+    assert best.activation_fid != best.candidate.search_score
+    controls = control_rows(best.candidate, tiny_task, budget, event)
+    assert set(controls) == {"never_optimised", "random_classifier", "real_vs_real"}
+    event.set()
+    assert rescore(chosen, tiny_task, budget, pack, event) is None
+
+
+def test_a_trial_that_fails_ends_alone(make_ledger, plain_space, make_budget, tiny_task, tmp_path):
+    """Its state cannot be written: both attempts fail, the search says why and goes on."""
+    ledger, follower = make_ledger(), Follower()
+    folder = tmp_path / "file"
+    folder.touch()
+    task = {**tiny_task, "folder": str(folder)}
+    halt = Halt(threading.Event())
+    errors = run_trials(
+        ledger, plain_space, make_budget(2, 2), task, tmp_path / "ray", halt, [follower]
+    )
+    assert [record.outcome for record in ledger.records] == ["failed", "failed"]
+    assert len(errors) == 2
+    assert "Error" in errors[0]
