@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tune_am.am.pack import Pack, write_pack
+from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 
 
@@ -208,60 +208,3 @@ def test_foreign_code_runs_with_consent_only(
 def test_a_factory_is_a_class_of_networks_of_this_package(copy: Path, factory: str) -> None:
     edit(copy, lambda manifest: manifest["prior"].update(factory=factory))
     assert f"factory {factory!r}" in refusal(copy)
-
-
-def written(pack: Pack, out: Path, **changes: Any) -> Pack:
-    manifest = pack.manifest
-    return write_pack(
-        out,
-        **{
-            "name": "again",
-            "classifier": pack.classifier,
-            "classifier_config": manifest["classifier"]["config"],
-            "generator": pack.prior.generator,
-            "generator_config": manifest["prior"]["config"],
-            "latent": 8,
-            "input": manifest["input"],
-            "layers": list(pack.layers),
-            "neurons": pack.neurons,
-            "reference": pack.reference.activations,
-            **changes,
-        },
-    )
-
-
-def test_writing_keeps_the_card_and_the_pictures(tiny_pack: Path, tmp_path: Path) -> None:
-    picture = tmp_path / "samples.png"
-    picture.write_bytes(b"picture")
-    pack = written(
-        Pack.load(tiny_pack),
-        tmp_path / "deep" / "pack",
-        about={"licences": "CC0"},
-        files=[picture],
-        reference={k: v.half() for k, v in Pack.load(tiny_pack).reference.activations.items()},
-    )
-    assert pack.manifest["licences"] == "CC0"
-    assert (pack.path / "samples.png").read_bytes() == b"picture"
-    assert pack.reference.of(pack.neuron("vocal")).dtype == torch.float32
-    picture_in_pack = pack.path / "samples.png"
-    picture_in_pack.write_bytes(b"other")
-    assert "samples.png: is truncated or altered" in refusal(pack.path)
-
-
-def test_a_pack_appears_whole_or_not_at_all(tiny_pack: Path, tmp_path: Path) -> None:
-    pack = Pack.load(tiny_pack)
-    with pytest.raises(UserError, match="the neuron 'drums' is wrong"):
-        written(pack, tmp_path / "new", neurons={"drums": "fc9:5"})
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_pack_is_overwritten_only_when_asked_to(tiny_pack: Path, tmp_path: Path) -> None:
-    pack, out = Pack.load(tiny_pack), tmp_path / "pack"
-    first = written(pack, out)
-    with pytest.raises(UserError, match="exists already"):
-        written(pack, out, name="other")
-    with pytest.raises(UserError, match="is wrong"):
-        written(pack, out, neurons={"drums": "fc9:5"}, overwrite=True)
-    assert Pack.load(out).hash == first.hash
-    assert written(pack, out, name="other", overwrite=True).name == "other"
-    assert [path.name for path in tmp_path.iterdir()] == ["pack"]
