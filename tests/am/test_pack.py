@@ -14,8 +14,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tune_am.am.pack import Pack
+from tune_am.am.pack import Pack, write_pack
 from tune_am.errors import UserError
+from tune_am.vocal.nets import Detector, Generator
 
 
 @pytest.fixture
@@ -208,3 +209,29 @@ def test_foreign_code_runs_with_consent_only(
 def test_a_factory_is_a_class_of_networks_of_this_package(copy: Path, factory: str) -> None:
     edit(copy, lambda manifest: manifest["prior"].update(factory=factory))
     assert f"factory {factory!r}" in refusal(copy)
+
+
+def test_weights_stored_in_half_compute_in_float32(tmp_path: Path) -> None:
+    classifier_config = {"channels": [4, 4, 8, 8], "dense": [16, 8]}
+    classifier, generator = Detector(**classifier_config), Generator(latent=8, channels=16)
+    written = write_pack(
+        tmp_path / "half",
+        name="half",
+        classifier=classifier,
+        classifier_config=classifier_config,
+        generator=generator,
+        generator_config={"latent": 8, "channels": 16},
+        latent=8,
+        input={"shape": [80, 115]},
+        layers=["fc8", "fc9"],
+        neurons={},
+        reference={"fc8": torch.zeros(100, 8), "fc9": torch.zeros(100, 1)},
+        dtype=torch.float16,
+    )
+    stored = load_file(tmp_path / "half" / "classifier.safetensors")
+    loaded = written.classifier.state_dict()
+    assert {tensor.dtype for tensor in stored.values()} == {torch.float16}
+    for name, weight in classifier.state_dict().items():
+        assert loaded[name].dtype == torch.float32
+        assert torch.equal(loaded[name], weight.half().float())
+    assert written.prior(torch.zeros(2, 8)).dtype == torch.float32

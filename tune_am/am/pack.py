@@ -140,6 +140,7 @@ def write_pack(
     reference: Mapping[str, Tensor],
     about: Mapping[str, Any] | None = None,
     files: Sequence[Path] = (),
+    dtype: torch.dtype | None = None,
     overwrite: bool = False,
 ) -> Pack:
     """Write the pack to the folder `out` and load it from there.
@@ -149,7 +150,8 @@ def write_pack(
     offer, in the order in which they run. neurons: alias -> "layer:unit". reference: layer ->
     [excerpts, units], from `reference.collect`; float16 halves the file. about: more entries of
     pack.json (licences, sources, training, metrics). files: to copy beside them (data card,
-    pictures).
+    pictures). dtype: to store the networks in; float16 halves the files, and the networks compute
+    in float32 all the same.
 
     The folder appears whole or not at all. Raises `UserError` when it exists, unless `overwrite`.
     """
@@ -162,8 +164,8 @@ def write_pack(
         folder.mkdir()
         for file in files:
             shutil.copy(file, folder)
-        save_tensors(classifier.state_dict(), folder / CLASSIFIER)
-        save_tensors(generator.state_dict(), folder / GENERATOR)
+        save_tensors(classifier.state_dict(), folder / CLASSIFIER, dtype)
+        save_tensors(generator.state_dict(), folder / GENERATOR, dtype)
         save_tensors({layer: reference[layer] for layer in layers}, folder / REFERENCE)
         manifest = {
             "schema": SCHEMA,

@@ -61,5 +61,13 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+def save_tensors(
+    tensors: Mapping[str, Tensor], path: Path, dtype: torch.dtype | None = None
+) -> None:
+    """Write safetensors; floating-point ones as `dtype`, if it is given."""
+
+    def stored(tensor: Tensor) -> Tensor:
+        cast = dtype if tensor.is_floating_point() else None
+        return tensor.detach().to("cpu", cast or tensor.dtype).contiguous()
+
+    save_file({name: stored(tensor) for name, tensor in tensors.items()}, path)
