@@ -2,8 +2,8 @@
 
     python -m tune_am.vocal.build_pack --data DIR --out PACK [--work DIR] [--debian DIR]
 
-Each stage goes on where it stopped; ``corpus``, ``train_detector`` and ``train_gan`` are modules
-that also run alone on the same work folder.
+Each stage goes on where it stopped; ``corpus``, ``train_detector``, ``held_out`` and ``train_gan``
+are modules that also run alone on the same work folder.
 """
 
 from __future__ import annotations
@@ -13,24 +13,17 @@ import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
-
-import torch
-from safetensors.torch import load_file
-from torch import nn
 
 from tune_am.am.pack import Pack, write_pack
-from tune_am.errors import UserError
 from tune_am.vocal import card, samples
+from tune_am.vocal.checkpoint import STORED, load_trained
 from tune_am.vocal.corpus import build_corpus, load_corpus
 from tune_am.vocal.evaluation import minutes
-from tune_am.vocal.held_out import LAYERS, detector_metrics, reference
+from tune_am.vocal.held_out import LAYERS, held_out
 from tune_am.vocal.melspec import BANDS, FRAMES, HOP, SAMPLE_RATE, WINDOW
 from tune_am.vocal.nets import Detector, Generator
 from tune_am.vocal.train_detector import DetectorTraining, train_detector
 from tune_am.vocal.train_gan import GanTraining, train_gan
-
-Network = TypeVar("Network", bound=nn.Module)
 
 SAMPLES = 400  # random samples whose share heard as singing is reported
 
@@ -47,6 +40,7 @@ def build_pack(
     work.mkdir(parents=True, exist_ok=True)
     build_corpus(data, work, debian)
     train_detector(work, detector_training)
+    held_out(work)
     train_gan(work, gan_training)
     return assemble(data, out, work, detector_training, gan_training)
 
@@ -59,8 +53,9 @@ def assemble(
     gan_training: GanTraining,
 ) -> Pack:
     """Measures the trained networks on held-out songs and writes the pack with its card."""
-    detector = _trained(Detector(), work / "detector" / "detector.safetensors")
-    generator = _trained(Generator(), work / "gan" / "generator.safetensors")
+    detector = load_trained(Detector(), work / "detector" / "detector.safetensors")
+    generator = load_trained(Generator(), work / "gan" / "generator.safetensors")
+    metrics, reference = held_out(work)
     drawn = samples.draw_samples(generator, SAMPLES)
     log = [json.loads(line) for line in (work / "gan" / "log.jsonl").read_text().splitlines()]
     about = {
@@ -76,7 +71,7 @@ def assemble(
             "gan": asdict(gan_training) | {"seconds": log[-1]["seconds"]},
         },
         "metrics": {
-            "detector": detector_metrics(detector, work),
+            "detector": metrics,
             "gan": {
                 "samples": SAMPLES,
                 "heard_as_singing": samples.share_heard_as_singing(detector, drawn),
@@ -112,21 +107,12 @@ def assemble(
             },
             layers=LAYERS,
             neurons={"vocal": "fc9:0"},
-            reference=reference(detector, work),
+            reference=reference,
             about=about,
             files=[picture, readme],
-            dtype=torch.float16,
+            dtype=STORED,
             overwrite=True,
         )
-
-
-def _trained(network: Network, weights: Path) -> Network:
-    """The network with the weights as they are shipped, in half precision."""
-    if not weights.is_file():
-        raise UserError(f"{weights} is missing: run the training stage first")
-    tensors = {k: v.half() if v.is_floating_point() else v for k, v in load_file(weights).items()}
-    network.load_state_dict(tensors)
-    return network.eval()
 
 
 def _sources(data: Path) -> list[dict]:

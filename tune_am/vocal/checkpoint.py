@@ -1,13 +1,20 @@
-"""Training checkpoints: written whole or not at all, and exact to resume from."""
+"""What training leaves on disk: checkpoints, exact to resume from, and weights."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from safetensors.torch import load_file
+from torch import nn
 
 from tune_am.errors import UserError
+
+# Precision of the weights in the pack: half the size, and what is measured is what is shipped.
+STORED = torch.float16
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -32,3 +39,18 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         raise UserError(f"{path} is damaged ({error}): delete it to train from the start") from None
     torch.set_rng_state(state.pop("random"))
     return state
+
+
+def load_trained(network: Network, weights: Path) -> Network:
+    """The network with trained weights, rounded as the pack stores them, in evaluation mode.
+
+    Raises:
+        UserError: there are no such weights yet.
+    """
+    if not weights.is_file():
+        raise UserError(f"{weights} is missing: run the stage that trains it first")
+    tensors = load_file(weights)
+    network.load_state_dict(
+        {name: t.to(STORED) if t.is_floating_point() else t for name, t in tensors.items()}
+    )
+    return network.eval()

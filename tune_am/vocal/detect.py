@@ -59,9 +59,10 @@ def main(argv: list[str] | None = None) -> None:
     if options.csv is not None and not options.csv.parent.is_dir():
         raise UserError(f"no such folder for --csv: {options.csv.parent}")
 
+    from tune_am.am.layout import laid_out
     from tune_am.am.pack import Pack
 
-    classifier = Pack.load(options.pack).classifier
+    classifier = laid_out(Pack.load(options.pack).classifier)
     text = table(options.songs, [detect(song, classifier) for song in options.songs])
     if options.csv is None:
         sys.stdout.write(text)

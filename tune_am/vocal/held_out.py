@@ -1,7 +1,11 @@
-"""What the detector does on songs it was not trained on: its measures, and the reference."""
+"""What the detector does on songs it was not trained on: its measures, and the reference.
+
+Run alone, after the detector is trained: ``python -m tune_am.vocal.held_out --work DIR``.
+"""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -9,12 +13,17 @@ from pathlib import Path
 
 import torch
 from rich.progress import track
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from tune_am.am.layout import laid_out
+from tune_am.am.manifest import sha256_of
 from tune_am.am.reference import collect
 from tune_am.vocal import evaluation
+from tune_am.vocal.checkpoint import load_trained
 from tune_am.vocal.corpus import Track, load_corpus
 from tune_am.vocal.evaluation import BATCH
+from tune_am.vocal.nets import Detector
 
 LAYERS = ("conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9")
 
@@ -23,11 +32,28 @@ LAYERS = ("conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9")
 SUNG_HOP, INSTRUMENTAL_HOP = 35, 70
 
 
-def reference(detector: nn.Module, work: Path) -> dict[str, Tensor]:
-    """Activations of the excerpts of all validation and test songs: layer -> [excerpts, units]."""
-    tracks = load_corpus(work, "valid", "test")
-    batches = track(list(_batches(tracks)), "reference")
-    return {k: v.half() for k, v in collect(detector, LAYERS, batches).items()}
+def held_out(work: Path) -> tuple[dict[str, dict[str, float]], dict[str, Tensor]]:
+    """Measures and reference of the trained detector, kept in ``work`` until it is trained anew.
+
+    Returns:
+        The measures of ``detector_metrics`` and the activations of the excerpts of all validation
+        and test songs, layer -> ``[excerpts, units]`` float16.
+    """
+    weights = work / "detector" / "detector.safetensors"
+    metrics_file, reference_file = (work / "held_out" / n for n in ("metrics.json", "reference"))
+    detector = laid_out(load_trained(Detector(), weights))
+    digest = sha256_of(weights)
+    if metrics_file.is_file():
+        kept = json.loads(metrics_file.read_text())
+        if kept["detector"] == digest:
+            return kept["metrics"], load_file(reference_file)
+    metrics_file.parent.mkdir(exist_ok=True)
+    batches = track(list(_batches(load_corpus(work, "valid", "test"))), "reference")
+    reference = {k: v.half() for k, v in collect(detector, LAYERS, batches).items()}
+    metrics = detector_metrics(detector, work)
+    save_file(reference, reference_file)
+    metrics_file.write_text(json.dumps({"detector": digest, "metrics": metrics}, indent=1))
+    return metrics, reference
 
 
 def _batches(tracks: Sequence[Track]) -> Iterator[Tensor]:
@@ -76,3 +102,16 @@ def _groups(tracks: Sequence[Track]) -> dict[str, list[Track]]:
             # The instrumental version of a sung test song belongs with it.
             groups["test" if song.source in with_singing else "instrumental"].append(song)
     return dict(groups)
+
+
+def main(argv: list[str] | None = None) -> None:
+    from tune_am.vocal.stages import stage_parser
+
+    metrics, _ = held_out(stage_parser(__doc__).parse_args(argv).work)
+    print(json.dumps(metrics, indent=2))
+
+
+if __name__ == "__main__":
+    from tune_am.vocal.stages import run_stage
+
+    run_stage(main)
