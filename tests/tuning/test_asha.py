@@ -27,7 +27,7 @@ def decide(ledger, trial, step, score, **metrics):
     return Asha(ledger, POINTS).on_trial_result(None, trial, result)
 
 
-def test_the_worse_half_stops(make_ledger, plain_space):
+def test_only_the_best_third_goes_on(make_ledger, plain_space):
     ledger = make_ledger()
     for score in (1.0, 2.0, 3.0):
         trial_at(ledger, plain_space, score, score)
@@ -56,18 +56,26 @@ def test_there_is_no_rung_at_the_first_point(make_ledger, plain_space):
     assert decide(ledger, trial_at(ledger, plain_space), 8, 99.0) == "CONTINUE"
 
 
-def test_a_slow_starter_on_its_way_is_spared(make_ledger, plain_space):
+def test_a_slow_starter_is_spared_where_the_fast_have_settled(make_ledger, plain_space):
     """From a distance of 20 it covers 3 every 8 steps: at 64 it will be past the goal."""
     ledger = make_ledger()
     for score in (4.0, 4.1, 4.2):
-        trial_at(ledger, plain_space, score + 0.1, score)
+        trial_at(ledger, plain_space, score, score)
     slow = trial_at(ledger, plain_space, 17.0**2)
     assert decide(ledger, slow, 16, 14.0**2) == "CONTINUE"
     stuck = trial_at(ledger, plain_space, 14.5**2)
     assert decide(ledger, stuck, 16, 14.0**2) == "STOP"
 
 
-def test_a_trial_that_goes_nowhere_near_stops_at_the_next_rung(make_ledger, plain_space):
+def test_a_slow_starter_stops_where_the_fast_reach_the_goal_too(make_ledger, plain_space):
+    ledger = make_ledger()
+    for score in (4.0, 4.1, 4.2):
+        trial_at(ledger, plain_space, 4 * score, score)
+    slow = trial_at(ledger, plain_space, 17.0**2)
+    assert decide(ledger, slow, 16, 14.0**2) == "STOP"
+
+
+def test_a_slow_starter_that_slows_down_stops_at_the_next_rung(make_ledger, plain_space):
     ledger = make_ledger()
     for _ in range(3):
         trial_at(ledger, plain_space, 4.0, 4.0, 4.0)

@@ -10,7 +10,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tune_am.am.score import ACTIVATION_FID, STEP
 from tune_am.tuning.defaults import REDUCTION
-from tune_am.tuning.ledger import Ledger, Record, has_diverged
+from tune_am.tuning.ledger import Ledger, has_diverged
 from tune_am.tuning.trial import NUMBER
 
 
@@ -23,8 +23,8 @@ class Asha(FIFOScheduler):
     by its score alone.)
 
     A score says little about a trial with a small learning rate: it is far from the goal and on its
-    way. Early rungs would leave only the fast. So there is no rung at the first report point, and
-    at the others a trial is spared that `overtakes`.
+    way, while the fast are already where they will stay. So there is no rung at the first report
+    point, and at the others a trial is spared that ends nearest of all if each keeps its `course`.
     """
 
     def __init__(
@@ -36,16 +36,22 @@ class Asha(FIFOScheduler):
         self._reduction = reduction
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        record, step = self._ledger[trial.config[NUMBER]], int(result[STEP])
-        if record.step >= step or step not in self._points[1:-1] or has_diverged(result):
-            return TrialScheduler.CONTINUE  # decided before, no rung, or at its end anyway
+        number, step = trial.config[NUMBER], int(result[STEP])
+        if step not in self._points[1:-1] or has_diverged(result):
+            return TrialScheduler.CONTINUE  # no rung, or the trial's end anyway
+        if self._ledger[number].step >= step:
+            return TrialScheduler.CONTINUE  # decided before: a worker that died repeats itself
         score = result[ACTIVATION_FID]
         others = self._ledger.rung(step)
-        others.pop(record.number, None)
         if among_best(score, list(others.values()), self._reduction):
             return TrialScheduler.CONTINUE
-        leader = min(others.values())
-        if overtakes(record, score, step, leader, self._points[-1]):
+        before = self._points[self._points.index(step) - 1]
+        earlier = self._ledger.rung(before)
+
+        def ends(number: int, score: float) -> float:
+            return course(before, earlier.get(number, score), step, score, self._points[-1])
+
+        if ends(number, score) < min(ends(other, others[other]) for other in others):
             return TrialScheduler.CONTINUE
         return TrialScheduler.STOP
 
@@ -59,13 +65,11 @@ def among_best(score: float, others: Sequence[float], reduction: float) -> bool:
     return sum(other < score for other in others) < places
 
 
-def overtakes(record: Record, score: float, step: int, leader: float, horizon: int) -> bool:
-    """Whether the trial, going on as since its last report, beats `leader` before the horizon.
+def course(before: int, earlier: float, step: int, score: float, horizon: int) -> float:
+    """Distance at the horizon of a trial that scored `earlier` at `before` and `score` at `step`.
 
     An activation-FID is a squared distance, and an ascent covers distance at a steady pace while it
-    is far away; so its root is drawn on in a straight line.
+    is far away; so its root is drawn on in a straight line, down to 0.
     """
-    if record.score is None:
-        return False
-    pace = (math.sqrt(record.score) - math.sqrt(score)) / (step - record.step)
-    return math.sqrt(score) - pace * (horizon - step) < math.sqrt(leader)
+    pace = (math.sqrt(earlier) - math.sqrt(score)) / (step - before)
+    return max(0.0, math.sqrt(score) - pace * (horizon - step))

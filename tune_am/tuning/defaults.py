@@ -23,5 +23,5 @@ WORKERS_PER_GPU = 4
 RESCORE_STARTS = 50
 RESCORED = 4
 
-# At a rung one trial in this many goes on, those that are catching up apart.
-REDUCTION = 2
+# At a rung one trial in this many goes on, those apart that will be ahead.
+REDUCTION = 3
