@@ -28,12 +28,15 @@ from tune_am.vocal.nets import Discriminator, Generator
 class GanTraining:
     """How the GAN is trained: hinge loss, Adam, an average of the generator's weights."""
 
-    steps: int = 5000
+    steps: int = 4800
     batch: int = 32
     generator_lr: float = 1e-4
     discriminator_lr: float = 4e-4
     # With Adam's first beta at 0 the discriminator lost to the generator.
     betas: tuple[float, float] = (0.5, 0.9)
+    # Over this last share of the steps both rates fall to zero: the generator comes to rest, and
+    # its average is no longer the blur of a moving thing.
+    cooling: float = 0.25
     # Largest decay of the averaged weights; while training is young their window is a ninth of it.
     averaging: float = 0.999
     checkpoint_every: int = 100
@@ -61,6 +64,7 @@ class Gan:
     def step(self, real: torch.Tensor, number: int) -> dict[str, float]:
         """Update ``number`` of each network, on real log-mel excerpts ``[n, bands, frames]``."""
         n = len(real)
+        self._set_rates(number)
         fake = self.generator(torch.randn(n, self.generator.latent))
         real_score, fake_score = self.discriminator(torch.cat([real, fake.detach()])).split(n)
         discriminator_loss = F.relu(1 - real_score).mean() + F.relu(1 + fake_score).mean()
@@ -81,6 +85,16 @@ class Gan:
             "real_score": real_score.mean().item(),
             "fake_score": fake_score.mean().item(),
         }
+
+    def _set_rates(self, number: int) -> None:
+        training = self.training
+        left = (training.steps - number + 1) / max(1, round(training.steps * training.cooling))
+        for adam, rate in (
+            (self.generator_adam, training.generator_lr),
+            (self.discriminator_adam, training.discriminator_lr),
+        ):
+            for group in adam.param_groups:
+                group["lr"] = rate * min(1.0, left)
 
     @torch.no_grad()
     def _update_average(self, decay: float) -> None:
