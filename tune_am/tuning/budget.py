@@ -17,12 +17,17 @@ from tune_am.tuning.space import Space
 
 @dataclass(frozen=True)
 class Budget:
-    """trials: settings to try. workers: trials at a time. share: of a GPU, for each worker."""
+    """trials: settings to try. workers: trials at a time, on `gpus` GPUs if any."""
 
     trials: int
     workers: int
     plan: Plan
-    share: float = 0.0
+    gpus: int = 0
+
+    @property
+    def share(self) -> float:
+        """Of a GPU, for each worker: the largest at which all workers fit."""
+        return 1 / math.ceil(self.workers / self.gpus) if self.gpus else 0.0
 
 
 def device_of(name: str) -> str:
@@ -56,8 +61,7 @@ def budget_for(config: SearchConfig, space: Space, neuron: str) -> Budget:
             seed=config.seed,
             device=device,
         ),
-        # The largest share at which all workers fit.
-        share=1 / math.ceil(workers / gpus) if gpus else 0.0,
+        gpus=min(gpus, workers),
     )
 
 

@@ -23,7 +23,8 @@ _SPACE = "space.py"
 
 class RunFolder:
     """`search.json` and `space.py` say what was asked, `study.journal` is the ledger, `trials/`
-    holds the states of the trials, `result.json` and `best.safetensors` the result."""
+    holds the states of the trials, `result.json` and `best.safetensors` the result, `errors.txt`
+    why trials failed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -32,6 +33,7 @@ class RunFolder:
         self.ray = self.path / ".ray"
         self.result = self.path / "result.json"
         self.best = self.path / "best.safetensors"
+        self.errors = self.path / "errors.txt"
         self._lock: Any = None
 
     @classmethod

@@ -53,7 +53,7 @@ def run_trials(
     halt: Halt,
     listeners: Sequence[Listener] = (),
 ) -> list[str]:
-    """Run what is left of the search's trials; the first line of each failed trial's error.
+    """Run what is left of the search's trials; the traceback of each that failed.
 
     folder: for Ray's own files.
     """
@@ -83,7 +83,7 @@ def run_trials(
         verbose=0,
     )
     errors = [trial.get_error() for trial in analysis.trials]
-    return [str(error).strip().splitlines()[-1] for error in errors if error is not None]
+    return [str(error) for error in errors if error is not None]
 
 
 def _name(trial: Any) -> str:

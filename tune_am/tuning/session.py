@@ -31,14 +31,15 @@ def search(config: SearchConfig, given: frozenset[str], command: str) -> int:
     begun = time.monotonic()
     job = prepare(config, given, command)
     if not job.fresh and (done := _complete(job)) is not None:
-        print(result.summary(done))
+        print(
+            json.dumps({"event": "result", "result": done}) if config.json else result.summary(done)
+        )
         return 0
-    gpus = round(job.budget.share * job.budget.workers)
     artifacts = job.folder.path.parent / "mlflow-artifacts"
     try:
         with ThreadPoolExecutor(1) as threads:  # both take seconds, mostly of waiting
             connecting = threads.submit(tracking.Tracking, job.tracking_uri, artifacts)
-            dashboard = cluster.start(job.budget.workers, gpus, job.config.ray_address)
+            dashboard = cluster.start(job.budget.workers, job.budget.gpus, job.config.ray_address)
         log = connecting.result()
         if job.fresh:
             job.folder.create(account.asked(job), job.space.source)
@@ -75,8 +76,11 @@ def _run(job: Job, log: tracking.Tracking, dashboard: str | None, begun: float) 
             stop = Halt(halt, config.time_budget)
             follow: list[Listener] = [view, log, clock]
             errors = run_trials(ledger, job.space, budget, work, folder.ray, stop, follow)
-        for error in errors:
-            view.event("trouble", f"a trial failed: {error}", {"message": error})
+        if errors:
+            folder.errors.write_text("\n".join(errors), encoding="utf-8")
+            last = errors[-1].strip().splitlines()[-1]
+            text = f"{len(errors)} trials failed, see {folder.errors}: {last}"
+            view.event("trouble", text, {"message": text})
         if ledger.scored and not halt.is_set():
             best = candidates(ledger.scored)
             text = f"Scoring the best {len(best)} settings again on {RESCORE_STARTS} fresh starts"
