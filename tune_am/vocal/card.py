@@ -56,7 +56,7 @@ band shift, gain, one smooth filter, other music mixed under. Weights: best on v
 
 GAN: {training["gan"]["steps"]} steps of {training["gan"]["batch"]} excerpts (half sung) in
 {training["gan"]["seconds"] / 60:.0f} minutes on one busy core; hinge loss, spectral normalisation,
-an average of the generator's weights.
+Adam whose rates fall to zero over the last quarter.
 
     {training["command"]}
 
