@@ -22,6 +22,7 @@ from tune_am.vocal.evaluation import minutes
 from tune_am.vocal.held_out import LAYERS, held_out
 from tune_am.vocal.melspec import BANDS, FRAMES, HOP, SAMPLE_RATE, WINDOW
 from tune_am.vocal.nets import Detector, Generator
+from tune_am.vocal.sources import LEFT_OUT
 from tune_am.vocal.train_detector import DetectorTraining, train_detector
 from tune_am.vocal.train_gan import GanTraining, train_gan
 
@@ -117,11 +118,12 @@ def assemble(
 
 def _sources(data: Path) -> list[dict]:
     listing = json.loads((data / "sources.json").read_text())
-    keys = ("id", "artist", "debian", "licence", "split", "excerpts")
+    keys = ("id", "artist", "debian", "path", "licence", "split", "excerpts")
     return [
         {"role": role} | {key: source[key] for key in keys if key in source}
         for role in ("sung", "no_singing")
         for source in listing[role]
+        if source["id"] not in LEFT_OUT
     ]
 
 

@@ -49,14 +49,14 @@ are uncertain and used nowhere. Hand-made labels for `marsshooter`.
 
 ## Training
 
-Detector: {training["detector"]["steps"]} steps of {training["detector"]["batch"]} excerpts (half
-sung, a quarter from between the phrases of the same songs, a quarter without any singing), AdamW,
-one-cycle, batch normalisation folded into the convolutions afterwards. Augmentation: time stretch,
-band shift, gain, one smooth filter, other music mixed under. Weights: best on validation.
+Detector: {training["detector"]["steps"]} steps of {training["detector"]["batch"]} excerpts: half are
+sung, a quarter lie between the phrases of the same songs, a quarter are music without any singing. AdamW, one-cycle, batch normalisation folded into the convolutions afterwards.
+Augmentation: time stretch, band shift, gain, one smooth filter, other music mixed under. The
+weights are those that were best on the validation songs.
 
-GAN: {training["gan"]["steps"]} steps of {training["gan"]["batch"]} excerpts (half sung) in
-{training["gan"]["seconds"] / 60:.0f} minutes on one busy core; hinge loss, spectral normalisation,
-Adam whose rates fall to zero over the last quarter.
+GAN: {training["gan"]["steps"]} steps of {training["gan"]["batch"]} excerpts, drawn alike, in
+{training["gan"]["seconds"] / 60:.0f} minutes. Hinge loss, spectral normalisation, Adam whose rates
+fall to zero over the last quarter.
 
     {training["command"]}
 
@@ -68,8 +68,8 @@ Held-out songs, smoothed by a median over 0.7 s; threshold chosen on the validat
 |---|---|---|---|---|---|
 {_rows(detector)}
 
-Of {gan["samples"]} random samples of the generator, the detector hears
-{gan["heard_as_singing"]:.0%} as singing.
+Of {gan["samples"]} random samples of the generator, {gan["heard_as_singing"]:.0%} are heard as
+singing by the detector.
 
 ![samples]({PICTURE})
 
@@ -81,9 +81,9 @@ not been measured. The generator is rough: blurred harmonics beside real excerpt
 
 ## Licence
 
-The weights and reference activations are offered under {about["licence"]["weights"]}, because part
-of the sung training songs is NC; the code is {about["licence"]["code"]}. The real excerpts in the
-picture come from sources marked "shown": CC-BY-SA recordings.
+Weights and reference activations: {about["licence"]["weights"]}, because part of the sung training
+songs is NC. Code: {about["licence"]["code"]}. The real excerpts in the picture come from the
+sources marked "shown", under the licences of those.
 """
 
 
@@ -94,7 +94,7 @@ def _sources(sources: list[dict[str, Any]]) -> str:
         lines.append(
             "| {id} | {by} | {role} | {split} | {licence} | {shown} |".format(
                 id=source["id"],
-                by=source.get("artist") or f"Debian package {source.get('debian', '-')}",
+                by=_author(source),
                 role=source["role"].replace("_", " "),
                 split=split if isinstance(split, str) else "by song",
                 licence=source["licence"],
@@ -102,6 +102,14 @@ def _sources(sources: list[dict[str, Any]]) -> str:
             )
         )
     return "\n".join(lines)
+
+
+def _author(source: dict[str, Any]) -> str:
+    if "artist" in source:
+        return str(source["artist"])
+    if "debian" in source:
+        return f"Debian package {source['debian']}"
+    return str(source["path"]).split("/")[-2]
 
 
 # Groups of held-out songs, by their names in pack.json's metrics.

@@ -53,7 +53,7 @@ def picture(path: Path, rows: dict[str, Tensor]) -> None:
     figure = Figure(figsize=(2.1 * COLUMNS, 1.75 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), COLUMNS, sharex=True, sharey=True)
     values = torch.cat([excerpts[:COLUMNS].flatten() for excerpts in rows.values()])
-    low, high = torch.quantile(values, torch.tensor([0.01, 0.995])).tolist()
+    low, high = torch.quantile(values, torch.tensor([0.04, 0.998])).tolist()
     ticks, names = _frequency_ticks()
     image = None
     for line, (title, excerpts) in zip(axes, rows.items(), strict=True):
