@@ -52,8 +52,8 @@ are uncertain and used nowhere. Hand-made labels for `marsshooter`.
 Detector: {training["detector"]["steps"]} steps of {training["detector"]["batch"]} excerpts:
 half are sung, a quarter lie between the phrases of the same songs, a quarter are music without any
 singing. AdamW, one-cycle, batch normalisation folded into the convolutions afterwards.
-Augmentation: time stretch, band shift, gain, one smooth filter, other music mixed under. The weights
-are those that were best on the validation songs.
+Augmentation: time stretch, band shift, gain, one smooth filter, other music mixed under. The
+weights are those that were best on the validation songs.
 
 GAN: {training["gan"]["steps"]} steps of {training["gan"]["batch"]} excerpts, drawn alike, in
 {training["gan"]["seconds"] / 60:.0f} minutes. Hinge loss, spectral normalisation, Adam whose rates
