@@ -53,4 +53,4 @@ def test_a_gpu_can_be_left_alone(gpus, plain_space):
 def test_the_steps_asked_for_end_the_report_points(gpus, plain_space):
     gpus(0)
     budget = budget_for(SearchConfig("vocal", max_steps=20), plain_space, "vocal")
-    assert budget.plan.report_points == (6, 12, 20)
+    assert budget.plan.report_points == (5, 10, 20)

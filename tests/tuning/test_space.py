@@ -24,9 +24,9 @@ def test_the_paper_space_is_the_published_grid():
     assert len({(point["lr"], point["l2"]) for point in paper.points}) == 9
 
 
-def test_the_default_space_tries_the_published_winners_first():
+def test_the_default_space_tries_the_published_winners_early():
     points = [(point["lr"], point["l2"]) for point in space.load("default").points]
-    assert points[:3] == [(0.01, 0.001), (0.001, 0.1), (0.01, 0.1)]
+    assert points[1:4] == [(0.01, 0.001), (0.001, 0.1), (0.01, 0.1)]
 
 
 def test_the_command_line_comes_before_the_space():
