@@ -7,6 +7,7 @@ from reports import report
 
 from tune_am.tuning.importance import FEWEST, importances
 from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY
+from tune_am.tuning.space import from_source
 
 
 def test_what_decides_the_score_matters_most(make_ledger, plain_space):
@@ -32,8 +33,24 @@ def test_few_trials_say_nothing(make_ledger, plain_space):
     assert importances(ledger) == {}
 
 
-def test_equal_trials_are_no_trouble(make_ledger, plain_space):
+def test_equal_scores_say_nothing(make_ledger, plain_space):
     ledger = make_ledger()
     for _ in range(FEWEST):
         ledger.write(ledger.ask(plain_space).number, report(4, 1.0), FINISHED)
-    assert set(importances(ledger)) == {"lr", "l2"}
+    assert importances(ledger) == {}
+
+
+def test_choices_count_too(make_ledger):
+    source = """
+def space(trial):
+    return {
+        "optimizer": trial.suggest_categorical("optimizer", ["adam", "sgd"]),
+        "normalize_grad": trial.suggest_categorical("normalize_grad", [False, True]),
+    }
+"""
+    space, ledger = from_source("choices", source), make_ledger()
+    for _ in range(24):
+        record = ledger.ask(space)
+        score = {"adam": 1.0, "sgd": 9.0}[record.settings.optimizer]
+        ledger.write(record.number, report(4, score), FINISHED)
+    assert importances(ledger)["optimizer"] > 0.9

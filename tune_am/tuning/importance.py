@@ -3,46 +3,76 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.importance import FanovaImportanceEvaluator
 
 from tune_am.tuning.ledger import Ledger, Record
 from tune_am.tuning.space import quiet_optuna
 
-# Fewer trials say nothing about any parameter.
+# Fewer trials say nothing about any setting.
 FEWEST = 8
 
 
 def importances(ledger: Ledger) -> dict[str, float]:
-    """Share of each drawn parameter in how good the trials are, the largest first, sum 1.
+    """Share of each setting in how much the scores vary, the largest first, sum 1.
 
-    Optuna's PED-ANOVA, which takes milliseconds. Trials can only be compared at equal steps, so
-    each counts with its score at the last report point that at least half of them reached; those
-    that did not get there count with their last score. Empty below `FEWEST` trials.
+    Optuna's fANOVA over the settings as the ascent had them, a branch that was not drawn at its
+    default; its other evaluator, PED-ANOVA, takes the few draws of a rare branch for a finding.
+    Trials can only be compared at equal steps, so each counts with its score at the last report
+    point that at least half of them reached, and those that did not with their last. Numbers are
+    taken by rank and scores by logarithm: both span decades. Empty where there are fewer than
+    `FEWEST` trials, or nothing varies.
     """
     records = ledger.scored
     if len(records) < FEWEST:
         return {}
-    reached = sorted(record.step for record in records)[math.ceil(len(records) / 2)]
-    study = _study(records, reached)
-    # At least five trials on the good side, as PED-ANOVA's authors advise.
-    good = min(0.5, max(0.1, 5 / len(records)))
+    step = sorted(record.step for record in records)[len(records) // 2]
+    scores = [_score(record, step) for record in records]
+    columns = _varying(records)
+    if not columns or len(set(scores)) == 1:
+        return {}
     with quiet_optuna():
-        shares = optuna.importance.get_param_importances(
-            study, evaluator=optuna.importance.PedAnovaImportanceEvaluator(target_quantile=good)
-        )
+        study = optuna.create_study(direction="minimize")
+        for i, score in enumerate(scores):
+            study.add_trial(
+                optuna.trial.create_trial(
+                    params={name: values[i] for name, values in columns.items()},
+                    distributions={name: _domain(values) for name, values in columns.items()},
+                    value=math.log(max(score, 1e-6)),
+                )
+            )
+        evaluator = FanovaImportanceEvaluator(seed=0)
+        shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return {name: float(share) for name, share in shares.items()}
 
 
-def _study(records: list[Record], step: int) -> optuna.Study:
-    """The trials as if all had been judged at `step`."""
-    with quiet_optuna():
-        study = optuna.create_study(direction="minimize")
-        for record in records:
-            score = record.score_at(step) if record.step >= step else record.score
-            study.add_trial(
-                optuna.trial.create_trial(
-                    params=record.params, distributions=record.distributions, value=score
-                )
-            )
-    return study
+def _score(record: Record, step: int) -> float:
+    score = record.score_at(step) if record.step >= step else record.score
+    assert score is not None  # of scored records only
+    return score
+
+
+def _varying(records: Sequence[Record]) -> dict[str, list[str | float]]:
+    """Settings that differ between trials: choices as words, numbers as ranks."""
+    rows = [record.settings.to_dict() for record in records]
+    columns: dict[str, list[str | float]] = {}
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        distinct = sorted(set(values))
+        if len(distinct) == 1:
+            continue
+        if isinstance(values[0], str | bool):
+            columns[name] = [str(value) for value in values]
+        else:
+            columns[name] = [float(distinct.index(value)) for value in values]
+    return columns
+
+
+def _domain(values: Sequence[str | float]) -> CategoricalDistribution | FloatDistribution:
+    numbers = [value for value in values if isinstance(value, float)]
+    if numbers:
+        return FloatDistribution(0.0, max(numbers))
+    return CategoricalDistribution(sorted({str(value) for value in values}))
