@@ -53,10 +53,11 @@ class Detector(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Log-mel ``x: [n, bands, frames]`` -> logit of singing at the centre frame ``[n]``."""
         x = ((x - self.mean[:, None]) / self.std[:, None])[:, None]
+        # Leaky ReLU rises, so it may as well come after the pooling, where a ninth is left of it.
         x = F.leaky_relu(self.norm1(self.conv1(x)), 0.01)
-        x = F.max_pool2d(F.leaky_relu(self.norm2(self.conv2(x)), 0.01), 3)
+        x = F.leaky_relu(F.max_pool2d(self.norm2(self.conv2(x)), 3), 0.01)
         x = F.leaky_relu(self.norm4(self.conv4(x)), 0.01)
-        x = F.max_pool2d(F.leaky_relu(self.norm5(self.conv5(x)), 0.01), 3)
+        x = F.leaky_relu(F.max_pool2d(self.norm5(self.conv5(x)), 3), 0.01)
         x = F.leaky_relu(self.fc7(self.dropout(x.flatten(1))), 0.01)
         x = F.leaky_relu(self.fc8(self.dropout(x)), 0.01)
         return self.fc9(self.dropout(x)).squeeze(1)
