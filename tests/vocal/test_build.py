@@ -23,8 +23,6 @@ GAN = GanTraining(steps=4, batch=4, checkpoint_every=2)
 def work(corpus, tmp_path):
     """A work folder of the test's own that shares the corpus."""
     (tmp_path / "corpus").symlink_to(corpus / "corpus")
-    for stage in ("detector", "gan"):
-        (tmp_path / stage).mkdir()
     return tmp_path
 
 

@@ -45,6 +45,7 @@ def train_detector(work: Path, training: DetectorTraining = DetectorTraining()) 
         The file with the weights of the published network, batch normalisation folded in.
     """
     folder = work / "detector"
+    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(training.seed)
     tracks = load_corpus(work, "train")
     validation = load_corpus(work, "valid")
@@ -113,7 +114,6 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=DetectorTraining.steps)
     parser.add_argument("--seed", type=int, default=DetectorTraining.seed)
     options = parser.parse_args(argv)
-    (options.work / "detector").mkdir(parents=True, exist_ok=True)
     train_detector(options.work, DetectorTraining(steps=options.steps, seed=options.seed))
 
 

@@ -111,6 +111,7 @@ class Gan:
 def train_gan(work: Path, training: GanTraining = GanTraining()) -> Path:
     """Trains (or goes on) and returns the file with the generator's weights."""
     folder = work / "gan"
+    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(training.seed)
     tracks = load_corpus(work, "train")
     batches = Batches(tracks)
@@ -146,7 +147,6 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=GanTraining.steps)
     parser.add_argument("--seed", type=int, default=GanTraining.seed)
     options = parser.parse_args(argv)
-    (options.work / "gan").mkdir(parents=True, exist_ok=True)
     train_gan(options.work, GanTraining(steps=options.steps, seed=options.seed))
 
 
