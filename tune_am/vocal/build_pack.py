@@ -16,13 +16,14 @@ from pathlib import Path
 
 from tune_am.am.pack import Pack, write_pack
 from tune_am.vocal import card, samples
-from tune_am.vocal.checkpoint import STORED, load_trained
+from tune_am.vocal.checkpoint import STORED, load_trained, read_log
 from tune_am.vocal.corpus import build_corpus, load_corpus
 from tune_am.vocal.evaluation import minutes
 from tune_am.vocal.held_out import LAYERS, held_out
 from tune_am.vocal.melspec import BANDS, FRAMES, HOP, SAMPLE_RATE, WINDOW
 from tune_am.vocal.nets import Detector, Generator
 from tune_am.vocal.sources import LEFT_OUT
+from tune_am.vocal.stages import run_stage, step_count
 from tune_am.vocal.train_detector import DetectorTraining, train_detector
 from tune_am.vocal.train_gan import GanTraining, train_gan
 
@@ -58,7 +59,7 @@ def assemble(
     generator = load_trained(Generator(), work / "gan" / "generator.safetensors")
     metrics, reference = held_out(work)
     drawn = samples.draw_samples(generator, SAMPLES)
-    log = [json.loads(line) for line in (work / "gan" / "log.jsonl").read_text().splitlines()]
+    log = read_log(work / "gan")
     about = {
         "licence": {"weights": "CC-BY-NC-SA-4.0", "code": "Apache-2.0"},
         "sources": _sources(data),
@@ -137,8 +138,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack, replaced")
     parser.add_argument("--work", type=Path, help="folder for what the stages keep [OUT.work]")
     parser.add_argument("--debian", type=Path, help="folder with the Debian packages")
-    parser.add_argument("--detector-steps", type=int, default=DetectorTraining.steps)
-    parser.add_argument("--gan-steps", type=int, default=GanTraining.steps)
+    parser.add_argument("--detector-steps", type=step_count, default=DetectorTraining.steps)
+    parser.add_argument("--gan-steps", type=step_count, default=GanTraining.steps)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     pack = build_pack(
@@ -154,6 +155,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    from tune_am.vocal.stages import run_stage
-
     run_stage(main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,8 @@ from tune_am.errors import UserError
 
 # Precision of the weights in the pack: half the size, and what is measured is what is shipped.
 STORED = torch.float16
+
+_LOG = "log.jsonl"
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -36,9 +39,23 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     try:
         state = torch.load(path, weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise UserError(f"{path} is damaged ({error}): delete it to train from the start") from None
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path} is damaged ({reason}): delete it to train from the start"
+        ) from None
     torch.set_rng_state(state.pop("random"))
     return state
+
+
+def append_log(folder: Path, facts: dict[str, Any]) -> None:
+    """Adds a line to the training log of a stage's folder."""
+    with (folder / _LOG).open("a") as log:
+        log.write(json.dumps(facts) + "\n")
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The lines of the training log of a stage's folder."""
+    return [json.loads(line) for line in (folder / _LOG).read_text().splitlines()]
 
 
 def load_trained(network: Network, weights: Path) -> Network:

@@ -10,8 +10,11 @@ from pathlib import Path
 from tune_am.errors import UserError
 
 
-def stage_parser(description: str | None, data: bool = False) -> argparse.ArgumentParser:
-    """Parser with ``--work`` and, with ``data``, ``--data`` and ``--debian``."""
+def stage_parser(
+    description: str | None, data: bool = False, steps: int | None = None
+) -> argparse.ArgumentParser:
+    """Parser with ``--work``; with ``data`` also ``--data`` and ``--debian``; for a training of so
+    many ``steps`` also ``--steps`` and ``--seed``."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -21,7 +24,17 @@ def stage_parser(description: str | None, data: bool = False) -> argparse.Argume
         parser.add_argument(
             "--debian", type=Path, help="folder with the Debian packages (else downloaded)"
         )
+    if steps is not None:
+        parser.add_argument("--steps", type=step_count, default=steps, help=f"[{steps}]")
+        parser.add_argument("--seed", type=int, default=0, help="[0]")
     return parser
+
+
+def step_count(text: str) -> int:
+    """A number of training steps, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1")
+    return int(text)
 
 
 def run_stage(main: Callable[[], None]) -> None:

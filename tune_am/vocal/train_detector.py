@@ -7,7 +7,6 @@ validation songs, in ``DIR/detector/detector.safetensors``.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from torch.nn import functional as F
 
 from tune_am.vocal import evaluation
 from tune_am.vocal.batches import Augmentation, Batches, augment
-from tune_am.vocal.checkpoint import load_checkpoint, save_checkpoint
+from tune_am.vocal.checkpoint import append_log, load_checkpoint, save_checkpoint
 from tune_am.vocal.corpus import band_statistics, load_corpus
 from tune_am.vocal.melspec import FRAMES
 from tune_am.vocal.nets import Detector
@@ -87,9 +86,7 @@ def train_detector(work: Path, training: DetectorTraining = DetectorTraining()) 
         score = evaluation.measure(
             *evaluation.labelled_logits(detector, validation, VALIDATION_HOP)
         )
-        with (folder / "log.jsonl").open("a") as log:
-            facts = {"step": step, "loss": loss.item(), **asdict(score)}
-            log.write(json.dumps(facts) + "\n")
+        append_log(folder, {"step": step, "loss": loss.item(), **asdict(score)})
         if score.auc > best:
             best = score.auc
             save_file(detector.folded(), folder / "detector.safetensors")
@@ -110,10 +107,7 @@ def train_detector(work: Path, training: DetectorTraining = DetectorTraining()) 
 def main(argv: list[str] | None = None) -> None:
     from tune_am.vocal.stages import stage_parser
 
-    parser = stage_parser(__doc__)
-    parser.add_argument("--steps", type=int, default=DetectorTraining.steps)
-    parser.add_argument("--seed", type=int, default=DetectorTraining.seed)
-    options = parser.parse_args(argv)
+    options = stage_parser(__doc__, steps=DetectorTraining.steps).parse_args(argv)
     train_detector(options.work, DetectorTraining(steps=options.steps, seed=options.seed))
 
 

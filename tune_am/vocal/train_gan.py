@@ -7,7 +7,6 @@ command goes on from the last checkpoint; the generator stands in
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tune_am.vocal.batches import Batches
-from tune_am.vocal.checkpoint import load_checkpoint, save_checkpoint
+from tune_am.vocal.checkpoint import append_log, load_checkpoint, save_checkpoint
 from tune_am.vocal.corpus import band_statistics, load_corpus
 from tune_am.vocal.nets import Discriminator, Generator
 
@@ -130,8 +129,7 @@ def train_gan(work: Path, training: GanTraining = GanTraining()) -> Path:
         if step % training.checkpoint_every and step != training.steps:
             continue
         seconds = time.monotonic() - started
-        with (folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps({"step": step, "seconds": round(seconds), **facts}) + "\n")
+        append_log(folder, {"step": step, "seconds": round(seconds), **facts})
         save_checkpoint(
             folder / "checkpoint.pt",
             {"step": step, "seconds": seconds, "gan": gan.state_dict(), "draws": draws.get_state()},
@@ -143,10 +141,7 @@ def train_gan(work: Path, training: GanTraining = GanTraining()) -> Path:
 def main(argv: list[str] | None = None) -> None:
     from tune_am.vocal.stages import stage_parser
 
-    parser = stage_parser(__doc__)
-    parser.add_argument("--steps", type=int, default=GanTraining.steps)
-    parser.add_argument("--seed", type=int, default=GanTraining.seed)
-    options = parser.parse_args(argv)
+    options = stage_parser(__doc__, steps=GanTraining.steps).parse_args(argv)
     train_gan(options.work, GanTraining(steps=options.steps, seed=options.seed))
 
 
