@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -25,6 +26,25 @@ class NetworkEntry:
 
 
 @dataclass(frozen=True)
+class ExcerptsEntry:
+    """Where the showable excerpts are, the range that their codes span, a credit for each."""
+
+    file: str
+    low: float
+    high: float
+    credits: tuple[str, ...]
+
+    @classmethod
+    def from_raw(cls, raw: Mapping[str, Any]) -> ExcerptsEntry:
+        low, high, credits = float(raw["low"]), float(raw["high"]), raw["credits"]
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise ValueError(f"excerpts from {low} to {high}")
+        if not isinstance(credits, list) or not credits:
+            raise ValueError("excerpts without credits")
+        return cls(str(raw["file"]), low, high, tuple(str(line) for line in credits))
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What code relies on in pack.json; `raw` is all of it (licences, sources, metrics)."""
 
@@ -37,6 +57,7 @@ class Manifest:
     neurons: dict[str, str]  # alias -> "layer:unit"
     reference: str
     excerpts: int
+    showable: ExcerptsEntry | None  # real excerpts to show; a pack need not have any
     sha256: dict[str, str]  # file -> digest, of every file of the pack but pack.json
     raw: Mapping[str, Any]
 
@@ -79,6 +100,7 @@ class Manifest:
             neurons={str(alias): str(unit) for alias, unit in raw["neurons"].items()},
             reference=str(raw["reference"]["file"]),
             excerpts=int(raw["reference"]["excerpts"]),
+            showable=ExcerptsEntry.from_raw(raw["excerpts"]) if "excerpts" in raw else None,
             sha256=dict(raw["sha256"].items()),
             raw=raw,
         )
@@ -88,7 +110,8 @@ class Manifest:
         for file in self.sha256:
             if file in ("", ".", "..") or PurePath(file).name != file or "\\" in file:
                 raise UserError(f"{path}: names the file {file!r} outside the pack; do not use it")
-        for file in (self.classifier.weights, self.prior.weights, self.reference):
+        needed = [self.classifier.weights, self.prior.weights, self.reference]
+        for file in needed + ([self.showable.file] if self.showable else []):
             if file not in self.sha256:
                 raise UserError(f"{path}: has no sha256 of {file}; get the pack again")
 

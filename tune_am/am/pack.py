@@ -7,13 +7,15 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.manifest import FILE, SCHEMA, Manifest, sha256_of
+from tune_am.am.excerpts import Excerpts, load_excerpts, save_excerpts
+from tune_am.am.manifest import FILE, SCHEMA, ExcerptsEntry, Manifest, sha256_of
 from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.prior import GeneratorPrior, Prior
 from tune_am.am.reference import Reference
@@ -23,8 +25,8 @@ from tune_am.errors import UserError
 # Packs that come with the package, by name.
 SHIPPED = {"vocal": Path(__file__).parent.parent / "vocal" / "pack"}
 
-CLASSIFIER, GENERATOR, REFERENCE = (
-    f"{part}.safetensors" for part in ("classifier", "generator", "reference")
+CLASSIFIER, GENERATOR, REFERENCE, EXCERPTS = (
+    f"{part}.safetensors" for part in ("classifier", "generator", "reference", "excerpts")
 )
 
 
@@ -90,6 +92,17 @@ class Pack:
         """The neuron called `name` ("vocal", "fc8:12"); `UserError` when there is none."""
         return Neuron.parse(name, self.neurons, self.layers)
 
+    @cached_property
+    def excerpts(self) -> Excerpts | None:
+        """Real excerpts to show beside what is synthesised, read when first asked for.
+
+        None where the pack has none; `UserError` when they are not as pack.json says.
+        """
+        if "excerpts" not in self.manifest:
+            return None
+        entry = ExcerptsEntry.from_raw(self.manifest["excerpts"])
+        return load_excerpts(self.path, entry, self.input_shape)
+
 
 @torch.no_grad()
 def _check_shapes(
@@ -138,6 +151,8 @@ def write_pack(
     layers: Sequence[str],
     neurons: Mapping[str, str],
     reference: Mapping[str, Tensor],
+    excerpts: Tensor | None = None,
+    credits: Sequence[str] = (),
     about: Mapping[str, Any] | None = None,
     files: Sequence[Path] = (),
     dtype: torch.dtype | None = None,
@@ -148,10 +163,11 @@ def write_pack(
     classifier, generator: networks whose classes, called with their config, give them again.
     input: "shape" and whatever says what an input is (units, sample rate). layers: the names to
     offer, in the order in which they run. neurons: alias -> "layer:unit". reference: layer ->
-    [excerpts, units], from `reference.collect`; float16 halves the file. about: more entries of
-    pack.json (licences, sources, training, metrics). files: to copy beside them (data card,
-    pictures). dtype: to store the networks in; float16 halves the files, and the networks compute
-    in float32 all the same.
+    [excerpts, units], from `reference.collect`; float16 halves the file. excerpts: real inputs
+    [n, *shape] that may be shown, kept in a byte a value; credits: a line for each. about: more
+    entries of pack.json (licences, sources, training, metrics). files: to copy beside them (data
+    card, pictures). dtype: to store the networks in; float16 halves the files, and the networks
+    compute in float32 all the same.
 
     The folder appears whole or not at all. Raises `UserError` when it exists, unless `overwrite`.
     """
@@ -167,6 +183,9 @@ def write_pack(
         save_tensors(classifier.state_dict(), folder / CLASSIFIER, dtype)
         save_tensors(generator.state_dict(), folder / GENERATOR, dtype)
         save_tensors({layer: reference[layer] for layer in layers}, folder / REFERENCE)
+        shown = {}
+        if excerpts is not None:
+            shown = {"excerpts": save_excerpts(excerpts, tuple(credits), folder / EXCERPTS)}
         manifest = {
             "schema": SCHEMA,
             "name": name,
@@ -177,12 +196,13 @@ def write_pack(
             "layers": _units(classifier, layers, input["shape"]),
             "neurons": dict(neurons),
             "reference": {"file": REFERENCE, "excerpts": len(reference[layers[0]])},
+            **shown,
             **(about or {}),
             "sha256": {path.name: sha256_of(path) for path in sorted(folder.iterdir())},
         }
         (folder / FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         # Whoever writes a pack vouches for its code.
-        Pack.load(folder, trust_code=True)
+        Pack.load(folder, trust_code=True).excerpts  # noqa: B018 (reading checks them)
         if out.exists():
             out.rename(Path(scratch) / "old")
         folder.rename(out)

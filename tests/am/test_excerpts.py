@@ -1,0 +1,93 @@
+"""The real excerpts that a pack may show: kept to a byte a value, each with its credit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.am.test_pack import edit, edit_tensors, refusal
+from tests.am.test_pack_writing import written
+from tune_am.am.pack import Pack
+from tune_am.errors import UserError
+
+CREDITS = ["Ada, Song, CC BY 4.0", "Ben, Tune, CC0", "Ada, Other, CC BY 4.0"]
+
+
+@pytest.fixture
+def inputs() -> torch.Tensor:
+    return 3 * torch.randn(3, 80, 115, generator=torch.Generator().manual_seed(1)) - 5
+
+
+@pytest.fixture
+def pack(tiny_pack: Path, tmp_path: Path, inputs: torch.Tensor) -> Pack:
+    return written(Pack.load(tiny_pack), tmp_path / "pack", excerpts=inputs, credits=CREDITS)
+
+
+def test_what_was_written_is_read_to_half_a_step(pack: Pack, inputs: torch.Tensor) -> None:
+    assert pack.excerpts is not None
+    assert pack.excerpts is pack.excerpts  # read once
+    assert pack.excerpts.credits == tuple(CREDITS)
+    assert pack.excerpts.inputs.dtype == torch.float32
+    step = (inputs.max() - inputs.min()) / 255
+    assert (pack.excerpts.inputs - inputs).abs().max() <= step / 2 + 1e-5
+    assert pack.excerpts.inputs.min() == inputs.min()
+    assert (pack.path / "excerpts.safetensors").stat().st_size < inputs.numel() + 200
+    entry = json.loads((pack.path / "pack.json").read_text())["excerpts"]
+    assert (entry["low"], entry["high"]) == (inputs.min().item(), inputs.max().item())
+
+
+def test_a_pack_need_not_have_any(tiny_pack: Path) -> None:
+    assert Pack.load(tiny_pack).excerpts is None
+
+
+def test_excerpts_that_are_all_alike(tiny_pack: Path, tmp_path: Path) -> None:
+    silence = torch.full((1, 80, 115), -16.0)
+    pack = written(Pack.load(tiny_pack), tmp_path / "pack", excerpts=silence, credits=["nobody"])
+    assert pack.excerpts is not None
+    assert torch.equal(pack.excerpts.inputs, silence)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"credits": CREDITS[:2]}, "3 excerpts with 2 credits"),
+        ({"credits": [*CREDITS[:2], "two\nlines"]}, "longer than one line"),
+        ({"credits": [*CREDITS[:2], " "]}, "a credit is empty"),
+        ({"excerpts": torch.full((3, 80, 115), torch.nan)}, "non-finite"),
+        ({"excerpts": torch.zeros(3, 80, 100)}, r"promises uint8 excerpts \[3, 80, 115\]"),
+    ],
+)
+def test_what_cannot_be_shown_is_not_written(
+    tiny_pack: Path, tmp_path: Path, inputs: torch.Tensor, changes: dict[str, Any], said: str
+) -> None:
+    given = {"excerpts": inputs, "credits": CREDITS} | changes
+    with pytest.raises(UserError, match=said):
+        written(Pack.load(tiny_pack), tmp_path / "pack", **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_altered_file_is_refused(pack: Pack) -> None:
+    path = pack.path / "excerpts.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    assert "excerpts.safetensors: is truncated or altered" in refusal(pack.path)
+    path.unlink()
+    assert "excerpts.safetensors: is missing" in refusal(pack.path)
+
+
+def test_a_file_without_a_digest_or_a_wrong_entry_is_refused(pack: Pack) -> None:
+    edit(pack.path, lambda manifest: manifest["excerpts"].update(high=float("inf")))
+    assert "no complete description of a pack" in refusal(pack.path)
+    edit(pack.path, lambda manifest: manifest["excerpts"].update(high=1, file="other.safetensors"))
+    assert "has no sha256 of other.safetensors" in refusal(pack.path)
+
+
+def test_excerpts_of_another_shape_are_refused_when_read(pack: Pack) -> None:
+    edit_tensors(
+        pack.path, "excerpts.safetensors", lambda tensors: tensors.update(excerpts=torch.zeros(2))
+    )
+    with pytest.raises(UserError, match="promises uint8 excerpts"):
+        Pack.load(pack.path).excerpts  # noqa: B018
