@@ -12,13 +12,15 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
 
+from tune_am.am.settings import Settings
 from tune_am.tuning import environment
 from tune_am.tuning.asha import Asha
 from tune_am.tuning.budget import Budget
+from tune_am.tuning.label import trial_title
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.searcher import LedgerSearcher, Listener
 from tune_am.tuning.space import Space
-from tune_am.tuning.trial import NUMBER, TASK, AscentTrial
+from tune_am.tuning.trial import NUMBER, SETTINGS, TASK, AscentTrial
 
 
 class Halt(tune.Stopper):
@@ -78,13 +80,11 @@ def run_trials(
         stop=halt,
         max_failures=1,
         raise_on_failed_trial=False,
-        trial_name_creator=_name,
-        trial_dirname_creator=_name,
+        trial_name_creator=lambda trial: trial_title(
+            budget.plan, Settings.from_dict(trial.config[SETTINGS])
+        ),
+        trial_dirname_creator=lambda trial: f"trial-{trial.config[NUMBER]:04d}",
         verbose=0,
     )
     errors = [trial.get_error() for trial in analysis.trials]
     return [str(error) for error in errors if error is not None]
-
-
-def _name(trial: Any) -> str:
-    return f"trial-{trial.config[NUMBER]:04d}"

@@ -16,6 +16,7 @@ from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.job import Job, prepare
 from tune_am.tuning.ledger import Ledger, Record
+from tune_am.tuning.metrics import SearchMetrics
 from tune_am.tuning.rescore import candidates, control_rows, rescore
 from tune_am.tuning.run import Halt, run_trials
 from tune_am.tuning.searcher import Listener
@@ -61,7 +62,8 @@ def _run(job: Job, log: tracking.Tracking, dashboard: str | None, begun: float) 
     work = task(job.pack, budget.plan, folder.trials, config.trust_code)
     view = progress.stdout_view(config.quiet, config.json, ledger, budget.trials)
     rows = controls = None
-    with _stopping(view) as halt:
+    live = SearchMetrics(budget.plan, budget.trials, ledger)
+    with _stopping(view) as halt, live:
         log.begin(
             job.id,
             folder.path.name,
@@ -74,7 +76,7 @@ def _run(job: Job, log: tracking.Tracking, dashboard: str | None, begun: float) 
         view.event("start", account.opening(job, log, dashboard), facts)
         with view:
             stop = Halt(halt, config.time_budget)
-            follow: list[Listener] = [view, log, clock]
+            follow: list[Listener] = [view, log, live, clock]
             errors = run_trials(ledger, job.space, budget, work, folder.ray, stop, follow)
         if errors:
             folder.errors.write_text("\n".join(errors), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
+from tune_am.tuning.label import search_title, trial_title
 from tune_am.tuning.ledger import has_diverged
+from tune_am.tuning.metrics import WorkerMetrics
+from tune_am.tuning.trial_log import TrialLog
 
 # Keys of a trial's config.
 NUMBER = "number"  # of the trial in the ledger
@@ -75,9 +79,17 @@ class AscentTrial(tune.Trainable):
     what it had reported to nobody it reports again without computing it.
     """
 
+    _title = "ascent"
+
     def setup(self, config: dict[str, Any]) -> None:
         self._pack, self._plan = pack_and_plan(config[TASK])
+        self._title = search_title(self._plan)
+        self._metrics = WorkerMetrics(self._plan)
         self._begin(config)
+
+    def __repr__(self) -> str:
+        """What Ray calls the worker, once and for all: it serves many trials of one search."""
+        return self._title
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._begin(new_config)
@@ -88,13 +100,18 @@ class AscentTrial(tune.Trainable):
         self._folder = config[TASK]["folder"]
         self._reported = config[REPORTED]
         settings = Settings.from_dict(config[SETTINGS])
+        self._metrics.another_trial()
+        self._log = TrialLog(config[NUMBER], trial_title(self._plan, settings))
+        self._log.line(f"begins, {settings}")
         self._start(settings)
         if Path(self._folder, self._name).exists():
             try:
                 self.load_checkpoint(self._folder)
-            except Exception:
+                self._log.line(f"goes on from step {self._run.step}")
+            except Exception as error:
                 # Left unreadable, as by a crash of the machine: the trial starts over, and gives
                 # the numbers that it gave before.
+                self._log.line(f"starts over, its state cannot be read: {error}")
                 self._start(settings)
 
     def _start(self, settings: Settings) -> None:
@@ -102,6 +119,20 @@ class AscentTrial(tune.Trainable):
         self._reports: list[dict[str, float]] = []
 
     def step(self) -> dict[str, Any]:
+        self._metrics.going_on()
+        try:
+            metrics = self._advance()
+        except Exception:
+            self._log.line(f"failed\n{traceback.format_exc()}")
+            raise
+        self._reported = metrics[score.STEP]
+        over = self._reported >= self._plan.max_steps or has_diverged(metrics)
+        self._log.line(_words(metrics) + (", the end" if over else ""))
+        self._metrics.reported()
+        return {**metrics, "done": over}
+
+    def _advance(self) -> dict[str, float]:
+        """The next report, computed unless it is known."""
         metrics = self._unreported()
         while metrics is None:
             point = self._run.next_point
@@ -109,11 +140,10 @@ class AscentTrial(tune.Trainable):
                 metrics = self._reports[-1]
             else:
                 self._reports.append(self._run.advance_to(point))
-                self.save_checkpoint(self._folder)
+                with self._metrics.checkpoint():
+                    self.save_checkpoint(self._folder)
                 metrics = self._unreported()
-        self._reported = metrics[score.STEP]
-        over = self._reported >= self._plan.max_steps or has_diverged(metrics)
-        return {**metrics, "done": over}
+        return metrics
 
     def _unreported(self) -> dict[str, float] | None:
         return next((m for m in self._reports if m[score.STEP] > self._reported), None)
@@ -134,3 +164,9 @@ class AscentTrial(tune.Trainable):
         )
         self._run.load_state_dict(state["run"])
         self._reports = state["reports"]
+
+
+def _words(metrics: dict[str, float]) -> str:
+    """A report as a line of a log."""
+    shown = (score.STEP, score.ACTIVATION_FID, score.ACTIVATION_FID_NOW, score.ACTIVATION_MEAN)
+    return ", ".join(f"{name} {metrics[name]:.4g}" for name in shown)
