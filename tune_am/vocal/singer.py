@@ -1,0 +1,267 @@
+"""Speech made to sing: its syllables on the notes of random melodies, in many kinds of voice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tune_am.vocal.melody import Manner, Note, contour, phrase
+from tune_am.vocal.melspec import SAMPLE_RATE
+from tune_am.vocal.speech import PERIOD, Speech, Syllable, world
+
+Span = tuple[float, float]
+
+# How far above the speaking voice (in semitones) a melody's middle may lie.
+LOWER, HIGHER = -2.0, 13.0
+LOWEST_MIDDLE, HIGHEST_MIDDLE = -28.0, 5.0  # semitones above 440 Hz: 87 Hz and 587 Hz
+FORMANTS = 0.15  # largest change of the formants, relative
+EDGE = 12  # frames at both ends of a vowel that keep their speed: transitions to consonants
+RELEASE = 0.12  # seconds over which the last vowel of a phrase fades
+LATE = 0.03  # seconds by which voices of a choir differ
+HARMONY = (0, 0, 0, 0, 2, 4, -3, 7)  # degrees a second voice lies above the first
+KINDS = {"plain": 0.46, "breathy": 0.14, "hoarse": 0.12, "growl": 0.1, "choir": 0.18}
+
+
+@dataclass(frozen=True)
+class Timbre:
+    """What is done to a voice's sound. Shares are 0 (as spoken) to 1."""
+
+    kind: str
+    formants: float = 1.0  # factor on the formants' frequencies
+    ring: float = 0.0  # height in dB of a singer's formant about 3 kHz (Sundberg 1974)
+    breath: float = 0.0  # how much of the harmonics above 500 Hz is turned to noise
+    rough: float = 0.0  # depth of a subharmonic's beating
+    subharmonic: int = 2
+    drive: float = 0.0  # saturation: 0 none, 5 harsh
+    voices: int = 1
+    reverb: float = 0.0  # seconds to -60 dB; 0 none
+    wet: float = 0.0  # amplitude of the reverberation beside the voice
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Timbre:
+        kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
+        timbre = cls(
+            kind,
+            formants=math.exp(rng.uniform(-FORMANTS, FORMANTS)),
+            ring=rng.uniform(3, 12) if rng.random() < 0.35 else 0.0,
+            reverb=rng.uniform(0.25, 1.5) if rng.random() < 0.45 else 0.0,
+            wet=math.exp(rng.uniform(math.log(0.05), math.log(0.4))),
+        )
+        if kind == "breathy":
+            return replace(timbre, breath=rng.uniform(0.35, 0.9))
+        if kind == "hoarse":
+            rough, drive = rng.uniform(0.15, 0.45), rng.uniform(0, 2)
+            return replace(timbre, breath=rng.uniform(0.1, 0.5), rough=rough, drive=drive)
+        if kind == "growl":
+            rough, drive = rng.uniform(0.5, 0.95), rng.uniform(1, 5)
+            breath, divisor = rng.uniform(0.3, 0.9), int(rng.integers(2, 4))
+            return replace(timbre, breath=breath, rough=rough, subharmonic=divisor, drive=drive)
+        if kind == "choir":
+            return replace(timbre, voices=int(rng.integers(2, 6)))
+        return timbre
+
+
+def sing(
+    speech: Speech, seconds: float, rng: np.random.Generator
+) -> tuple[np.ndarray, list[Span], Timbre]:
+    """A take: phrases with rests between.
+
+    Returns:
+        samples: ``[time]`` float64 at ``SAMPLE_RATE``, about ``seconds`` long.
+        sung: when it is sung, in seconds.
+        timbre: what kind of voice it became.
+    """
+    timbre, manner = Timbre.draw(rng), Manner.draw(rng)
+    middle = speech.middle + rng.uniform(LOWER, HIGHER)
+    if timbre.kind == "growl" and rng.random() < 0.6:
+        middle = speech.middle + rng.uniform(-6, 2)
+    middle = float(np.clip(middle, LOWEST_MIDDLE, HIGHEST_MIDDLE))
+    voiced = _with_timbre(speech, timbre)
+    parts, spans, now = [], [], rng.uniform(0.2, 1.0)
+    while now < seconds:
+        notes = phrase(manner, rng)
+        syllables = _syllables(speech, sum(not note.slurred for note in notes), rng)
+        parts.append((now, _together(voiced, notes, syllables, middle, manner, timbre, rng)))
+        spans.append((now, now + _lead(syllables[0]) + notes[-1].start + notes[-1].seconds))
+        now = spans[-1][1] + float(rng.choice([rng.uniform(0.1, 0.4), rng.uniform(0.4, 2.5)]))
+    samples = np.zeros(round((now + 1) * SAMPLE_RATE))
+    for start, sound in parts:
+        first = round(start * SAMPLE_RATE)
+        samples[first : first + len(sound)] += sound[: len(samples) - first]
+    return _reverberated(samples, timbre, rng), spans, timbre
+
+
+def _together(
+    speech: Speech,
+    notes: list[Note],
+    syllables: list[Syllable],
+    middle: float,
+    manner: Manner,
+    timbre: Timbre,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """All voices of the timbre singing one phrase, ``[time]``: the others a little off the first
+    in time, pitch and formants, some in harmony with it."""
+    latest = round(LATE * SAMPLE_RATE)
+    sound = _voice(speech, notes, syllables, middle, manner, timbre, rng)
+    sound = np.pad(sound, (0, latest))
+    for _ in range(timbre.voices - 1):
+        above = int(rng.choice(HARMONY))
+        own = [replace(note, degree=note.degree + above) for note in notes]
+        tuning = middle + rng.normal(0, 0.12)
+        copy = _voice(speech, own, syllables, tuning, manner, timbre, rng)
+        late = int(rng.integers(latest))
+        sound += np.pad(copy, (late, latest - late))
+    return sound
+
+
+def _lead(syllable: Syllable) -> float:
+    """Seconds of the consonant before a syllable's vowel: it comes before the beat."""
+    return (syllable.onset - syllable.start) * PERIOD
+
+
+def _syllables(speech: Speech, count: int, rng: np.random.Generator) -> list[Syllable]:
+    """Neighbours in speech, mostly, so that words stay whole."""
+    first = int(rng.integers(len(speech.syllables)))
+    return [speech.syllables[(first + i) % len(speech.syllables)] for i in range(count)]
+
+
+def _with_timbre(speech: Speech, timbre: Timbre) -> Speech:
+    """The same speech from a larger or smaller head, ringing, breathy."""
+    bins = speech.envelope.shape[1]
+    hertz = np.arange(bins) * SAMPLE_RATE / 2 / (bins - 1)
+    ring = timbre.ring * math.log(10) / 10 * np.exp(-0.5 * ((hertz - 3000) / 450) ** 2)
+    noise = timbre.breath * np.clip((hertz - 300) / 3000, 0, 1) ** 0.5
+    aperiodicity = _warped(speech.aperiodicity, timbre.formants)
+    return replace(
+        speech,
+        envelope=_warped(speech.envelope, timbre.formants) + ring.astype(np.float32),
+        aperiodicity=1 - (1 - aperiodicity) * (1 - noise.astype(np.float32)),
+    )
+
+
+def _warped(features: np.ndarray, factor: float) -> np.ndarray:
+    """``[frames, bins]`` stretched along the bins by ``factor``; the last bin is repeated."""
+    bins = features.shape[1]
+    return _between(features.T, np.arange(bins) / factor).T
+
+
+def _between(rows: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Rows ``[n, ...]`` at fractional positions ``[m]``, linear between neighbours."""
+    position = np.clip(position, 0, len(rows) - 1)
+    low = np.minimum(position.astype(int), len(rows) - 2)
+    share = (position - low).astype(rows.dtype)[:, None]
+    return rows[low] * (1 - share) + rows[low + 1] * share
+
+
+def _voice(
+    speech: Speech,
+    notes: list[Note],
+    syllables: list[Syllable],
+    middle: float,
+    manner: Manner,
+    timbre: Timbre,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """One voice singing one phrase: ``[time]``."""
+    position, gain = _alignment(speech, notes, syllables, rng)
+    voiced = speech.f0[np.clip(np.round(position).astype(int), 0, len(speech.f0) - 1)] > 0
+    times = np.arange(len(position)) * PERIOD - _lead(syllables[0])
+    rough = manner if timbre.rough == 0 else replace(manner, jitter=0.1 + 0.5 * timbre.rough)
+    pitch = contour(notes, middle, rough, times, rng)
+    envelope = _between(speech.envelope, position) + gain[:, None] * (math.log(10) / 10)
+    if timbre.voices > 1:
+        envelope = _warped(envelope, math.exp(rng.uniform(-0.05, 0.05)))
+    aperiodicity = _between(speech.aperiodicity, position)
+    samples = world().synthesize(
+        np.where(voiced, pitch, 0.0),
+        np.exp(envelope, dtype=np.float64, order="C"),
+        np.clip(aperiodicity, 0.001, 0.999, dtype=np.float64, order="C"),
+        SAMPLE_RATE,
+        1000 * PERIOD,
+    )
+    return _roughened(samples, pitch, timbre, rng)
+
+
+def _alignment(
+    speech: Speech, notes: list[Note], syllables: list[Syllable], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the speech's frames sounds when, ``[frames]``, and how much louder than spoken, in
+    dB: vowels of one level (give or take), the phrase fading at its end."""
+    starts = [note.start for note in notes if not note.slurred]
+    end = notes[-1].start + notes[-1].seconds
+    lead = syllables[0].onset - syllables[0].start
+    positions = [np.arange(syllables[0].start, syllables[0].onset)]
+    gains = []
+    for number, (start, syllable) in enumerate(zip(starts, syllables, strict=True)):
+        following = starts[number + 1] if number + 1 < len(starts) else end
+        frames = round(following / PERIOD) - round(start / PERIOD)
+        if number + 1 < len(starts):
+            after = syllables[number + 1]
+            consonant = min(after.onset - after.start, frames // 2)
+            tail = np.arange(after.onset - consonant, after.onset)
+        else:
+            tail = np.arange(syllable.offset, syllable.end)
+            frames += len(tail)
+        positions += [_stretched(syllable, frames - len(tail)), tail]
+        gains.append(rng.normal(0, 1.5) - speech.level[syllable.peak])
+    position = np.concatenate(positions).astype(np.float64)
+    # A gain changes over the 50 ms before its vowel, mostly in the consonant.
+    onsets = np.array([lead + round(start / PERIOD) for start in starts[1:]], dtype=int)
+    corners = np.stack([onsets - 10, onsets], axis=1).ravel()
+    gain = np.interp(np.arange(len(position)), [-1, *corners], np.repeat(gains, 2)[:-1])
+    fade = round(RELEASE / PERIOD)
+    left = np.arange(len(position))[::-1]
+    return position, gain - 30 * np.clip(1 - left / fade, 0, 1) ** 2
+
+
+def _stretched(syllable: Syllable, frames: int) -> np.ndarray:
+    """Positions ``[frames]`` in a vowel: its ends at their own speed, its loudest part held."""
+    length = syllable.offset - syllable.onset
+    if frames <= length:
+        return np.linspace(syllable.onset, syllable.offset - 1, frames)
+    edge = min(EDGE, length // 3)
+    first = max(edge, min(syllable.peak - syllable.onset - edge // 2, length - 2 * edge))
+    last = min(length - edge, first + max(edge, length // 3))
+    held = frames - first - (length - last)
+    return np.concatenate(
+        [
+            syllable.onset + np.arange(first),
+            syllable.onset + np.linspace(first, last, held, endpoint=False),
+            syllable.onset + np.arange(last, length),
+        ]
+    )
+
+
+def _roughened(
+    samples: np.ndarray, pitch: np.ndarray, timbre: Timbre, rng: np.random.Generator
+) -> np.ndarray:
+    """Beating at a fraction of the pitch, irregular, and saturation: growl and hoarseness (after
+    Loscos & Bonada 2004, "Emulating rough and growl voice in spectral domain")."""
+    if timbre.rough:
+        seconds = np.arange(len(samples)) / SAMPLE_RATE
+        hertz = np.interp(seconds, np.arange(len(pitch)) * PERIOD, pitch) / timbre.subharmonic
+        phase = 2 * math.pi * np.cumsum(hertz) / SAMPLE_RATE
+        slip = np.cumsum(rng.standard_normal(len(pitch))) * 0.4
+        phase += np.interp(seconds, np.arange(len(pitch)) * PERIOD, slip)
+        samples = samples * (1 + timbre.rough * np.cos(phase)) / (1 + timbre.rough)
+    if timbre.drive:
+        level = np.sqrt((samples**2).mean()) + 1e-9
+        samples = np.tanh(timbre.drive * samples / level / 2) * level
+    return samples
+
+
+def _reverberated(samples: np.ndarray, timbre: Timbre, rng: np.random.Generator) -> np.ndarray:
+    """With noise that dies away after every sound: a room."""
+    if not timbre.reverb:
+        return samples
+    length = round(timbre.reverb * SAMPLE_RATE)
+    decay = np.exp(-6.9 * np.arange(length) / length)
+    room = rng.standard_normal(length) * decay
+    room *= timbre.wet / np.sqrt((room**2).sum())
+    room[: round(0.01 * SAMPLE_RATE)] = 0
+    size = 1 << (len(samples) + length).bit_length()
+    wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(room, size), size)
+    return samples + wet[: len(samples)]
