@@ -1,0 +1,208 @@
+"""How near a generator's excerpts are to real ones, by measures that it was not trained on.
+
+``python -m tune_am.vocal.fidelity --work DIR [--generator FILE] [--out FILE.json]``: the same
+measures of real excerpts of other songs stand beside the generator's, as yardstick. What is
+computed of the real ones is kept in ``DIR/judge`` for as long as judge and corpus stay the same.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tune_am.am.frechet import frechet_distance
+from tune_am.am.pack import Pack
+from tune_am.errors import UserError
+from tune_am.vocal import texture
+from tune_am.vocal.checkpoint import load_trained
+from tune_am.vocal.judge_net import SHIPPED, Hearing, hear, load_judge
+from tune_am.vocal.nearest import Nearest, nearest
+from tune_am.vocal.nets import Generator
+from tune_am.vocal.prdc import prdc
+from tune_am.vocal.real import Real, real_excerpts, textured
+from tune_am.vocal.samples import draw_samples
+
+EXCERPTS = 1000  # on either side: a Fréchet distance of few is too large, so all have equally many
+COMPARED = 100  # samples looked up at every moment of every training song
+
+# An excerpt is suspected a copy when it is nearer to a training song than real excerpts of other
+# songs are in so many cases; so about as many are suspected by chance.
+BY_CHANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The measures, and what a figure of them needs. samples: ``[n, BANDS, FRAMES]``; nearest: of
+    ``samples[chosen]``, in the training songs."""
+
+    measures: dict[str, Any]
+    samples: Tensor
+    real: Real
+    chosen: Tensor
+    nearest: Nearest
+
+
+def fidelity(
+    work: Path,
+    generator: Path | nn.Module | None = None,
+    n: int = EXCERPTS,
+    judge: Path | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The measures of `n` samples, see `compare`.
+
+    generator: a module with `latent`, its weights' file, or a pack; that of `work` if None. judge:
+    its file; the one trained in `work`, else the shipped one, if None.
+    """
+    return compare(work, generator, n, judge, seed).measures
+
+
+def compare(
+    work: Path,
+    generator: Path | nn.Module | None = None,
+    n: int = EXCERPTS,
+    judge: Path | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """Compares samples with real training excerpts, and real test excerpts with the same.
+
+    The measures' rows ``generated``, ``test`` and ``train_again`` (more training excerpts: what
+    nothing can beat) each say, against the same `n` training excerpts: ``judge_fd`` and
+    ``statistics_fd``, Fréchet distances in the judge's features and in `texture.statistics`;
+    precision, recall, density, coverage in the judge's features; the share that the judge hears as
+    singing; RMS differences of the bands' means and deviations (nats) and of the modulation
+    spectra (dB). ``ratio``: generated over test. ``generated_against_test``: both distances to the
+    test excerpts instead. ``nearest``: see `_memorised`.
+    """
+    samples = draw(work, generator, n, seed)
+    listener, facts = load_judge(_judge_file(work, judge))
+    real = real_excerpts(work, listener, facts["sha256"], n, COMPARED, seed)
+    heard = hear(listener, samples)
+    rows = {
+        "generated": _row(samples, heard, real),
+        "test": _row(real.test, real.test_heard, real),
+        "train_again": _row(real.again, real.again_heard, real),
+    }
+    distances = ("judge_fd", "statistics_fd")
+    chosen = textured(samples)[:COMPARED]
+    found = nearest(samples[chosen], [song.log_mel for song in real.songs])
+    measures = {
+        "n": n,
+        "judge": {"sha256": facts["sha256"], "measures": facts.get("measures", {}).get("all")},
+        **rows,
+        "ratio": {name: rows["generated"][name] / rows["test"][name] for name in distances},
+        "generated_against_test": {
+            "judge_fd": frechet_distance(heard.features, real.test_heard.features),
+            "statistics_fd": _statistics_fd(samples, real.test),
+        },
+        "nearest": _memorised(heard, found, real),
+    }
+    return Comparison(measures, samples, real, chosen, found)
+
+
+def draw(work: Path, generator: Path | nn.Module | None, n: int, seed: int = 0) -> Tensor:
+    """``[n, BANDS, FRAMES]`` samples, the networks in evaluation mode."""
+    if isinstance(generator, nn.Module):
+        return draw_samples(generator.eval(), n, seed)  # type: ignore[arg-type]
+    if generator is not None and generator.is_dir():
+        return draw_samples(Pack.load(generator).prior.generator, n, seed)  # type: ignore[arg-type]
+    weights = work / "gan" / "generator.safetensors" if generator is None else generator
+    return draw_samples(load_trained(Generator(), weights), n, seed)
+
+
+def _judge_file(work: Path, judge: Path | None) -> Path:
+    trained = work / "judge" / "judge.safetensors"
+    return judge or (trained if trained.is_file() else SHIPPED)
+
+
+def _row(excerpts: Tensor, heard: Hearing, real: Real) -> dict[str, float]:
+    """All measures of a set against the training excerpts."""
+    moments = zip(texture.band_moments(excerpts), texture.band_moments(real.train), strict=True)
+    mean, std = (_rms(one - other) for one, other in moments)
+    over_time, over_bands = (
+        _rms((spectrum(excerpts) - spectrum(real.train))[1:])
+        for spectrum in (texture.modulation_over_time, texture.modulation_over_bands)
+    )
+    return {
+        "judge_fd": frechet_distance(heard.features, real.train_heard.features),
+        "statistics_fd": _statistics_fd(excerpts, real.train),
+        **prdc(real.train_heard.features, heard.features),
+        "heard_as_singing": float((heard.logits > 0).float().mean()),
+        "band_mean_rms": mean,
+        "band_std_rms": std,
+        "modulation_over_time_rms_db": over_time,
+        "modulation_over_bands_rms_db": over_bands,
+    }
+
+
+def _statistics_fd(x: Tensor, y: Tensor) -> float:
+    return frechet_distance(texture.statistics(x), texture.statistics(y))
+
+
+def _rms(x: Tensor) -> float:
+    return float(x.square().mean().sqrt())
+
+
+def _memorised(heard: Hearing, found: Nearest, real: Real) -> dict[str, Any]:
+    """Are samples copies of training excerpts? Real excerpts of other songs say what is usual.
+
+    distance: median RMS difference in nats to the nearest moment of all training songs. ratio: 1 %
+    quantile and median of that over the distance to the nearest moment of another song. copies:
+    share of samples whose ratio is lower than `BY_CHANCE` of the test excerpts'. feature_distance,
+    feature_copies: the same of the distance to the nearest training excerpt, one a second, in the
+    judge's features.
+    """
+    generated, test = found.ratio(), real.test_nearest.ratio()
+    near, usual = (
+        torch.cdist(features, real.bank).min(dim=1).values
+        for features in (heard.features, real.test_heard.features)
+    )
+    low, middle = BY_CHANCE, 0.5
+    return {
+        "compared": len(generated),
+        "distance": {
+            "generated": float(found.best()[0].median()),
+            "test": float(real.test_nearest.best()[0].median()),
+        },
+        "ratio": {
+            name: [float(values.quantile(q)) for q in (low, middle)]
+            for name, values in (("generated", generated), ("test", test))
+        },
+        "copies": float((generated < test.quantile(low)).float().mean()),
+        "feature_distance": {"generated": float(near.median()), "test": float(usual.median())},
+        "feature_copies": float((near < usual.quantile(low)).float().mean()),
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    from tune_am.vocal.fidelity_figure import draw_figure
+    from tune_am.vocal.stages import stage_parser, step_count
+
+    parser = stage_parser(__doc__)
+    parser.add_argument("--generator", type=Path, help="its weights or a pack [DIR/gan]")
+    parser.add_argument("--judge", type=Path, help="its file [DIR/judge, else the shipped one]")
+    parser.add_argument("--samples", type=step_count, default=EXCERPTS, help=f"[{EXCERPTS}]")
+    parser.add_argument("--out", type=Path, help="JSON file; a PNG of the same name goes beside it")
+    options = parser.parse_args(argv)
+    if options.out is not None and not options.out.parent.is_dir():
+        raise UserError(f"no such folder for --out: {options.out.parent}")
+    comparison = compare(options.work, options.generator, options.samples, options.judge)
+    text = json.dumps(comparison.measures, indent=2)
+    if options.out is None:
+        print(text)
+        return
+    partial = options.out.with_name(options.out.name + ".partial")
+    partial.write_text(text + "\n")
+    draw_figure(options.out.with_suffix(".png"), comparison)
+    partial.replace(options.out)
+
+
+if __name__ == "__main__":
+    from tune_am.vocal.stages import run_stage
+
+    run_stage(main)

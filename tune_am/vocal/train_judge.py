@@ -1,0 +1,165 @@
+"""Trains the judge, on artists that the detector and the GAN never learned from.
+
+Run alone: ``python -m tune_am.vocal.train_judge --work DIR [--steps N] [--seed N]``. The same
+command goes on from the last checkpoint and ends with ``DIR/judge/judge.safetensors``; copied to
+``tune_am/vocal/judge.safetensors`` it is the judge that comes with the package.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import track
+from torch.nn import functional as F
+
+from tune_am.vocal import evaluation
+from tune_am.vocal.batches import Augmentation, Batches, augment
+from tune_am.vocal.checkpoint import append_log, load_checkpoint, save_checkpoint
+from tune_am.vocal.corpus import Track, band_statistics, load_corpus
+from tune_am.vocal.judge_net import Judge, load_judge, save_judge
+from tune_am.vocal.melspec import FRAMES
+
+HOP = 14  # frames between the predictions that are measured: 0.2 s
+INSTRUMENTAL_HOP = 70
+
+
+@dataclass(frozen=True)
+class JudgeTraining:
+    """How the judge is trained. Few singers: it may learn little by heart."""
+
+    steps: int = 2400
+    batch: int = 32
+    lr: float = 2e-3
+    weight_decay: float = 5e-2
+    checkpoint_every: int = 100
+    seed: int = 0
+
+
+# Wider than the detector's: there are fewer singers to learn from.
+AUGMENTATION = Augmentation(stretch=0.3, shift=6.0, gain=1.0, filter=1.6, mix=0.5)
+
+
+def heard_by_judge(tracks: Sequence[Track]) -> list[Track]:
+    """Its training songs: those of the other splits, without the acts of any training song."""
+    acts = _acts(tracks)
+    return [t for t in tracks if t.split != "train" and not (t.source in acts and t.sung)]
+
+
+def never_heard(tracks: Sequence[Track]) -> list[Track]:
+    """The songs it is measured on: of acts and from pieces that the judge never heard."""
+    acts = _acts(tracks)
+    return [t for t in tracks if t.split == "train" or (t.source in acts and t.sung)]
+
+
+def _acts(tracks: Sequence[Track]) -> set[str]:
+    """Sources with a sung song for training."""
+    return {t.source for t in tracks if t.sung and t.split == "train"}
+
+
+def train_judge(work: Path, training: JudgeTraining = JudgeTraining()) -> Path:
+    """Trains (or goes on), measures, and returns the file with the judge."""
+    folder = work / "judge"
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(training.seed)
+    corpus = load_corpus(work)
+    tracks = heard_by_judge(corpus)
+    setting = AUGMENTATION
+    batches = Batches(tracks, width=int(FRAMES * (1 + setting.stretch) * 1.1) | 1)
+    judge = Judge().to(memory_format=torch.channels_last)
+    mean, std = band_statistics(tracks)
+    judge.mean.copy_(mean)
+    judge.std.copy_(std)
+    optimiser = torch.optim.AdamW(
+        judge.parameters(), lr=training.lr, weight_decay=training.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=training.lr, total_steps=training.steps
+    )
+    draws = torch.Generator().manual_seed(training.seed)
+    first = 0
+    state = load_checkpoint(folder / "checkpoint.pt")
+    if state is not None:
+        first = state["step"]
+        judge.load_state_dict(state["judge"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        draws.set_state(state["draws"])
+
+    for step in track(range(first + 1, training.steps + 1), "judge"):
+        judge.train()
+        x, labels = batches.draw(training.batch, draws)
+        under = batches.instrumental(training.batch, draws)
+        logits = judge(augment(x, under, setting, draws))
+        loss = F.binary_cross_entropy_with_logits(logits, labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % training.checkpoint_every and step != training.steps:
+            continue
+        append_log(folder, {"step": step, "loss": loss.item()})
+        save_checkpoint(
+            folder / "checkpoint.pt",
+            {
+                "step": step,
+                "judge": judge.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "schedule": schedule.state_dict(),
+                "draws": draws.get_state(),
+            },
+        )
+    file = folder / "judge.safetensors"
+    facts = {
+        "trained_on": sorted({t.source for t in tracks if t.sung}),
+        "training": asdict(training),
+        "minutes": round(evaluation.minutes(tracks), 1),
+    }
+    save_judge(judge.eval(), file, facts)
+    save_judge(judge, file, facts | {"measures": judge_measures(load_judge(file)[0], corpus)})
+    return file
+
+
+def judge_measures(judge: Judge, corpus: Sequence[Track]) -> dict[str, dict[str, Any]]:
+    """Measures on what the judge never heard, at the logit 0: ``all``, and for each sung source.
+
+    ``instrumental``: pieces without singing, where errors are false alarms.
+    """
+    sung: defaultdict[str, list[Track]] = defaultdict(list)
+    instrumental = []
+    for song in never_heard(corpus):
+        if song.sung:
+            sung[song.source].append(song)
+        else:
+            instrumental.append(song)
+    heard = {
+        source: evaluation.labelled_logits(judge, songs, HOP)
+        for source, songs in track(sung.items(), "judge's measures")
+    }
+    measures = {source: asdict(evaluation.measure(*pair)) for source, pair in heard.items()}
+    values, labels = (torch.cat(column) for column in zip(*heard.values(), strict=True))
+    measures["all"] = asdict(evaluation.measure(values, labels))
+    if instrumental:
+        values, _ = evaluation.labelled_logits(judge, instrumental, INSTRUMENTAL_HOP)
+        alarms = float((values > 0).float().mean())
+        measures["instrumental"] = {"false_positives": alarms, "predictions": len(values)}
+    return measures
+
+
+def main(argv: list[str] | None = None) -> None:
+    from tune_am.vocal.stages import stage_parser
+
+    options = stage_parser(__doc__, steps=JudgeTraining.steps).parse_args(argv)
+    file = train_judge(options.work, JudgeTraining(steps=options.steps, seed=options.seed))
+    print(json.dumps(load_judge(file)[1], indent=2))
+
+
+if __name__ == "__main__":
+    from tune_am.vocal.stages import run_stage
+
+    run_stage(main)
