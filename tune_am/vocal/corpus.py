@@ -1,6 +1,7 @@
 """The recordings as log-mel spectrograms with one label per frame, cached in the work folder.
 
-Run alone: ``python -m tune_am.vocal.corpus --data DIR --work DIR [--debian DIR]``.
+Run alone: ``python -m tune_am.vocal.corpus --data DIR --work DIR [--debian DIR]``, and with
+``--corpus jamendo`` or ``--corpus jamendolyrics`` on those sets.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from rich.progress import track
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from tune_am.am.manifest import sha256_of
 from tune_am.errors import UserError
 from tune_am.vocal import labels
+from tune_am.vocal.layouts import HOUSE, songs_of
 from tune_am.vocal.melspec import FRAMES_PER_SECOND, excerpts, log_mel, read_audio
-from tune_am.vocal.sources import Song, find_songs
+from tune_am.vocal.sources import Song
 
 # Instrumental music is plentiful: the middle of many pieces teaches more than a few whole ones.
 SECONDS_PER_PIECE = 90
@@ -50,11 +53,16 @@ class Track:
         return excerpts(self.log_mel, centres).float()
 
 
-def build_corpus(data: Path, work: Path, debian: Path | None = None) -> None:
-    """Computes and caches every song's spectrogram and labels; songs done before are kept."""
+def build_corpus(data: Path, work: Path, debian: Path | None = None, corpus: str = HOUSE) -> None:
+    """Computes and caches every song's spectrogram and labels; songs done before are kept.
+
+    Raises:
+        UserError: ``data`` is not laid out as ``corpus`` is, or ``work`` holds another corpus.
+    """
     folder = work / "corpus"
     folder.mkdir(parents=True, exist_ok=True)
-    songs = list(find_songs(data, work, debian))
+    songs = list(songs_of(corpus, data, work, debian))
+    _claim(folder, corpus)
     index: list[dict[str, Any]] = []
     minutes: defaultdict[str, float] = defaultdict(float)
     for song in track(songs, "songs"):
@@ -70,16 +78,19 @@ def build_corpus(data: Path, work: Path, debian: Path | None = None) -> None:
             "licence": song.licence,
             "excerpts": song.excerpts,
         }
-        if not _cached(file, entry):
-            tensors = _compute(song, data)
+        facts = {"entry": json.dumps(entry), "labels": _digest(song)}
+        if not _cached(file, facts):
+            tensors = _compute(song)
             if tensors is None:
                 continue
             temporary = file.with_suffix(".partial")
-            save_file(tensors, temporary, metadata={"entry": json.dumps(entry)})
+            save_file(tensors, temporary, metadata=facts)
             temporary.rename(file)
         minutes[song.source] += load_file(file)["labels"].numel() / FRAMES_PER_SECOND / 60
         index.append(entry)
-    (folder / "corpus.json").write_text(json.dumps(index, indent=1))
+    temporary = folder / "corpus.partial"
+    temporary.write_text(json.dumps(index, indent=1))
+    temporary.rename(folder / "corpus.json")
 
 
 def load_corpus(work: Path, *splits: str) -> list[Track]:
@@ -106,28 +117,44 @@ def band_statistics(tracks: list[Track]) -> tuple[torch.Tensor, torch.Tensor]:
     return frames.mean(dim=1), frames.std(dim=1)
 
 
-def _cached(file: Path, entry: dict) -> bool:
+def _claim(folder: Path, corpus: str) -> None:
+    """Refuses a folder of another corpus: what was trained on that one lies beside it."""
+    file = folder / "name.txt"
+    if file.is_file():
+        kept = file.read_text()
+    else:
+        kept = HOUSE if (folder / "corpus.json").is_file() else corpus
+    if kept != corpus:
+        raise UserError(
+            f"{folder.parent} holds the corpus {kept!r} and what was trained on it: give another "
+            f"folder with --work for {corpus!r}"
+        )
+    file.write_text(corpus)
+
+
+def _digest(song: Song) -> str:
+    return sha256_of(song.label_file) if song.label_file else ""
+
+
+def _cached(file: Path, facts: dict[str, str]) -> bool:
+    """Whether a song's file is there, of these facts; the first ones kept no digest of labels."""
     if not file.is_file():
         return False
     with safe_open(file, "pt") as tensors:
-        return json.loads(tensors.metadata()["entry"]) == entry
+        return facts | tensors.metadata() == facts
 
 
-def _compute(song: Song, data: Path) -> dict[str, torch.Tensor] | None:
+def _compute(song: Song) -> dict[str, torch.Tensor] | None:
     """Spectrogram and labels, or None for a piece too short to be music."""
     middle = SECONDS_PER_PIECE if song.labels == "none" else math.inf
     spectrogram = log_mel(read_audio(song.path, middle))
     frames = spectrogram.shape[1]
-    if song.labels == "none":
+    if song.label_file is None:
         if frames < SHORTEST_PIECE * FRAMES_PER_SECOND:
             return None
         frame_labels = np.full(frames, labels.NOT_SUNG, dtype=np.uint8)
-    elif song.labels == "notes":
-        notes = labels.read_ultrastar(song.path.parent / "song.txt")
-        frame_labels = labels.from_notes(notes, frames)
     else:
-        hand = data / "singing_labels.json"
-        frame_labels = labels.from_hand(hand, song.path.name, frames)
+        frame_labels = labels.READERS[song.labels](song.label_file, song.path.name, frames)
     return {"log_mel": spectrogram.half().contiguous(), "labels": torch.from_numpy(frame_labels)}
 
 
@@ -136,7 +163,7 @@ def main(argv: list[str] | None = None) -> None:
 
     parser = stage_parser(__doc__, data=True)
     options = parser.parse_args(argv)
-    build_corpus(options.data, options.work, options.debian)
+    build_corpus(options.data, options.work, options.debian, options.corpus)
 
 
 if __name__ == "__main__":

@@ -33,9 +33,10 @@ class Song:
     source: str
     split: str  # train, valid or test
     path: Path
-    labels: str  # "none" (no singing), "notes" (song.txt beside it) or "hand" (singing_labels.json)
+    labels: str  # how it is labelled: a key of ``labels.READERS``, or "none": nobody sings in it
     licence: str
     excerpts: bool  # whether excerpts of it may be shown
+    label_file: Path | None = None
 
 
 def find_songs(data: Path, work: Path, debian: Path | None = None) -> Iterator[Song]:
@@ -110,7 +111,7 @@ def _karaoke(source: dict, data: Path) -> Iterator[Song]:
         path = next((p for p in sorted(folder.glob("audio.*")) if p.suffix in AUDIO), None)
         if path is None:
             raise UserError(f"{folder} holds no audio.ogg or audio.mp3: get the song's recording")
-        yield _song(folder.name, source, source["split"], path, "notes")
+        yield _song(folder.name, source, source["split"], path, "notes", folder / "song.txt")
         instrumental = folder / "instrumental.mp3"
         if instrumental.is_file():
             name = f"{folder.name} (instrumental)"
@@ -128,7 +129,7 @@ def _hand_labelled(source: dict, data: Path, files: Path) -> Iterator[Song]:
     for path in sorted(files.glob(source["glob"])):
         if path.name in labelled:
             split = held_out.get(path.name, "train")
-            yield _song(path.name, source, split, path, "hand")
+            yield _song(path.name, source, split, path, "hand", data / source["labels"])
 
 
 def _instrumental(source: dict, files: Path) -> Iterator[Song]:
@@ -137,13 +138,19 @@ def _instrumental(source: dict, files: Path) -> Iterator[Song]:
         if path.suffix.lower() not in AUDIO or (folder and folder not in path.parts):
             continue
         name = str(path.relative_to(files))
-        # A tenth of the pieces each for validation and test, the same on every machine.
-        draw = hashlib.sha256(f"{source['id']}/{name}".encode()).digest()[0] % 10
-        split = {0: "valid", 1: "test"}.get(draw, "train")
-        yield _song(name, source, split, path, "none")
+        yield _song(name, source, split_by_hash(f"{source['id']}/{name}"), path, "none")
 
 
-def _song(name: str, source: dict, split: str, path: Path, labels: str) -> Song:
+def split_by_hash(name: str) -> str:
+    """Split of what has no published one: a tenth of the names each for validation and test, the
+    same on every machine."""
+    draw = hashlib.sha256(name.encode()).digest()[0] % 10
+    return {0: "valid", 1: "test"}.get(draw, "train")
+
+
+def _song(
+    name: str, source: dict, split: str, path: Path, labels: str, label_file: Path | None = None
+) -> Song:
     return Song(
         name=name,
         source=source["id"],
@@ -152,4 +159,5 @@ def _song(name: str, source: dict, split: str, path: Path, labels: str) -> Song:
         labels=labels,
         licence=source["licence"],
         excerpts=source.get("excerpts", False),
+        label_file=label_file,
     )

@@ -13,14 +13,19 @@ from tune_am.errors import UserError
 def stage_parser(
     description: str | None, data: bool = False, steps: int | None = None
 ) -> argparse.ArgumentParser:
-    """Parser with ``--work``; with ``data`` also ``--data`` and ``--debian``; for a training of so
-    many ``steps`` also ``--steps`` and ``--seed``."""
+    """Parser with ``--work``; with ``data`` also ``--data``, ``--corpus`` and ``--debian``; for a
+    training of so many ``steps`` also ``--steps`` and ``--seed``."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, required=True, help="folder for what the stages keep")
     if data:
-        parser.add_argument("--data", type=Path, required=True, help="folder with sources.json")
+        parser.add_argument("--data", type=Path, required=True, help="folder of the recordings")
+        parser.add_argument(
+            "--corpus",
+            default="house",
+            help="how they are laid out: house (with sources.json), jamendo, jamendolyrics [house]",
+        )
         parser.add_argument(
             "--debian", type=Path, help="folder with the Debian packages (else downloaded)"
         )
