@@ -32,9 +32,13 @@ class Control(TypedDict):
 
 def never_optimised(pack: Pack, plan: Plan, n: int = TAIL) -> Control:
     """`n` random latents, not ascended from: what the prior alone gives."""
+    return _against_reference(pack, plan, inputs_of(pack, never_optimised_latents(pack, plan, n)))
+
+
+def never_optimised_latents(pack: Pack, plan: Plan, n: int = TAIL) -> Tensor:
+    """The random latents [n, *latent_shape] of that control, the same for the same plan."""
     generator = torch.Generator().manual_seed(plan.fresh("never optimised").seed)
-    latents = pack.prior.sample(n, generator).to(pack.device)
-    return _against_reference(pack, plan, inputs_of(pack, latents))
+    return pack.prior.sample(n, generator).to(pack.device)
 
 
 def random_classifier(pack: Pack, plan: Plan, settings: Settings, step: int) -> Control:

@@ -1,0 +1,119 @@
+"""Finished searches to report on: made by the search's own parts, without Ray around them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.am.test_pack_writing import written
+from tune_am.am import controls
+from tune_am.am.frechet import bootstrap_interval, frechet_distance
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.am.trial_run import TrialRun
+from tune_am.tuning import result, space
+from tune_am.tuning.budget import Budget
+from tune_am.tuning.folder import RunFolder
+from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY, Ledger
+from tune_am.tuning.rescore import Candidate, Rescored, candidates
+from tune_am.tuning.trial import AscentTrial, task
+
+POINTS = (2, 4, 8)
+TRIALS = 9
+
+SOURCE = """
+POINTS = [{"lr": 0.3, "l2": 0.0, "optimizer": "adam"}]
+
+def space(trial):
+    return {
+        "lr": trial.suggest_float("lr", 1e-3, 1.0, log=True),
+        "l2": trial.suggest_categorical("l2", [0.0, 0.01, 0.1]),
+        "optimizer": trial.suggest_categorical("optimizer", ["adam", "sgd"]),
+    }
+"""
+
+CREDITS = tuple(f"Singer {i}, Song {i}, CC BY 4.0" for i in range(12))
+
+
+@pytest.fixture(scope="session")
+def shown_pack(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny pack with real excerpts that may be shown, and names that try to break a page."""
+    pack = Pack.load(tiny_pack)
+    draws = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        excerpts = pack.prior(2 * torch.randn(len(CREDITS), 8, generator=draws))
+    out = tmp_path_factory.mktemp("packs") / "shown"
+    named = {"vocal": "fc9:0", "</script><img src=x onerror=alert(1)> $a_b$ & co": "fc8:1"}
+    return written(pack, out, excerpts=excerpts, credits=CREDITS, neurons=named).path
+
+
+@pytest.fixture(scope="session")
+def runs(shown_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two runs, ``most`` and ``least``, for the same neuron."""
+    folder = tmp_path_factory.mktemp("runs")
+    search(Pack.load(shown_pack), Plan("vocal", "max", 6, POINTS, 3), folder / "most")
+    search(Pack.load(shown_pack), Plan("vocal", "min", 6, POINTS, 3), folder / "least")
+    return folder
+
+
+def search(pack: Pack, plan: Plan, path: Path, complete: bool = True) -> Path:
+    """The run folder of a small search; every third trial is stopped at its first report."""
+    folder, kind = RunFolder(path), space.from_source("mine", SOURCE)
+    folder.create({"command": "python -m tune_am.search", "versions": {"ray": "1"}}, SOURCE)
+    ledger = Ledger(folder.journal, "tiny", plan.seed)
+    ledger.enqueue(kind.points)
+    work = task(pack, plan, folder.trials)
+    for _ in range(TRIALS):
+        record = ledger.ask(kind)
+        trial = AscentTrial.__new__(AscentTrial)  # Ray's constructor wants a cluster
+        settings = record.settings.to_dict()
+        trial.setup(
+            {"task": work, "number": record.number, "reported_step": 0, "settings": settings}
+        )
+        for _ in POINTS:
+            metrics = trial.step()
+            stopped = record.number % 3 == 2
+            over = STOPPED_EARLY if stopped else FINISHED if metrics.pop("done") else None
+            ledger.write(record.number, metrics, over)
+            if over:
+                break
+    rows = checks = None
+    if complete:
+        fresh = replace(plan.fresh("rescore"), starts=10)
+        rows = [_rescored(pack, fresh, candidate) for candidate in candidates(ledger.scored)]
+        rows.sort(key=lambda row: row.activation_fid)
+        checks = _controls(pack, fresh, rows[0])
+        result.save_best(folder.best, rows[0], pack)
+    budget = Budget(TRIALS, 1, plan)
+    content = result.build(ledger, budget, pack, "mine", 1.0, rows, checks, {"run_id": "none"})
+    folder.write_json(folder.result, content)
+    return path
+
+
+def _rescored(pack: Pack, plan: Plan, candidate: Candidate) -> Rescored:
+    ascent = TrialRun(pack, plan, candidate.settings).ascent
+    ascent.advance(candidate.step)
+    kept = ascent.kept_activations
+    target = pack.reference.target(pack.neuron(plan.neuron), plan.direction).activations
+    return Rescored(
+        candidate,
+        frechet_distance(kept, target),
+        bootstrap_interval(kept, target),
+        ascent.kept_latents,
+        kept,
+    )
+
+
+def _controls(pack: Pack, plan: Plan, best: Rescored) -> dict[str, Any]:
+    candidate = best.candidate
+    return {
+        "never_optimised": controls.never_optimised(pack, plan),
+        "random_classifier": controls.random_classifier(
+            pack, plan, candidate.settings, candidate.step
+        ),
+        "real_vs_real": controls.real_vs_real(pack, plan),
+    }

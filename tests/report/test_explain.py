@@ -1,0 +1,213 @@
+"""`python -m tune_am.explain`, as a user runs it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import soundfile
+from PIL import Image
+from safetensors.torch import load_file
+
+from tune_am.explain import main
+
+
+class Page(HTMLParser):
+    """What a page consists of: its elements, the text of its headings, the sources it names."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.text = path.read_text(encoding="utf-8")
+        self.tags: list[str] = []
+        self.sources: list[str] = []
+        self.headings: list[str] = []
+        self._heading = False
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self._heading = tag == "h2"
+        self.sources += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        if self._heading:
+            self.headings.append(data)
+            self._heading = False
+
+    @property
+    def data(self) -> dict:
+        return json.loads(self.text.split('id="data">')[1].split("</script>")[0])
+
+
+def test_a_run_is_explained(runs: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out"
+    assert main([str(runs / "most"), "--out", str(out), "--examples", "5"]) == 0
+    assert str(out / "report.html") in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    names = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+    pictures = ("activations", "ascent", "examples", "path", "search")
+    assert [name for name in names if name.startswith("figures/")] == [
+        f"figures/{name}.{suffix}" for name in pictures for suffix in ("png", "svg")
+    ]
+    for name in pictures:
+        with Image.open(out / "figures" / f"{name}.png") as picture:
+            assert picture.width > 1200
+    assert {"explain.json", "latents.safetensors", "report.html"} <= set(names)
+    samples, rate = soundfile.read(out / "sounds" / "best-05.flac")
+    assert 1.5 < len(samples) / rate < 1.8
+    assert not (out / "sounds" / "best-06.flac").exists()
+
+    latents = load_file(out / "latents.safetensors")
+    told = json.loads((out / "explain.json").read_text())
+    assert latents["best.latents"].shape == (5, 8)
+    assert latents["best.activations"].tolist() == told["groups"]["best"]["activations"]
+
+    page = Page(out / "report.html")
+    assert page.headings == [
+        "Examples",
+        "Other settings",
+        "Controls",
+        "Most and least",
+        "The search",
+        "Reproduce it",
+        "Limits",
+    ]
+    result = json.loads((runs / "most" / "result.json").read_text())
+    assert [row["trial"] for row in page.data["search"]["trials"]] == list(range(9))
+    assert page.data["levels"][0]["fid"] == result["best"]["activation_fid"]
+    assert result["pack"]["hash"] in page.text
+    assert "Singer " in page.text
+
+
+def test_the_page_fetches_nothing_and_is_small(runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main([str(runs / "most"), "--out", str(out), "--examples", "10"]) == 0
+    page = Page(out / "report.html")
+    assert (out / "report.html").stat().st_size < 8e6
+    assert all(source.startswith(("data:", "#")) for source in page.sources)
+    assert not re.search(r"url\((?!\"data:)|@import|https?://(?!www\.w3\.org/2000/svg)", page.text)
+    sounds = [source for source in page.sources if source.startswith("data:audio/flac")]
+    assert sounds
+    first = (out / "sounds" / "best-01.flac").read_bytes()
+    assert base64.b64decode(sounds[0].partition(",")[2]) == first
+
+
+def test_given_settings_are_explained(shown_pack: Path, tmp_path: Path) -> None:
+    """A neuron whose name tries to break out of the page, and of matplotlib's formulas."""
+    neuron = next(
+        alias
+        for alias in json.loads((shown_pack / "pack.json").read_text())["neurons"]
+        if alias.startswith("<")
+    )
+    out = tmp_path / "out"
+    asked = ["--neuron", neuron, "--pack", str(shown_pack), "--direction", "min", "--out", str(out)]
+    assert main([*asked, "--lr", "0.2", "--l2", "0", "--steps", "4", "--examples", "3"]) == 0
+    page = Page(out / "report.html")
+    assert page.headings == ["Examples", "Controls", "Reproduce it", "Limits"]
+    assert "<img src=x" not in page.text
+    assert page.tags.count("script") == 2
+    assert page.data["charts"][""]["neuron"] == neuron
+    told = json.loads((out / "explain.json").read_text())
+    assert (told["unit"], told["direction"], told["best"]["step"]) == ("fc8:1", "min", 4)
+    assert told["best"]["settings"]["lr"] == 0.2
+    assert not (out / "figures" / "search.png").exists()
+
+
+def test_a_pack_without_excerpts_says_so(tiny_pack: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    asked = ["--neuron", "vocal", "--pack", str(tiny_pack), "--out", str(out), "--steps", "2"]
+    assert main([*asked, "--examples", "2"]) == 0
+    text = (out / "report.html").read_text()
+    assert text.count("The pack holds no real excerpts that may be shown.") == 1
+    assert not list((out / "sounds").glob("real-*"))
+
+
+def test_runs_are_compared(runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    paths = [str(runs / name) for name in ("most", "least", "most")]
+    assert main(["--compare", *paths, "--out", str(out)]) == 0
+    page = Page(out / "report.html")
+    assert page.headings == ["Scores", "Examples", "Activations", "Settings", "Reproduce it"]
+    assert "vocal, maximised (most)" in page.text
+    assert "vocal, minimised</h3>" in page.text
+    assert set(page.data["charts"]) == {"-1", "-2", "-3"}
+    assert all(source.startswith(("data:", "#")) for source in page.sources)
+    told = json.loads((out / "explain.json").read_text())
+    assert [one["direction"] for one in told["compared"]] == ["max", "min", "max"]
+
+
+def test_the_default_folder_is_in_the_run(runs: Path, tmp_path: Path, capsys) -> None:
+    run = shutil.copytree(runs / "least", tmp_path / "run")
+    assert main([str(run), "--examples", "2"]) == 0
+    assert (run / "report" / "report.html").exists()
+    assert main([str(run), "--examples", "2"]) == 2
+    assert "replace it by --overwrite" in capsys.readouterr().err
+    assert main([str(run), "--examples", "2", "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("", "name one of: a run folder"),
+        ("{runs}/most --neuron vocal", "name one of: a run folder"),
+        ("nowhere", "no run folder nowhere"),
+        ("{runs}", "has no search.json"),
+        ("{runs}/most --lr 0.1", "--lr goes with --neuron only"),
+        ("{runs}/most --direction min", "--direction goes with --neuron only"),
+        ("{runs}/most --examples 1", "--examples 1: must be from 2 to 50"),
+        ("{runs}/most --examples many", "'many' is not a whole number"),
+        ("{runs}/most --pack {pack}", "is not the one that"),
+        ("{runs}/most --out {runs}/most", "exists and is no report"),
+        ("{runs}/most --colour red", "unrecognized arguments: --colour red"),
+        ("--compare {runs}/most", "at least two run folders"),
+        ("--compare {runs}/most nowhere", "no run folder nowhere"),
+        ("--neuron drums --pack {pack}", "no neuron 'drums'"),
+        ("--neuron vocal --pack nowhere", "no pack in nowhere"),
+        ("--neuron vocal --pack {pack} --lr -1", "setting lr=-1.0 is not allowed"),
+        ("--neuron vocal --pack {pack} --lr fast", "'fast' is not a number"),
+        ("--neuron vocal --pack {pack} --steps 0", "--steps 0: must be at least 1"),
+        ("--neuron vocal --pack {pack} --seed -1", "--seed -1: must be from 0"),
+        ("--neuron vocal --pack {pack} --direction up", "must be one of max, min"),
+        ("--neuron vocal --pack {pack} --optimizer lion", "one of adam, sgd"),
+    ],
+)
+def test_what_the_user_can_mend(
+    arguments: str,
+    said: str,
+    runs: Path,
+    tiny_pack: Path,
+    tmp_path: Path,
+    monkeypatch,
+    capsys,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(runs.rglob("*"))
+    assert main(arguments.format(runs=runs, pack=tiny_pack).split()) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ")
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+    assert list(tmp_path.iterdir()) == []
+    assert sorted(runs.rglob("*")) == before
+
+
+def test_help_and_bad_flags_load_nothing_heavy() -> None:
+    code = (
+        "import sys; from tune_am.explain import main\n"
+        "assert main(['--steps', 'x']) == 2\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "heavy = {'torch', 'ray', 'optuna', 'matplotlib', 'jinja2'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--compare" in done.stdout

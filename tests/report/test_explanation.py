@@ -1,0 +1,133 @@
+"""What a report shows is what the ascent, the classifier and the pack say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.report.conftest import CREDITS
+from tune_am.am.ascent import Ascent
+from tune_am.am.frechet import frechet_distance
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.am.settings import Settings
+from tune_am.errors import UserError
+from tune_am.report.data import activations, facts, trial_rows
+from tune_am.report.explanation import Explanation, explain_run, explain_settings
+from tune_am.report.finished import FinishedRun
+from tune_am.report.trace import watch
+
+
+@pytest.fixture(scope="module")
+def shown(runs: Path) -> Explanation:
+    run = FinishedRun.read(runs / "most")
+    found = explain_run(run, run.load_pack(), 5)
+    assert found is not None
+    return found
+
+
+def heard(pack: Pack, inputs: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return pack.classifier(inputs)
+
+
+def test_every_activation_shown_is_the_classifier_s(shown: Explanation) -> None:
+    for group in shown.groups:
+        assert len(group) > 0
+        told = group.activations
+        torch.testing.assert_close(heard(shown.pack, group.inputs), told, rtol=1e-3, atol=1e-3)
+        if group.latents is not None:
+            with torch.no_grad():
+                torch.testing.assert_close(shown.pack.prior(group.latents), group.inputs)
+
+
+def test_best_and_real_are_the_most_extreme(shown: Explanation) -> None:
+    assert shown.best.activations.tolist() == sorted(shown.kept.activations.tolist())[:-6:-1]
+    assert shown.real is not None
+    assert shown.pack.excerpts is not None
+    everything = heard(shown.pack, shown.pack.excerpts.inputs)
+    order = everything.argsort(descending=True)[:5].tolist()
+    assert shown.real.credits == tuple(CREDITS[i] for i in order)
+
+
+def test_minimised_the_least_comes_first(runs: Path) -> None:
+    run = FinishedRun.read(runs / "least")
+    found = explain_run(run, run.load_pack(), 5)
+    assert found is not None
+    assert found.real is not None
+    for group in (found.best, found.real):
+        assert group.activations.tolist() == sorted(group.activations.tolist())
+    assert float(found.best.activations.max()) < float(found.never_activations.mean())
+
+
+def test_the_never_optimised_are_those_of_the_control(shown: Explanation) -> None:
+    control = shown.controls["never_optimised"]
+    pack, plan = shown.pack, shown.plan
+    fresh = explain_settings(pack, plan, Settings(), 2, 2)
+    again = fresh.controls["never_optimised"]["activation_mean"]
+    assert float(fresh.never_activations.mean()) == pytest.approx(again, abs=1e-4)
+    assert control["n"] == len(shown.never_activations)
+
+
+def test_the_histograms_give_the_score(shown: Explanation) -> None:
+    told = activations(shown)
+    real, made = told["sets"]["real"], told["sets"]["synthesised"]
+    for found in told["sets"].values():
+        assert sum(found["counts"]) == found["n"]
+    squares = (made["mean"] - real["mean"]) ** 2 + (made["deviation"] - real["deviation"]) ** 2
+    assert squares == pytest.approx(shown.row["activation_fid"], rel=1e-4)
+
+
+def test_a_watched_ascent_is_the_ascent(shown_pack: Path) -> None:
+    pack, settings = Pack.load(shown_pack), Settings(lr=0.3, l2=0.01)
+    plan = Plan("vocal", "min", 3, (6,), 11)
+    trace = watch(pack, plan, settings, 6, 3)
+    ascent = Ascent(pack.prior, pack.classifier, pack.neuron("vocal"), settings, 3, 11, "min")
+    ascent.advance(1)
+    assert torch.equal(trace.activations[0], ascent.start_activations)
+    ascent.advance(5)
+    assert torch.equal(trace.activations[-1], ascent.kept_activations)
+    assert torch.equal(trace.latents[-1], ascent.kept_latents)
+    assert (trace.activations.diff(dim=0) <= 0).all()
+    assert trace.best == int(ascent.kept_activations.argmin())
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 40, 1000])
+def test_the_path_goes_from_the_first_step_to_the_last(shown: Explanation, steps: int) -> None:
+    from tune_am.report.trace import Trace
+
+    path = Trace(torch.zeros(steps, 1), torch.zeros(steps, 1, 2), 1.0).path(6)
+    assert path == sorted(set(path))
+    assert (path[0], path[-1]) == (1, steps)
+    assert len(path) <= 6
+
+
+def test_given_settings_are_scored_like_a_trial(shown_pack: Path) -> None:
+    pack, plan = Pack.load(shown_pack), Plan("vocal", starts=6, report_points=(5,), seed=2)
+    found = explain_settings(pack, plan, Settings(lr=0.3), 5, 6)
+    assert found.row["activation_fid"] == frechet_distance(found.kept.activations, found.target)
+    low, high = found.row["ci95"]
+    assert low <= found.row["activation_fid"] <= high
+    assert found.run is None
+    assert facts(found)["searched"] is False
+
+
+def test_settings_that_diverge_are_refused(shown_pack: Path) -> None:
+    pack, plan = Pack.load(shown_pack), Plan("vocal", starts=3, report_points=(2,))
+    with torch.no_grad():
+        pack.classifier.fc9.bias.fill_(torch.nan)
+    with pytest.raises(UserError, match="diverges at these settings"):
+        explain_settings(pack, plan, Settings(), 2, 3)
+
+
+def test_trials_keep_their_courses(runs: Path) -> None:
+    run = FinishedRun.read(runs / "most")
+    rows = trial_rows(run)
+    assert [row["trial"] for row in rows] == list(range(9))
+    for row in rows:
+        assert row["course"][-1] == [row["step"], row["activation_fid"]]
+        scores = [score for _, score in row["course"]]
+        assert scores == sorted(scores, reverse=True)
+    assert {len(row["course"]) for row in rows} == {1, 3}

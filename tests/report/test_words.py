@@ -1,0 +1,105 @@
+"""The report's sentences say no more than its numbers do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tune_am.am.settings import Settings
+from tune_am.report import words
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (1.2166, "1.22"),
+        (537.21, "537"),
+        (12345.6, "12346"),
+        (0.01, "0.01"),
+        (-1.8998, "−1.9"),
+        (100.0, "100"),
+        (0.0000123, "1.2e-05"),
+        (1e6, "1e+06"),
+        (None, "–"),
+        (float("nan"), "–"),
+    ],
+)
+def test_numbers(value: float | None, text: str) -> None:
+    assert words.number(value) == text
+
+
+def test_settings_name_what_is_not_as_by_default() -> None:
+    said = words.settings_in_words
+    assert said(Settings(lr=0.2, l2=0.0).to_dict()) == "lr 0.2, l2 0"
+    assert said(Settings(momentum=0.3).to_dict()) == "lr 0.05, l2 0.1"  # adam does not read it
+    varied = Settings(optimizer="sgd", momentum=0.3, normalize_grad=True, schedule="inverse_sqrt")
+    assert said(varied.to_dict()) == (
+        "lr 0.05, l2 0.1, sgd, momentum 0.3, inverse sqrt schedule, normalize grad"
+    )
+
+
+def row(fid: float, low: float, high: float, **more: Any) -> dict[str, Any]:
+    settings = Settings(lr=0.2, l2=0.01).to_dict()
+    about = {"settings": settings, "step": 40, "starts": 50}
+    return {"activation_fid": fid, "ci95": [low, high], **about, **more}
+
+
+CONTROLS = {
+    "never_optimised": row(537, 420, 660),
+    "random_classifier": row(450, 350, 570),
+    "real_vs_real": row(3.7, 0.02, 16),
+}
+
+
+def test_the_answer_is_two_sentences_with_the_interval() -> None:
+    first, second = words.answer(row(1.217, 0, 16.1), CONTROLS, "max")
+    assert first == (
+        "With lr 0.2, l2 0.01, at 40 steps, the 50 examples are at an activation-FID of 1.22 "
+        "(95 % interval 0 to 16.1) from the real excerpts that excite the neuron most."
+    )
+    assert second == (
+        "By the same measure: never optimised 537, random classifier 450, real against real 3.7; "
+        "the examples excite the neuron as real ones do, and what they show comes from the trained "
+        "classifier."
+    )
+    assert "excite the neuron least" in words.answer(row(1, 0, 2), CONTROLS, "min")[0]
+
+
+@pytest.mark.parametrize(
+    ("best", "changes", "said"),
+    [
+        (row(60, 40, 90), {}, "do not yet excite the neuron as real ones do, and"),
+        (row(60, 40, 360), {}, "they show the prior, not the neuron"),
+        (row(300, 200, 430), {}, "not clearly better than random latents"),
+        (row(5, 1, 20), {"random_classifier": row(8, 2, 30)}, "they show the prior"),
+    ],
+)
+def test_a_claim_needs_intervals_that_are_apart(
+    best: dict[str, Any], changes: dict[str, Any], said: str
+) -> None:
+    assert said in words.verdict(best, CONTROLS | changes)
+
+
+def test_a_search_that_was_stopped_claims_nothing() -> None:
+    stopped = row(9.3, 0, 0) | {"ci95": None}
+    first, second = words.answer(stopped, {}, "max")
+    assert "of 9.3 (in the search, not scored again on fresh starts) from" in first
+    assert "stopped before its controls" in second
+
+
+def test_runners_up_that_cannot_be_told_apart() -> None:
+    best = row(1.2, 0, 16)
+    assert words.ties(best, [row(2, 0, 19), row(30, 20, 40)]).startswith("The intervals of 1 of 2")
+    assert words.ties(best, [row(30, 20, 40)]) == "No runner-up's interval reaches the best one's."
+    assert words.ties(best, []) == ""
+
+
+def test_the_question_names_neuron_and_direction() -> None:
+    asked = {"neuron": "fc8:1", "direction": "min", "searched": True}
+    assert words.question(asked) == (
+        "Which settings of activation maximisation make examples that excite the neuron fc8:1 as "
+        "little as the real excerpts that excite it least?"
+    )
+    assert words.question(asked | {"searched": False}).startswith("Do these settings make")

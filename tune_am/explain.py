@@ -1,0 +1,123 @@
+"""The examples of a neuron, to look at and listen to.
+
+python -m tune_am.explain RUN_DIR
+python -m tune_am.explain --neuron vocal --lr 0.05 --l2 0.1 --steps 40
+python -m tune_am.explain --compare RUN_DIR RUN_DIR
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tune_am.errors import UserError
+from tune_am.report.config import ExplainConfig, parse
+
+if TYPE_CHECKING:
+    from tune_am.report.explanation import Explanation
+    from tune_am.report.finished import FinishedRun
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        begun = time.monotonic()
+        page = explain(
+            parse(arguments), shlex.join(["python", "-m", "tune_am.explain", *arguments])
+        )
+        print(f"Report: {page} ({time.monotonic() - begun:.1f} s)")
+        return 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def explain(config: ExplainConfig, command: str) -> Path:
+    """Write the report that `config` asks for; the path of its page. Raises `UserError`."""
+    from tune_am.report.folder import check
+
+    out = config.out or _default_folder(config)
+    check(out, config.overwrite)  # before anything is computed
+    if config.compare:
+        return _compare(config, out, command)
+    return _explain_one(config, out, command)
+
+
+def _explain_one(config: ExplainConfig, out: Path, command: str) -> Path:
+    from tune_am.report.finished import FinishedRun, opposite
+    from tune_am.report.write import write_report
+
+    if config.run is None:
+        return write_report(
+            _at_settings(config), None, out, {"This report:": command}, config.overwrite
+        )
+    run = FinishedRun.read(config.run)
+    commands = {"The search:": str(run.asked.get("command", "")), "This report:": command}
+    other = opposite(run)
+    beside = None if other is None else _of_run(config, other, 4)
+    return write_report(
+        _of_run(config, run, config.examples), beside, out, commands, config.overwrite
+    )
+
+
+def _compare(config: ExplainConfig, out: Path, command: str) -> Path:
+    from tune_am.report.compare import CARDS, sides
+    from tune_am.report.finished import FinishedRun
+    from tune_am.report.write import write_comparison
+
+    shown = [_of_run(config, FinishedRun.read(path), CARDS) for path in config.compare]
+    shapes = {one.pack.input_shape for one in shown}
+    if len(shapes) > 1:
+        raise UserError("the runs are of packs with inputs of different shapes: compare alike ones")
+    return write_comparison(sides(shown), out, {"This page:": command}, config.overwrite)
+
+
+def _of_run(config: ExplainConfig, run: FinishedRun, examples: int) -> Explanation:
+    from tune_am.report.explanation import explain_run
+
+    shown = explain_run(run, run.load_pack(config.pack, config.trust_code), examples)
+    if shown is None:
+        raise UserError(
+            f"{run.path} holds no examples (best.safetensors, trials/): explain its settings with "
+            "--neuron instead"
+        )
+    return shown
+
+
+def _at_settings(config: ExplainConfig) -> Explanation:
+    import torch
+
+    from tune_am.am.pack import Pack
+    from tune_am.am.plan import Plan
+    from tune_am.report.explanation import explain_settings
+
+    assert config.neuron is not None
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    pack = Pack.load(config.pack or "vocal", device, config.trust_code)
+    plan = Plan(config.neuron, config.direction, config.examples, (config.steps,), config.seed)
+    pack.neuron(config.neuron)
+    return explain_settings(pack, plan, config.settings, config.steps, config.examples)
+
+
+def _default_folder(config: ExplainConfig) -> Path:
+    if config.run is not None:
+        return config.run / "report"
+    what = "compared" if config.compare else f"explained-{config.neuron}"
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return Path("tune_am_runs") / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', what)}-{stamp}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

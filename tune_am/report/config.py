@@ -1,0 +1,131 @@
+"""What a user may ask of `tune_am.explain`, from the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tune_am.am.settings import Settings
+from tune_am.errors import UserError
+from tune_am.tuning.config import DIRECTIONS, flag
+from tune_am.tuning.defaults import CPU
+
+# Nothing here may import torch or matplotlib: --help and a bad flag answer at once.
+
+EXAMPLES = 8
+MOST_EXAMPLES = 50
+
+
+@dataclass(frozen=True)
+class ExplainConfig:
+    """One of three: a run, several to compare, or a neuron at given settings (`UserError`)."""
+
+    run: Path | None = None
+    compare: tuple[Path, ...] = ()
+    neuron: str | None = None
+    direction: str = "max"
+    steps: int = CPU.max_steps
+    seed: int = 0
+    settings: Settings = field(default_factory=Settings)
+    pack: str | None = None
+    out: Path | None = None
+    examples: int = EXAMPLES
+    overwrite: bool = False
+    trust_code: bool = False
+    given: frozenset[str] = field(default=frozenset(), compare=False)  # options on the line
+
+    def __post_init__(self) -> None:
+        asked = [self.run is not None, bool(self.compare), self.neuron is not None]
+        if sum(asked) != 1:
+            raise UserError(
+                "name one of: a run folder, --compare with two or more of them, or --neuron"
+            )
+        if len(self.compare) == 1:
+            raise UserError("--compare needs at least two run folders")
+        if self.neuron is None and (stray := sorted(self.given & _OF_A_NEURON)):
+            raise UserError(
+                f"{flag(stray[0])} goes with --neuron only: a run has its own settings, seed and "
+                "direction"
+            )
+        if self.direction not in DIRECTIONS:
+            raise UserError(f"--direction {self.direction}: must be one of {', '.join(DIRECTIONS)}")
+        if not 2 <= self.examples <= MOST_EXAMPLES:
+            raise UserError(f"--examples {self.examples}: must be from 2 to {MOST_EXAMPLES}")
+        if self.steps < 1:
+            raise UserError(f"--steps {self.steps}: must be at least 1")
+        if not 0 <= self.seed < 2**63:
+            raise UserError(f"--seed {self.seed}: must be from 0 to 2^63 - 1")
+
+
+_OF_A_NEURON = frozenset({"direction", "steps", "seed", *Settings.names()})
+
+
+def parse(arguments: Sequence[str]) -> ExplainConfig:
+    """The explanation that `arguments` ask for. Raises `UserError`."""
+    given = vars(_parser().parse_args(list(arguments)))
+    settings = {name: given[name] for name in Settings.names() if name in given}
+    rest = {name: value for name, value in given.items() if name not in settings}
+    if "compare" in rest:
+        rest["compare"] = tuple(rest["compare"])
+    return ExplainConfig(
+        **rest, settings=Settings.from_dict(settings), given=frozenset(given) - {"given"}
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m tune_am.explain",
+        description="The examples of a neuron, to look at and listen to: pictures, sounds, a page.",
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("run", nargs="?", type=Path, metavar="RUN_DIR", help="folder of a search, its best setting")
+    add("--compare", nargs="+", type=Path, metavar="RUN_DIR", help="several searches side by side")
+    add("--neuron", metavar="NAME", help="or: this neuron at the settings below")
+    add("--direction", metavar="max|min", help="what excites it most, or least [max]")
+    add("--steps", type=_read(int), metavar="N", help=f"steps of the ascent [{CPU.max_steps}]")
+    add("--seed", type=_read(int), metavar="N", help="seed of the starts [0]")
+    add("--pack", metavar="PACK", help="name or folder of the pack (that of the run, or vocal)")
+    add("--out", type=Path, metavar="DIR", help="folder to make (RUN_DIR/report)")
+    add(
+        "--examples",
+        type=_read(int),
+        metavar="N",
+        help=f"examples of the best setting, 2 to {MOST_EXAMPLES} [{EXAMPLES}]",
+    )
+    add("--overwrite", action="store_true", help="replace an earlier report in that folder")
+    add("--trust-code", action="store_true", help="import a pack's code from outside tune_am")
+    group = parser.add_argument_group("settings of the ascent, with --neuron")
+    for spec in fields(Settings):
+        kind, text = spec.metadata["kind"], spec.metadata["help"].replace("%", "%%")
+        if kind is bool:
+            group.add_argument(flag(spec.name), action="store_true", help=text)
+            continue
+        shown = spec.metadata["allowed"] if kind is str else "X"
+        text = f"{text} [{spec.default}]"
+        group.add_argument(
+            flag(spec.name), type=_read(kind), metavar=shown.removeprefix("one of "), help=text
+        )
+    return parser
+
+
+def _read(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """`kind` for argparse: its error names the value and what is wanted."""
+
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            wanted = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {wanted}") from None
+
+    return read

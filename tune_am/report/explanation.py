@@ -1,0 +1,209 @@
+"""All that a report shows, computed: the examples of a setting and what they are read against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tune_am.am import controls
+from tune_am.am.ascent import SIGNS
+from tune_am.am.frechet import bootstrap_interval, frechet_distance
+from tune_am.am.neuron import Neuron
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.am.score import activations_of, inputs_of
+from tune_am.am.settings import Settings
+from tune_am.errors import UserError
+from tune_am.report.finished import FinishedRun, Kept, worst_trial
+from tune_am.report.trace import Trace, affordable, watch
+
+# Examples shown of a setting that is there for comparison.
+FEW = 4
+
+
+@dataclass(frozen=True)
+class Group:
+    """Examples shown together: inputs [n, *input_shape], activations [n], latents [n, ...] | None.
+
+    key: names their files. credits: a line for each real excerpt.
+    """
+
+    key: str
+    inputs: Tensor
+    activations: Tensor
+    latents: Tensor | None = None
+    credits: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.activations)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A neuron at one setting. row, others, controls: as in result.json (docs/result.md).
+
+    kept: all examples of the setting, of which `best` shows those that came furthest. others: the
+    runners-up and the worst setting, each with its examples.
+    """
+
+    pack: Pack
+    plan: Plan
+    row: dict[str, Any]
+    kept: Kept
+    best: Group
+    never: Group
+    never_activations: Tensor  # [TAIL], of all latents that the control drew
+    real: Group | None
+    path: Group
+    trace: Trace
+    controls: dict[str, Any]
+    others: tuple[tuple[str, dict[str, Any], Group], ...] = ()
+    run: FinishedRun | None = None
+
+    @cached_property
+    def neuron(self) -> Neuron:
+        return self.pack.neuron(self.plan.neuron)
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.from_dict(self.row["settings"])
+
+    @property
+    def target(self) -> Tensor:
+        """Activations [TAIL] of the real excerpts that the score compares with."""
+        return self.pack.reference.target(self.neuron, self.plan.direction).activations
+
+    @property
+    def groups(self) -> list[Group]:
+        shown = [self.best, self.never, self.path, *(group for *_, group in self.others)]
+        return [*shown, self.real] if self.real is not None else shown
+
+
+def explain_run(run: FinishedRun, pack: Pack, examples: int) -> Explanation | None:
+    """The best setting of a search; None where the run folder has none of its examples."""
+    kept = run.best()
+    if kept is None:
+        return None
+    plan, row = run.plan(), run.result["best"]
+    others = []
+    for place, other in enumerate(run.result["runners_up"], start=2):
+        others.append((f"runner-up-{place}", other))
+    if (worst := worst_trial(run)) is not None:
+        others.append(("worst", worst))
+    rows = []
+    for key, other in others:
+        found = run.kept(other["trial"])
+        if found is not None:
+            rows.append((key, other, _furthest(pack, plan, key, found, FEW)))
+    # Starts of their own: those of the search were chosen by it.
+    trace = watch(
+        pack,
+        plan.fresh("explain"),
+        Settings.from_dict(row["settings"]),
+        row["step"],
+        affordable(row["step"]),
+    )
+    return Explanation(
+        row=row,
+        kept=kept,
+        trace=trace,
+        controls=run.result["controls"],
+        others=tuple(rows),
+        run=run,
+        **_shown(pack, plan, kept, trace, examples),
+    )
+
+
+def explain_settings(
+    pack: Pack, plan: Plan, settings: Settings, steps: int, examples: int
+) -> Explanation:
+    """A neuron at given settings, with no search behind them."""
+    trace = watch(pack, plan.fresh("explain"), settings, steps, examples)
+    valid = torch.isfinite(trace.activations[-1])
+    kept = Kept(trace.latents[-1][valid], trace.activations[-1][valid])
+    plan = replace(plan, starts=examples)
+    if len(kept.activations) < 2:
+        raise UserError(
+            f"the ascent diverges at these settings (lr={settings.lr}): try a smaller --lr"
+        )
+    target = pack.reference.target(pack.neuron(plan.neuron), plan.direction).activations
+    row = {
+        "settings": settings.to_dict(),
+        "step": steps,
+        "starts": len(kept.activations),
+        "activation_fid": frechet_distance(kept.activations, target),
+        "ci95": list(bootstrap_interval(kept.activations, target, seed=plan.seed)),
+        "activation_mean": float(kept.activations.mean()),
+    }
+    rows = {
+        "never_optimised": controls.never_optimised(pack, plan),
+        "random_classifier": controls.random_classifier(pack, plan, settings, steps),
+        "real_vs_real": controls.real_vs_real(pack, plan),
+    }
+    return Explanation(
+        row=row,
+        kept=kept,
+        trace=trace,
+        controls=dict(rows),
+        **_shown(pack, plan, kept, trace, examples),
+    )
+
+
+def _shown(pack: Pack, plan: Plan, kept: Kept, trace: Trace, examples: int) -> dict[str, Any]:
+    never, activations = _never_optimised(pack, plan, examples)
+    return {
+        "pack": pack,
+        "plan": plan,
+        "best": _furthest(pack, plan, "best", kept, examples),
+        "never": never,
+        "never_activations": activations,
+        "real": real_group(pack, plan, examples),
+        "path": _path(pack, trace),
+    }
+
+
+def _furthest(pack: Pack, plan: Plan, key: str, kept: Kept, n: int) -> Group:
+    """The `n` examples that excite the neuron most (least, when minimised), best first."""
+    chosen = (SIGNS[plan.direction] * kept.activations).argsort(descending=True, stable=True)[:n]
+    latents = kept.latents[chosen]
+    inputs = inputs_of(pack, latents.to(pack.device)).cpu()
+    return Group(key, inputs, kept.activations[chosen], latents)
+
+
+def _never_optimised(pack: Pack, plan: Plan, n: int) -> tuple[Group, Tensor]:
+    """The first `n` random latents of the control, and the activations [TAIL] of all of them."""
+    latents = controls.never_optimised_latents(pack, plan)
+    inputs = inputs_of(pack, latents)
+    activations = activations_of(pack, pack.neuron(plan.neuron), inputs).cpu()
+    shown = Group("never", inputs[:n].cpu(), activations[:n], latents[:n].cpu())
+    return shown, activations
+
+
+def real_group(pack: Pack, plan: Plan, n: int) -> Group | None:
+    """The pack's real excerpts that excite the neuron most; None where it has none to show."""
+    excerpts = pack.excerpts
+    if excerpts is None:
+        return None
+    inputs = excerpts.inputs.to(pack.device)
+    activations = activations_of(pack, pack.neuron(plan.neuron), inputs).cpu()
+    order = (SIGNS[plan.direction] * activations).argsort(descending=True, stable=True)[:n]
+    credits = tuple(excerpts.credits[i] for i in order.tolist())
+    return Group("real", excerpts.inputs[order], activations[order], credits=credits)
+
+
+def _path(pack: Pack, trace: Trace, pictures: int = 6) -> Group:
+    """What the start that came furthest had kept, from its first step to its last."""
+    steps = torch.tensor(trace.path(pictures)) - 1
+    latents = trace.latents[steps, trace.best]
+    inputs = inputs_of(pack, latents.to(pack.device)).cpu()
+    return Group("path", inputs, trace.activations[steps, trace.best], latents)
+
+
+def all_inputs(groups: Sequence[Group]) -> Tensor:
+    """Inputs of all groups, on which the one colour scale is set."""
+    return torch.cat([group.inputs for group in groups])

@@ -1,0 +1,205 @@
+"""The figures of a report that go into a paper: PNG and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from tune_am.report.explanation import Explanation, Group
+from tune_am.report.renderer import Renderer
+from tune_am.report.style import (
+    INK,
+    NEVER,
+    REAL,
+    SYNTHESISED,
+    direct_label,
+    house_style,
+    new_figure,
+    save,
+)
+
+COLUMNS = 4
+
+# Rows of examples in a figure: more would be too small to see in print.
+MOST = 8
+
+
+def draw_figures(
+    shown: Explanation,
+    renderer: Renderer,
+    limits: tuple[float, float],
+    searched: Sequence[dict[str, Any]],
+    folder: Path,
+) -> list[str]:
+    """Draw all of them into `folder`; their names. searched: the trials of `page.trial_rows`."""
+    folder.mkdir()
+    with house_style():
+        figures = {
+            "examples": _examples(shown, renderer, limits),
+            "path": _path(shown, renderer, limits),
+            "ascent": _ascent(shown),
+            "activations": _activations(shown),
+        }
+        if searched:
+            figures["search"] = _search(shown, searched)
+        for name, figure in figures.items():
+            save(figure, folder, name)
+    return list(figures)
+
+
+def _examples(shown: Explanation, renderer: Renderer, limits: tuple[float, float]) -> Figure:
+    """The best examples, the real ones and those never optimised, on one colour scale."""
+    groups = {"synthesised": shown.best, "real": shown.real, "never optimised": shown.never}
+    rows: list[tuple[str, Group, int]] = []
+    for title, group in groups.items():
+        if group is not None:
+            most = MOST if title == "synthesised" else COLUMNS
+            rows += [(title, group, i) for i in range(0, min(len(group), most), COLUMNS)]
+    figure = new_figure(0.4 + 1.42 * len(rows))
+    axes = figure.subplots(len(rows), COLUMNS, sharex=True, sharey=True, squeeze=False)
+    for line, (title, group, first) in zip(axes, rows, strict=True):
+        pictures = renderer.codes(group.inputs[first : first + COLUMNS], limits).numpy()
+        for place, axis in enumerate(line):
+            if place < len(pictures):
+                _picture(axis, pictures[place], renderer)
+                axis.set_title(f"{float(group.activations[first + place]):.1f}", fontsize=8, pad=3)
+            else:
+                axis.set_visible(False)
+        line[0].set_ylabel(f"{title}\n{renderer.y.label}")
+    for axis in axes[-1]:
+        axis.set_xlabel(renderer.x.label)
+    _colour_bar(figure, axes, renderer, limits)
+    return figure
+
+
+def _path(shown: Explanation, renderer: Renderer, limits: tuple[float, float]) -> Figure:
+    """One example from its start to its end."""
+    pictures = renderer.codes(shown.path.inputs, limits).numpy()
+    steps = shown.trace.path(len(pictures))
+    figure = new_figure(1.7)
+    axes = figure.subplots(1, len(pictures), sharex=True, sharey=True, squeeze=False)
+    values = shown.path.activations.tolist()
+    for axis, picture, step, value in zip(axes[0], pictures, steps, values, strict=True):
+        _picture(axis, picture, renderer)
+        axis.set_title(f"step {step}\n{value:.1f}", fontsize=8, pad=3)
+        axis.set_xlabel(renderer.x.label)
+    axes[0, 0].set_ylabel(renderer.y.label)
+    _colour_bar(figure, axes, renderer, limits)
+    return figure
+
+
+def _picture(axis: Axes, codes: np.ndarray, renderer: Renderer) -> None:
+    axis.imshow(
+        codes,
+        cmap=renderer.colours,
+        vmin=0,
+        vmax=255,
+        extent=(0, 1, 0, 1),
+        aspect="auto" if renderer.x.ticks else renderer.height / renderer.width,
+        interpolation="nearest",
+    )
+    axis.set_xticks(*_ticks(renderer.x.ticks))
+    axis.set_yticks(*_ticks(renderer.y.ticks))
+    axis.tick_params(length=2, pad=2, labelsize=7.5)
+
+
+def _ticks(ticks: Sequence[tuple[float, str]]) -> tuple[list[float], list[str]]:
+    return [position for position, _ in ticks], [label for _, label in ticks]
+
+
+def _colour_bar(
+    figure: Figure, axes: np.ndarray, renderer: Renderer, limits: tuple[float, float]
+) -> None:
+    if renderer.colours is not None:
+        colours = ScalarMappable(Normalize(*limits), renderer.colours)
+        bar = figure.colorbar(colours, ax=axes, label=renderer.scale, fraction=0.02, pad=0.015)
+        bar.outline.set_visible(False)  # type: ignore[operator]
+
+
+def _ascent(shown: Explanation) -> Figure:
+    """The activation kept by each start, step by step, beside that of the real excerpts."""
+    figure = new_figure(2.6)
+    axes = figure.subplots()
+    steps = np.arange(1, shown.trace.steps + 1)
+    courses = shown.trace.activations.numpy()
+    axes.plot(steps, courses, color=SYNTHESISED, alpha=0.45, linewidth=1)
+    axes.plot(steps, np.median(courses, axis=1), color=SYNTHESISED, linewidth=2)
+    mean, deviation = float(shown.target.mean()), float(shown.target.std())
+    axes.axhspan(mean - deviation, mean + deviation, color=REAL, alpha=0.18, linewidth=0)
+    axes.axhline(mean, color=REAL, linewidth=1.2)
+    direct_label(axes, steps[-1], mean, "real, mean ± SD", REAL)
+    direct_label(axes, steps[-1], float(np.median(courses[-1])), "median start", SYNTHESISED)
+    axes.set_xlabel("step of the ascent")
+    axes.set_ylabel(f"activation of {shown.plan.neuron}")
+    axes.margins(x=0.01)
+    return figure
+
+
+def _activations(shown: Explanation) -> Figure:
+    """What the score measures: both sets of activations, their means and deviations."""
+    figure = new_figure(2.8)
+    strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 4))
+    series = (
+        ("real", shown.target, REAL),
+        ("synthesised", shown.kept.activations, SYNTHESISED),
+        ("never optimised", shown.never_activations, NEVER),
+    )
+    bins = np.histogram_bin_edges(np.concatenate([values.numpy() for _, values, _ in series]), 40)
+    for place, (name, values, colour) in enumerate(series):
+        strip.errorbar(
+            float(values.mean()), -place, xerr=float(values.std()), color=colour, fmt="o", ms=4
+        )
+        counts, _ = np.histogram(values.numpy(), bins)
+        axes.stairs(counts / len(values), bins, color=colour, linewidth=1.4, label=name)
+        axes.stairs(counts / len(values), bins, color=colour, alpha=0.25, fill=True)
+    strip.set_yticks([])
+    strip.spines[["left", "bottom"]].set_visible(False)
+    strip.tick_params(bottom=False)
+    strip.set_ylim(-2.7, 0.7)
+    strip.set_ylabel("mean\n± SD", rotation=0, ha="right", va="center", fontsize=8)
+    axes.set_xlabel(f"activation of {shown.plan.neuron}")
+    axes.set_ylabel("share")
+    axes.legend()
+    return figure
+
+
+def _search(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figure:
+    """Every trial's score along its ascent, and where it was stopped."""
+    figure = new_figure(3.2)
+    axes = figure.subplots()
+    best = shown.row["trial"]
+    for trial in trials:
+        steps, scores = zip(*trial["course"], strict=True)
+        first = trial["trial"] == best
+        colour = SYNTHESISED if first else INK
+        stopped = trial["outcome"] != "finished"
+        axes.plot(steps, scores, color=colour, linewidth=2 if first else 0.9, zorder=2 + first)
+        axes.plot(
+            steps[-1], scores[-1], marker="x" if stopped else "o", ms=5, color=colour, zorder=3
+        )
+    for name, words in (("never_optimised", "never optimised"), ("real_vs_real", "real vs real")):
+        if name in shown.controls:
+            level = shown.controls[name]["activation_fid"]
+            axes.axhline(level, color=REAL, linewidth=1, linestyle=(0, (4, 3)))
+            direct_label(axes, 1, level, words, REAL)
+    axes.plot([], [], "o-", color=SYNTHESISED, label="best")
+    axes.plot([], [], "o-", color=INK, label="ran to the end")
+    axes.plot([], [], "x-", color=INK, label="stopped early")
+    axes.set_xscale("log")
+    # Distances are squares: their roots are in the units of the activation.
+    axes.set_yscale("function", functions=(lambda v: np.sqrt(np.clip(v, 0, None)), np.square))
+    points = shown.plan.report_points
+    axes.set_xticks(points, [str(point) for point in points], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel("step of the ascent")
+    axes.set_ylabel("activation-FID")
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="lower left")
+    return figure

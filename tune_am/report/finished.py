@@ -1,0 +1,152 @@
+"""A finished search, read from its run folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from tune_am.am.pack import SHIPPED, Pack
+from tune_am.am.plan import Plan
+from tune_am.errors import UserError
+
+SCHEMA = 1  # of result.json
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The examples of one setting: latents [n, *latent_shape], activations [n], all finite."""
+
+    latents: Tensor
+    activations: Tensor
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """result: result.json. asked: search.json (docs/result.md)."""
+
+    path: Path
+    result: dict[str, Any]
+    asked: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> FinishedRun:
+        """The search in the folder `path`. Raises `UserError` where there is none that ended."""
+        if not path.is_dir():
+            raise UserError(f"no run folder {path}: name the folder of an earlier search")
+        asked = _read_json(path, "search.json", "it is no run folder")
+        result = _read_json(
+            path,
+            "result.json",
+            f"its search has not ended: python -m tune_am.search --resume {path}",
+        )
+        if result.get("schema") != SCHEMA:
+            raise UserError(
+                f"{path / 'result.json'}: schema {result.get('schema')!r} is unknown, this version "
+                f"reads {SCHEMA}; update tune-am or search again"
+            )
+        if result["best"] is None:
+            raise UserError(f"{path}: no trial got as far as a score, there is nothing to explain")
+        return cls(path.absolute(), result, asked)
+
+    @property
+    def direction(self) -> str:
+        return str(self.result["direction"])
+
+    def plan(self) -> Plan:
+        result = self.result
+        return Plan(
+            neuron=result["neuron"],
+            direction=result["direction"],
+            starts=result["starts"],
+            report_points=tuple(result["report_points"]),
+            seed=result["seed"],
+        )
+
+    def load_pack(self, elsewhere: str | None = None, trust_code: bool = False) -> Pack:
+        """The pack that was searched on, at its old place or `elsewhere`. Raises `UserError`."""
+        entry = self.result["pack"]
+        source = elsewhere or entry["path"]
+        if elsewhere is None and not Path(source).exists() and entry["name"] in SHIPPED:
+            source = entry["name"]
+        pack = Pack.load(source, "cpu", trust_code)
+        if pack.hash != entry["hash"]:
+            raise UserError(
+                f"the pack {pack.path} is not the one that {self.path} was searched on: name that "
+                "one with --pack, or search again"
+            )
+        return pack
+
+    def best(self) -> Kept | None:
+        """The examples of the re-scored best; those of the search where it was not re-scored."""
+        try:
+            tensors = load_file(self.path / "best.safetensors")
+            return Kept(tensors["latents"], tensors["activations"])
+        except (OSError, SafetensorError, KeyError):
+            return self.kept(self.result["best"]["trial"])
+
+    def kept(self, trial: int) -> Kept | None:
+        """The examples of a trial where it scored best; None where the run did not keep them."""
+        best = self._state(trial).get("run", {}).get("best")
+        if best is None:
+            return None
+        valid = torch.isfinite(best["activations"])
+        kept = Kept(best["latents"][valid], best["activations"][valid])
+        return kept if len(kept.activations) else None
+
+    def course(self, trial: int) -> list[dict[str, float]]:
+        """A trial's metrics at each report point; empty where the run did not keep them."""
+        reports: list[dict[str, float]] = self._state(trial).get("reports", [])
+        return reports
+
+    def _state(self, trial: int) -> dict[str, Any]:
+        path = self.path / "trials" / f"{trial:04d}.pt"
+        try:
+            # weights_only: tensors and plain values, no code.
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception:  # torch's own errors are many: a state that cannot be read is not there
+            return {}
+        return state
+
+
+def opposite(run: FinishedRun) -> FinishedRun | None:
+    """The newest search beside `run` for the same neuron the other way round, if there is one."""
+    found: list[tuple[float, FinishedRun]] = []
+    for path in run.path.parent.iterdir():
+        try:
+            other = FinishedRun.read(path)
+        except (UserError, KeyError, TypeError, OSError):
+            continue
+        same = all(other.result[key] == run.result[key] for key in ("neuron", "complete"))
+        same &= other.result["pack"]["hash"] == run.result["pack"]["hash"]
+        if same and other.direction != run.direction:
+            found.append(((path / "result.json").stat().st_mtime, other))
+    return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def worst_trial(run: FinishedRun) -> dict[str, Any] | None:
+    """The row of the trial that scored worst of those that ran to the end, the best one apart."""
+    rows = [
+        row
+        for row in run.result["trials"]
+        if row["outcome"] == "finished" and row["trial"] != run.result["best"]["trial"]
+    ]
+    return max(rows, key=lambda row: row["activation_fid"], default=None)
+
+
+def _read_json(path: Path, name: str, otherwise: str) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads((path / name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} has no {name}: {otherwise}") from None
+    except (OSError, ValueError):
+        raise UserError(f"{path / name} is damaged and cannot be read") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path / name} is damaged and cannot be read")
+    return content

@@ -1,0 +1,56 @@
+"""The report's folder: it appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tune_am.errors import UserError
+
+PAGE, FACTS = "report.html", "explain.json"
+
+
+@contextmanager
+def new_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
+    """A folder to fill, which becomes `out` when the block ends well."""
+    out = check(out, overwrite)
+    with _scratch(out) as scratch:
+        folder = Path(scratch) / "new"
+        folder.mkdir()
+        yield folder
+        if out.exists():
+            out.rename(Path(scratch) / "old")
+        folder.rename(out)
+
+
+def check(out: Path, overwrite: bool = False) -> Path:
+    """`out`, absolute, if a report can be written there. Raises `UserError`.
+
+    An existing folder is replaced only when asked for, and only if it is a report.
+    """
+    out = Path(out).absolute()
+    if out.exists():
+        if not _is_report(out):
+            raise UserError(f"{out} exists and is no report: name another folder with --out")
+        if not overwrite:
+            raise UserError(f"{out} exists: replace it by --overwrite, or name another with --out")
+    return out
+
+
+def _is_report(folder: Path) -> bool:
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return (folder / PAGE).is_file() and isinstance(facts, dict) and "schema" in facts
+
+
+def _scratch(out: Path) -> tempfile.TemporaryDirectory[str]:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
+    except OSError as error:
+        raise UserError(f"cannot write to {out.parent}: {error.strerror}") from None

@@ -1,0 +1,174 @@
+"""report.html of one neuron."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tune_am.am.score import DIVERGED_PENALTY
+from tune_am.report import provenance, template, words
+from tune_am.report.data import facts, search
+from tune_am.report.explanation import Explanation, Group
+from tune_am.report.media import Media
+
+OUTCOMES = {
+    "finished": "ran to the end",
+    "stopped_early": "stopped early",
+    "diverged": "diverged",
+    "unfinished": "cut off",
+}
+
+
+def report_page(
+    shown: Explanation, media: Media, beside: Explanation | None, commands: dict[str, str]
+) -> str:
+    """The page. beside: the same neuron the other way round. commands: what for -> a command."""
+    stated = facts(shown)
+    run = shown.run
+    most, _ = words.how(shown.plan.direction)
+    searched = None if run is None else search(run)
+    kept_apart = {"charts": {"": _chart_facts(stated)}, "levels": _levels(shown)}
+    excerpts = shown.pack.excerpts
+    return template.fill(
+        "report.html",
+        data={**kept_apart, "search": searched and {**searched, "penalty": DIVERGED_PENALTY}},
+        facts=stated,
+        facts_run=None if run is None else run.result,
+        question=words.question(stated),
+        answer=words.answer(shown.row, shown.controls, shown.plan.direction),
+        verdict=_sentence(words.verdict(shown.row, shown.controls))
+        if words.comparable(shown.row, shown.controls)
+        else "",
+        most=most,
+        axes=axes(media),
+        best=media.cards(shown.best),
+        real=None if shown.real is None else media.cards(shown.real),
+        real_total=0 if excerpts is None else len(excerpts),
+        reference_total=len(shown.pack.reference),
+        never=media.cards(shown.never),
+        path=media.cards(
+            shown.path, [f"step {step}" for step in shown.trace.path(len(shown.path))]
+        ),
+        formula=formula(stated["activations"]["sets"], shown.row),
+        others=[_other(shown, media, key, row, group) for key, row, group in shown.others],
+        ties="" if run is None else words.ties(shown.row, run.result["runners_up"]),
+        beside=None if beside is None else [side(shown, media), side(beside, media)],
+        account="" if run is None else _account(run.result),
+        outcomes=[] if run is None else _outcomes(run.result["trials"]),
+        importances=[] if run is None else list(run.result["importances"].items())[:8],
+        commands=commands.items(),
+        provenance=provenance.rows(shown),
+        limits=provenance.limits(shown, media.renderer.note),
+        footer=provenance.footer(shown),
+    )
+
+
+def axes(media: Media) -> dict[str, Any]:
+    """How the page labels pictures."""
+    renderer = media.renderer
+    return {
+        "x": renderer.x,
+        "y": renderer.y,
+        "width": renderer.width,
+        "height": renderer.height,
+        "scale": renderer.scale,
+        "low": media.limits[0],
+        "high": media.limits[1],
+        "legend": media.legend(),
+        "sound": renderer.suffix is not None,
+    }
+
+
+def side(shown: Explanation, media: Media) -> dict[str, Any]:
+    """One of two or more explanations that stand side by side."""
+    return {
+        "title": f"{shown.plan.neuron}, {shown.plan.direction}imised",
+        "fid": shown.row["activation_fid"],
+        "sure": sure(shown.row),
+        "mean": float(shown.kept.activations.mean()),
+        "cards": media.cards(shown.best)[:4],
+    }
+
+
+def sure(row: dict[str, Any]) -> str:
+    """How sure a score is, in words."""
+    ci95 = row.get("ci95")
+    return f"95 % interval {words.interval(ci95)}" if ci95 else "in the search, not re-scored"
+
+
+def formula(sets: dict[str, Any], row: dict[str, Any]) -> str:
+    """The score worked out from the numbers that the histogram shows."""
+    real, made = sets["real"], sets["synthesised"]
+    means = f"({words.number(made['mean'])} − {words.number(real['mean'])})²"
+    deviations = f"({words.number(made['deviation'])} − {words.number(real['deviation'])})²"
+    return f"{means} + {deviations} = {words.number(row['activation_fid'])}"
+
+
+def _chart_facts(stated: dict[str, Any]) -> dict[str, Any]:
+    return {key: stated[key] for key in ("neuron", "activations", "ascent")}
+
+
+def _levels(shown: Explanation) -> list[dict[str, Any]]:
+    """Rows of the chart of scores: the best, the runners-up, the controls."""
+    rows = [("best setting", shown.row, "made")]
+    for key, row, _ in shown.others:
+        if key.startswith("runner"):
+            rows.append((_title(key), row, "plain"))
+    kinds = {"never_optimised": "never", "random_classifier": "never", "real_vs_real": "real"}
+    for name, (title, *_) in words.CONTROLS.items():
+        if name in shown.controls:
+            rows.append((title, shown.controls[name], kinds[name]))
+    return [
+        {
+            "name": name,
+            "kind": kind,
+            "fid": row["activation_fid"],
+            "low": row["ci95"][0] if row.get("ci95") else None,
+            "high": row["ci95"][1] if row.get("ci95") else None,
+            "words": f"{name}: activation-FID {words.number(row['activation_fid'])}, {sure(row)}",
+        }
+        for name, row, kind in rows
+    ]
+
+
+def _other(
+    shown: Explanation, media: Media, key: str, row: dict[str, Any], group: Group
+) -> dict[str, Any]:
+    return {
+        "title": _title(key),
+        "settings": words.settings_in_words(row["settings"]),
+        "step": row["step"],
+        "fid": row["activation_fid"],
+        "sure": sure(row),
+        "cards": media.cards(group),
+    }
+
+
+def _title(key: str) -> str:
+    return "worst setting" if key == "worst" else f"runner-up, place {key.rpartition('-')[2]}"
+
+
+def _account(result: dict[str, Any]) -> str:
+    """What was spent, in a sentence."""
+    ended = {
+        "stopped early": result["trials_stopped_early"],
+        "diverged": result["trials_diverged"],
+        "failed": result["trials_failed"],
+        "cut off": result["trials_unfinished"],
+    }
+    told = [f"{count} {word}" for word, count in ended.items() if count] or ["all to the end"]
+    points = ", ".join(map(str, result["report_points"]))
+    return (
+        f"{result['trials_total']} settings of the space {result['space']} were tried "
+        f"({', '.join(told)}), {result['starts']} starts each, scored at steps {points}: "
+        f"{result['sample_steps']:,} sample-steps in {result['seconds']:.0f} s "
+        f"on {result['device']}, with the re-scoring and the controls."
+    )
+
+
+def _outcomes(trials: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    there = {trial["outcome"] for trial in trials}
+    return [(key, label) for key, label in OUTCOMES.items() if key in there]
+
+
+def _sentence(text: str) -> str:
+    return f"Here, {text}."

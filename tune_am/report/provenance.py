@@ -1,0 +1,76 @@
+"""Where a report's numbers come from, and what they do not say."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from tune_am import __version__
+from tune_am.report.explanation import Explanation
+
+
+def versions() -> dict[str, str]:
+    """Of what computes a report."""
+    return {
+        "tune_am": __version__,
+        "python": platform.python_version(),
+        "torch": version("torch"),
+        "numpy": version("numpy"),
+    }
+
+
+def rows(shown: Explanation) -> list[tuple[str, str]]:
+    """Settings, seeds, versions and digests, as name and value."""
+    pack, run = shown.pack, shown.run
+    found = [("neuron", f"{shown.plan.neuron} ({shown.neuron.layer}:{shown.neuron.unit})")]
+    found += [(name, str(value)) for name, value in shown.row["settings"].items()]
+    found += [("steps", str(shown.row["step"])), ("seed", str(shown.plan.seed))]
+    if run is not None:
+        found += [
+            ("search space", str(run.result["space"])),
+            ("device", str(run.result["device"])),
+            ("searched with", _listed(run.asked.get("versions", {}))),
+            ("MLflow run", str(run.result["mlflow"].get("run_id", ""))),
+        ]
+    found += [("reported with", _listed(versions())), ("pack", f"{pack.name}, {pack.hash}")]
+    digests = pack.manifest["sha256"]
+    weights = {pack.manifest[part]["weights"] for part in ("classifier", "prior")}
+    return found + [(name, digests[name]) for name in sorted(weights)]
+
+
+def limits(shown: Explanation, note: str) -> list[str]:
+    """What a reader must not conclude. note: what the domain's pictures and sounds leave out."""
+    row = shown.row
+    found = [
+        "A good score says that the examples excite the neuron as real ones do. It does not say "
+        "that they are all that excites it, nor what lies outside the reach of the prior.",
+        "The score compares two numbers, mean and standard deviation of one activation. Examples "
+        "may match both and still look or sound like nothing real: hence the pictures and sounds.",
+        f"{row['starts']} examples and {len(shown.target)} real excerpts are few: read the "
+        "interval, not the digits.",
+        "The synthesised examples shown are the most extreme of those kept, the real ones the most "
+        "extreme of those that may be shown, the never-optimised ones were not chosen.",
+    ]
+    if note:
+        found.append(note)
+    if shown.run is not None and shown.row["ci95"]:
+        found.append(
+            "Runners-up and worst setting are shown by the examples of the search; their scores "
+            "are those of fresh starts where an interval is given."
+        )
+    return found
+
+
+def footer(shown: Explanation) -> str:
+    licence = shown.pack.manifest.get("licence")
+    weights = licence.get("weights") if isinstance(licence, dict) else None
+    text = (
+        f"Made by tune_am {__version__}, after Mishra, Stoller, Benetos, Sturm and Dixon (2019), "
+    )
+    text += "arXiv:1904.09533."
+    return text + (f" Weights and what they synthesise: {weights}." if weights else "")
+
+
+def _listed(numbers: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in numbers.items())

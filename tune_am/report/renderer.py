@@ -1,0 +1,82 @@
+"""How inputs are drawn and sounded: the domain's own affair, chosen by the pack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tune_am.am.pack import Pack
+from tune_am.errors import UserError
+
+# Domain, as the entry "input" of pack.json names it -> what draws and sounds its inputs. Whatever
+# is not listed is drawn as a plain image.
+DOMAINS = {"log-mel": "tune_am.vocal.render:LogMel"}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """ticks: position from 0 to 1 (left to right, bottom to top) and its label."""
+
+    label: str = ""
+    ticks: tuple[tuple[float, str], ...] = ()
+
+
+class Renderer:
+    """Draws inputs as plain images: [H, W] by a colour scale, [C, H, W] of 1 or 3 channels.
+
+    A domain's renderer is a subclass. x, y: the axes of a picture. scale: what its colours mean.
+    colours: matplotlib's name of the colour map, None where a pixel is a colour already. suffix: of
+    the sounds' files, None where an input makes no sound. note: what all that leaves out.
+    """
+
+    x, y = Axis(), Axis()
+    scale = "value"
+    suffix: str | None = None
+    note = ""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        if not (len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3))):
+            raise UserError(
+                f"inputs of shape {list(shape)} cannot be drawn: allowed are [H, W], [1, H, W] and "
+                '[3, H, W], or a "domain" in the input entry of pack.json: ' + ", ".join(DOMAINS)
+            )
+        self.colours: str | None = None if len(shape) == 3 and shape[0] == 3 else "gray"
+        self.height, self.width = shape[-2:]
+
+    def limits(self, inputs: Tensor) -> tuple[float, float]:
+        """The values at the ends of the one colour scale that all of `inputs` share."""
+        return float(inputs.min()), float(inputs.max())
+
+    def codes(self, inputs: Tensor, limits: tuple[float, float]) -> Tensor:
+        """Pictures of `inputs: [n, *input_shape]`, uint8, the top row first.
+
+        [n, H, W] places on the colour scale from 0 to 255, or [n, H, W, 3] colours.
+        """
+        low, high = limits
+        share = ((inputs - low) / max(high - low, 1e-12)).clamp(0, 1)
+        codes = (255 * share).round().to(torch.uint8)
+        if codes.dim() == 3:
+            return codes
+        return codes[:, 0] if codes.shape[1] == 1 else codes.permute(0, 2, 3, 1)
+
+    def write_sounds(self, inputs: Tensor, paths: Sequence[Path]) -> None:
+        """Write what each of `inputs: [n, *input_shape]` sounds like; only where `suffix` is."""
+        raise NotImplementedError
+
+
+def renderer_for(pack: Pack) -> Renderer:
+    """The renderer of the pack's inputs. Raises `UserError` for what cannot be drawn."""
+    module, _, name = DOMAINS.get(_domain(pack), f"{__name__}:Renderer").partition(":")
+    renderer: Renderer = getattr(import_module(module), name)(pack.input_shape)
+    return renderer
+
+
+def _domain(pack: Pack) -> str:
+    entry = pack.manifest["input"]
+    # Packs from before there were domains say it in the first word of the units.
+    return str(entry.get("domain") or str(entry.get("units", "")).split(":")[0].split(",")[0])

@@ -1,0 +1,49 @@
+"""One self-contained HTML file from a template, its style and its scripts."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from tune_am.report import words
+
+_FOLDER = Path(__file__).parent / "page"
+SCRIPTS = ("kit.js", "players.js", "examples.js", "search.js", "parallel.js")
+
+
+def fill(name: str, data: dict[str, Any], **content: Any) -> str:
+    """The page `name` with `content`, every value escaped, and `data` for its scripts.
+
+    Nothing is fetched: the page's own security policy allows its one script, by digest, and
+    pictures and sounds that it holds itself.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": words.number, "interval": words.interval}
+    script = "\n".join((_FOLDER / part).read_text(encoding="utf-8") for part in SCRIPTS)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template(name).render(
+        css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=digest,
+        data=Markup(_json(data)),
+        words=words.CONTROLS,
+        **content,
+    )
+
+
+def _json(data: dict[str, Any]) -> str:
+    """JSON that cannot end the script element it stands in, whatever names it holds."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

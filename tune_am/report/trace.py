@@ -1,0 +1,66 @@
+"""An ascent watched step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tune_am.am.ascent import SIGNS, Ascent
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.am.settings import Settings
+
+# Starts to watch, and sample-steps that the watching may cost: a few seconds on one core.
+STARTS = 8
+SAMPLE_STEPS = 400
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The examples kept after each step: activations [steps, n], latents [steps, n, *latent]."""
+
+    activations: Tensor
+    latents: Tensor
+    sign: float  # -1 where the activation was minimised
+
+    @property
+    def steps(self) -> int:
+        return len(self.activations)
+
+    @property
+    def best(self) -> int:
+        """The start that came furthest."""
+        return int((self.sign * self.activations[-1]).nan_to_num(-torch.inf).argmax())
+
+    def path(self, pictures: int) -> list[int]:
+        """At most so many steps, the first and last among them, growing geometrically."""
+        last = self.steps
+        places = range(pictures)
+        return sorted({round(last ** (i / (pictures - 1))) for i in places} | {1, last})
+
+
+def watch(pack: Pack, plan: Plan, settings: Settings, steps: int, starts: int = STARTS) -> Trace:
+    """Ascend from `starts` starts of `plan.seed` for `steps` steps."""
+    ascent = Ascent(
+        pack.prior,
+        pack.classifier,
+        pack.neuron(plan.neuron),
+        settings,
+        starts=starts,
+        seed=plan.seed,
+        direction=plan.direction,
+        device=pack.device,
+    )
+    activations, latents = [], []
+    for _ in range(steps):
+        ascent.advance(1)
+        activations.append(ascent.kept_activations.cpu().clone())
+        latents.append(ascent.kept_latents.cpu().clone())
+    return Trace(torch.stack(activations), torch.stack(latents), SIGNS[plan.direction])
+
+
+def affordable(steps: int) -> int:
+    """Starts to watch for so many steps within `SAMPLE_STEPS`."""
+    return max(1, min(STARTS, SAMPLE_STEPS // steps))

@@ -1,0 +1,135 @@
+"""The report's sentences: what was asked, what came out and whether to believe it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tune_am.am.settings import Settings
+
+CONTROLS = {
+    "never_optimised": (
+        "never optimised",
+        "random latents, no ascent",
+        "what the prior gives by itself; the best must be far below",
+    ),
+    "random_classifier": (
+        "random classifier",
+        "the same ascent on a classifier with random weights",
+        "close to the best, the examples show the prior, not the neuron",
+    ),
+    "real_vs_real": (
+        "real against real",
+        "two halves of the most exciting real excerpts",
+        "the noise floor: nothing needs to be below",
+    ),
+}
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, without an exponent where that is short."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
+        text = f"{value:.{digits}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        return text.replace("-", "\N{MINUS SIGN}")
+    return f"{value:.2g}"
+
+
+def interval(ci95: Sequence[float] | None) -> str:
+    return f"{number(ci95[0])} to {number(ci95[1])}" if ci95 else "not re-scored"
+
+
+def settings_in_words(settings: Mapping[str, Any]) -> str:
+    """Step size and penalty, and whatever else is not as by default: "lr 0.2, l2 0.01, sgd"."""
+    usual = Settings().to_dict()
+    words = [f"lr {number(settings['lr'])}", f"l2 {number(settings['l2'])}"]
+    for name, value in settings.items():
+        unread = name == "momentum" and settings["optimizer"] == "adam"
+        if name in ("lr", "l2") or value == usual[name] or unread:
+            continue
+        label = name.replace("_", " ")
+        if isinstance(value, bool):
+            words.append(label)
+        else:
+            words.append(value if isinstance(value, str) else f"{label} {number(value)}")
+    return ", ".join(words).replace("inverse_sqrt", "inverse sqrt schedule")
+
+
+def how(direction: str) -> tuple[str, str]:
+    """ "most" and "strongly", or their opposites."""
+    return ("most", "strongly") if direction == "max" else ("least", "little")
+
+
+def question(result: Mapping[str, Any]) -> str:
+    """result: neuron, direction and whether settings were searched for or given."""
+    most, strongly = how(result["direction"])
+    which = (
+        "Which settings of activation maximisation" if result["searched"] else "Do these settings"
+    )
+    return (
+        f"{which} make examples that excite the neuron {result['neuron']} as {strongly} as the "
+        f"real excerpts that excite it {most}?"
+    )
+
+
+def answer(row: Mapping[str, Any], controls: Mapping[str, Any], direction: str) -> list[str]:
+    """Two sentences: the score of `row` with its interval, and what the controls say of it."""
+    most, _ = how(direction)
+    sure = f"95 % interval {interval(row['ci95'])}"
+    if not row["ci95"]:
+        sure = "in the search, not scored again on fresh starts"
+    first = (
+        f"With {settings_in_words(row['settings'])}, at {row['step']} steps, the {row['starts']} "
+        f"examples are at an activation-FID of {number(row['activation_fid'])} ({sure}) from the "
+        f"real excerpts that excite the neuron {most}."
+    )
+    if not comparable(row, controls):
+        return [first, "The search was stopped before its controls: nothing says how good that is."]
+    levels = [
+        f"{words} {number(controls[name]['activation_fid'])}"
+        for name, (words, *_) in CONTROLS.items()
+    ]
+    return [first, f"By the same measure: {', '.join(levels)}; {verdict(row, controls)}."]
+
+
+def comparable(row: Mapping[str, Any], controls: Mapping[str, Any]) -> bool:
+    """Whether there is anything to read the score against."""
+    return bool(row["ci95"]) and set(CONTROLS) <= set(controls)
+
+
+def verdict(row: Mapping[str, Any], controls: Mapping[str, Any]) -> str:
+    """What the controls allow to be said of a score; each claim needs intervals that are apart."""
+    if not _apart(row, controls["never_optimised"]):
+        return "the ascent is not clearly better than random latents"
+    floor = controls["real_vs_real"]["ci95"][1]
+    real = "excite the neuron as real ones do"
+    if row["activation_fid"] > floor:
+        real = "do not yet excite the neuron as real ones do"
+    if not _apart(row, controls["random_classifier"]):
+        return (
+            f"the examples {real}, but a classifier that learnt nothing gives examples about as "
+            "good: they show the prior, not the neuron"
+        )
+    return f"the examples {real}, and what they show comes from the trained classifier"
+
+
+def _apart(row: Mapping[str, Any], control: Mapping[str, Any]) -> bool:
+    return bool(row["ci95"][1] < control["ci95"][0])
+
+
+def ties(best: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
+    """Whether the runners-up are worse at all."""
+    if not others or not best["ci95"]:
+        return ""
+    tied = sum(row["ci95"][0] <= best["ci95"][1] for row in others if row["ci95"])
+    if tied == 0:
+        return "No runner-up's interval reaches the best one's."
+    who = "runner-up" if len(others) == 1 else "runners-up"
+    return (
+        f"The intervals of {tied} of {len(others)} {who} overlap that of the best: with "
+        f"{best['starts']} examples they cannot be told apart."
+    )
