@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+import os
 
 from reports import report
 from rich.console import Console
 
-from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY
-from tune_am.tuning.progress import JsonLines, Lines, Screen, duration, make, number
+from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
+from tune_am.tuning.progress import (
+    BEST_ROWS,
+    RUNNING_ROWS,
+    JsonLines,
+    Lines,
+    Screen,
+    duration,
+    make,
+    number,
+)
 
 
 def play(view, ledger, space):
@@ -72,6 +82,45 @@ def test_the_view_fits_the_output(make_ledger, capsys):
     quiet.event("trouble", "but this")
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "but this\n")
+
+
+def test_the_table_is_calm_at_80_columns(make_ledger, plain_space):
+    """However much there is to tell, no line is broken and the table keeps its height."""
+    ledger = make_ledger()
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80)
+    view = Screen(ledger, 123_456, console)
+    heights = set()
+    for outcome in (STOPPED_EARLY, DIVERGED, FAILED, FINISHED):
+        for _ in range(RUNNING_ROWS + 1):
+            record = ledger.ask(plain_space)
+            ledger.write(record.number, report(100_000, 1.23456e6))
+            view.trial_started(ledger[record.number])
+        ledger.write(record.number, None, outcome)
+        view.trial_ended(ledger[record.number])
+        lines = console.render_lines(view._table(), pad=False)
+        texts = ["".join(segment.text for segment in line).rstrip() for line in lines]
+        assert max(map(len, texts)) <= 80
+        assert "…" not in "".join(texts)
+        heights.add(len(texts))
+    assert heights == {1 + RUNNING_ROWS + BEST_ROWS + 2}
+
+    command = "optuna-dashboard " + "long/" * 30 + "study.journal"
+    view.event("start", command)
+    assert command in out.getvalue()  # in one piece, to be copied
+
+
+def test_only_a_terminal_that_can_redraw_gets_the_table(make_ledger, monkeypatch):
+    ledger = make_ledger()
+    ours, theirs = os.openpty()
+    with os.fdopen(ours), open(theirs, "w") as terminal:
+        monkeypatch.setenv("TERM", "xterm")
+        assert type(make(False, False, ledger, 1, terminal)) is Screen
+        monkeypatch.setenv("TERM", "dumb")
+        assert type(make(False, False, ledger, 1, terminal)) is Lines
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as CI services do, for a log
+    assert type(make(False, False, ledger, 1, io.StringIO())) is Lines
 
 
 def test_numbers_and_durations_read_well():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -75,9 +76,15 @@ def facts(job: Job, log: tracking.Tracking, dashboard: str | None) -> dict[str, 
         **params(job),
         "folder": str(job.folder.path),
         "dashboard": dashboard,
+        "optuna_dashboard": optuna_command(job),
         "tracking_uri": log.uri,
         "run_id": log.run_id,
     }
+
+
+def optuna_command(job: Job) -> str:
+    """What a user types to see the trials in Optuna's own dashboard, while they run or later."""
+    return f"optuna-dashboard {shlex.quote(str(job.folder.journal))}"
 
 
 def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
@@ -93,6 +100,7 @@ def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
         f"{', '.join(map(str, plan.report_points))}{stops}{limit}",
         "run folder": str(job.folder.path),
         "Ray dashboard": dashboard or "none (pip install 'ray[default]')",
+        "Optuna": optuna_command(job),
         "MLflow": tracking.ui_command(log.uri),
     }
     return "\n".join(f"{name:14} {value}" for name, value in rows.items()) + "\n"

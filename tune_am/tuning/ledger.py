@@ -74,6 +74,8 @@ class Ledger:
             self._study = optuna.create_study(
                 storage=self._storage, study_name=name, direction="minimize", load_if_exists=True
             )
+            if self._study.metric_names is None:
+                self._study.set_metric_names([ACTIVATION_FID])  # for optuna-dashboard
         self._records: dict[int, Record] = {}
         self._ids: dict[int, int] = {}  # number -> Optuna's trial id
         for trial in self._study.get_trials(deepcopy=False):

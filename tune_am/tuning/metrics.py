@@ -30,7 +30,6 @@ CHECKPOINT_SECONDS = "checkpoint_seconds"  # writing a trial's state
 DESCRIPTIONS = {
     score.STEP: "steps that the trial has taken",
     score.ACTIVATION_FID: "lowest activation-FID of the trial so far",
-    score.ACTIVATION_FID_NOW: "activation-FID of the trial at its last report",
     BEST_SCORE: "lowest activation-FID of all trials so far",
     BEST_TRIAL: "number of the trial with the lowest activation-FID",
     TRIALS: "trials by state",
@@ -47,7 +46,7 @@ SEARCH_TAGS = (NEURON, DIRECTION)
 WAITING, RUNNING = "waiting", "running"
 STATES = (WAITING, RUNNING, FINISHED, STOPPED_EARLY, DIVERGED, FAILED)
 
-OF_A_TRIAL = (score.STEP, score.ACTIVATION_FID, score.ACTIVATION_FID_NOW)
+OF_A_TRIAL = (score.STEP, score.ACTIVATION_FID)
 
 # Ray hands a gauge on once for each time it is set, and forgets it after two intervals of its
 # reports, of which the shortest is a second.

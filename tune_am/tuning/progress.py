@@ -15,8 +15,8 @@ from rich.text import Text
 
 from tune_am.tuning.ledger import DIVERGED, FAILED, STOPPED_EARLY, Ledger, Record
 
-# Rows of the live table: the trials that run, and the best so far.
-BEST_ROWS = 5
+# Rows of the live table at most: the trials that run, and the best so far.
+RUNNING_ROWS, BEST_ROWS = 8, 5
 
 
 class Progress:
@@ -130,7 +130,8 @@ class Screen(Progress):
 
     def event(self, name: str, text: str, facts: Mapping[str, Any] | None = None) -> None:
         if text:
-            self._console.print(text, highlight=False, markup=False)
+            # soft_wrap: a command that is longer than a line can still be copied.
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def trial_started(self, record: Record) -> None:
         self._running.append(record.number)
@@ -141,15 +142,18 @@ class Screen(Progress):
     def _table(self) -> Group:
         table = Table(box=None, pad_edge=False)
         for title in ("trial", "", "step", "activation-FID", "lr", "l2", "optimizer"):
-            table.add_column(title, justify="left" if title in ("", "optimizer") else "right")
-        for trial in list(self._running):
+            words = title in ("", "optimizer")
+            table.add_column(title, justify="left" if words else "right", no_wrap=True)
+        for trial in self._running[-RUNNING_ROWS:]:
             _add(table, self._ledger[trial], "running")
         ranked = sorted(self._ledger.scored, key=lambda record: record.score or 0.0)
         for place, record in enumerate(ranked[:BEST_ROWS]):
             _add(table, record, "best so far" if place == 0 else _words(record))
-        return Group(table, Text(self._summary(), style="dim"))
+        lines = [Text(line, "dim", no_wrap=True, overflow="ellipsis") for line in self._summary()]
+        return Group(table, *lines)
 
-    def _summary(self) -> str:
+    def _summary(self) -> list[str]:
+        """Two lines, so that the table keeps its height as the words grow."""
         records = self._ledger.records
         counts = {
             words: sum(record.outcome == outcome for record in records)
@@ -161,8 +165,8 @@ class Screen(Progress):
         }
         parts = [f"{self.ended} of {self._trials} trials", f"{len(self._running)} running"]
         parts += [f"{n} {words}" for words, n in counts.items() if n]
-        parts += [f"{self.per_minute:.1f} trials/min", duration(self.seconds_left)]
-        return " · ".join(parts)
+        pace = [f"{self.per_minute:.1f} trials/min", duration(self.seconds_left)]
+        return [" · ".join(parts), " · ".join(pace)]
 
 
 def make(quiet: bool, as_json: bool, ledger: Ledger, trials: int, out: TextIO) -> Progress:
@@ -172,7 +176,9 @@ def make(quiet: bool, as_json: bool, ledger: Ledger, trials: int, out: TextIO) -
     if as_json:
         return JsonLines(ledger, trials)
     console = Console(file=out)
-    return Screen(ledger, trials, console) if console.is_terminal else Lines(ledger, trials)
+    # Not `console.is_terminal`: FORCE_COLOR, which CI services set, makes it true of a log.
+    redraws = out.isatty() and not console.is_dumb_terminal
+    return Screen(ledger, trials, console) if redraws else Lines(ledger, trials)
 
 
 def stdout_view(quiet: bool, as_json: bool, ledger: Ledger, trials: int) -> Progress:

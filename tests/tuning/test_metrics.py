@@ -1,0 +1,147 @@
+"""What Prometheus is told of a search; tests/test_dashboards.py asks a real one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from reports import report
+
+from tune_am.am import score
+from tune_am.am.plan import Plan
+from tune_am.am.settings import Settings
+from tune_am.tuning import metrics
+from tune_am.tuning.label import file_name, settings_title, short, trial_title
+from tune_am.tuning.ledger import DIVERGED, FINISHED, STOPPED_EARLY
+from tune_am.tuning.metrics import MOST_ENDED, SearchMetrics
+
+PLAN = Plan("vocal", starts=4, report_points=(2, 4, 8))
+SEARCH = {"neuron": "vocal", "direction": "max"}
+
+
+@pytest.fixture
+def watched(make_ledger, plain_space):
+    """A search of 50 trials: its ledger, its metrics, and a way to report a step of a trial."""
+    ledger = make_ledger()
+    live = SearchMetrics(PLAN, 50, ledger)
+
+    def begin():
+        record = ledger.ask(plain_space)
+        live.trial_started(record)
+        return record.number
+
+    def tell(number, step, fid, outcome=None):
+        ledger.write(number, report(step, fid), outcome)
+        live.trial_reported(ledger[number])
+        if outcome:
+            live.trial_ended(ledger[number])
+
+    return live, begin, tell
+
+
+def values(live, name):
+    """The samples of one metric: its own tags and values."""
+    found = {}
+    for sample in live.samples():
+        if sample.name == name:
+            assert sample.tags | SEARCH == sample.tags
+            own = tuple(value for key, value in sample.tags.items() if key not in SEARCH)
+            found[own] = sample.value
+    return found
+
+
+def test_trials_are_counted_by_state(watched):
+    live, begin, tell = watched
+    first, second, third = begin(), begin(), begin()
+    tell(first, 8, 3.0, FINISHED)
+    tell(second, 4, 9.0, STOPPED_EARLY)
+    begin()
+    begin()
+    tell(third, 2, 1e6, DIVERGED)
+    assert values(live, metrics.TRIALS) == {
+        ("waiting",): 45,
+        ("running",): 2,
+        ("finished",): 1,
+        ("stopped_early",): 1,
+        ("diverged",): 1,
+        ("failed",): 0,
+    }
+
+
+def test_each_trial_and_the_best_of_them(watched):
+    live, begin, tell = watched
+    first, second = begin(), begin()
+    assert values(live, metrics.BEST_SCORE) == values(live, score.STEP) == {}
+    tell(first, 2, 7.0)
+    tell(second, 2, 5.0)
+    tell(first, 4, 6.0)
+    assert values(live, score.STEP) == {("0",): 4, ("1",): 2}
+    assert values(live, score.ACTIVATION_FID) == {("0",): 6.0, ("1",): 5.0}
+    assert values(live, metrics.BEST_SCORE) == {(): 5.0}
+    assert values(live, metrics.BEST_TRIAL) == {(): 1}
+
+
+def test_a_long_search_shows_few_trials_at_a_time(watched, monkeypatch):
+    live, begin, tell = watched
+    for _ in range(MOST_ENDED + 5):
+        tell(begin(), 8, 1.0, FINISHED)
+    running = begin()
+    tell(running, 2, 2.0)
+    shown = [int(number) for (number,) in values(live, score.STEP)]
+    assert sorted(shown) == [*range(5, MOST_ENDED + 5), running]
+    monkeypatch.setattr(metrics, "SHOWN_SECONDS", -1.0)
+    assert list(values(live, score.STEP)) == [(str(running),)]
+
+
+def test_a_resumed_search_counts_what_it_did_before(make_ledger, plain_space):
+    ledger = make_ledger()
+    numbers = [ledger.ask(plain_space).number for _ in range(2)]
+    ledger.write(numbers[0], report(8, 3.0), FINISHED)
+    ledger.write(numbers[1], report(2, 4.0))
+    live = SearchMetrics(PLAN, 5, make_ledger())
+    states = values(live, metrics.TRIALS)
+    assert (states["finished",], states["running",], states["waiting",]) == (1, 0, 4)
+    assert values(live, metrics.BEST_SCORE) == {(): 3.0}
+
+
+def test_every_metric_is_described_and_called_as_in_the_code(watched):
+    live, begin, tell = watched
+    tell(begin(), 2, 7.0)
+    assert {sample.name for sample in live.samples()} <= set(metrics.DESCRIPTIONS)
+    assert {score.STEP, score.ACTIVATION_FID} <= set(metrics.DESCRIPTIONS)
+    for name in metrics.DESCRIPTIONS:  # what Prometheus takes for a name
+        assert re.fullmatch(r"ray_tune_am_[a-z_]+", metrics.exported(name))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.05, "0.05"),
+        (0.001, "1e-3"),
+        (0.00125, "0.00125"),
+        (0.000125, "1.25e-4"),
+        (0.0123456, "0.0123"),
+        (0.0, "0"),
+        (1.0, "1"),
+        (200.0, "200"),
+        (1e30, "1e30"),
+        (True, "True"),
+        (3, "3"),
+        ("sgd", "sgd"),
+    ],
+)
+def test_numbers_are_short(value, said):
+    assert short(value) == said
+    if isinstance(value, float) and value:
+        assert float(said) == pytest.approx(value, rel=5e-3)
+
+
+def test_a_trial_is_called_by_what_sets_it_apart():
+    settings = Settings(lr=0.01, l2=0.001)
+    assert trial_title(PLAN, settings) == "vocal-max lr=0.01 l2=1e-3"
+    assert settings_title(replace(settings, optimizer="sgd", jitter=2)) == (
+        "lr=0.01 l2=1e-3 optimizer=sgd jitter=2"
+    )
+    plan = replace(PLAN, neuron="fc8:12", direction="min")
+    assert file_name(trial_title(plan, settings)) == "fc8_12-min_lr=0.01_l2=1e-3"
