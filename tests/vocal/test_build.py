@@ -92,7 +92,8 @@ def test_an_interrupted_detector_ends_as_if_it_had_not_been(work):
 def test_build_gives_a_whole_pack(recordings, work):
     out = work / "pack"
 
-    build_pack(recordings, out, work, recordings / "debian", DETECTOR, replace(GAN, seed=1))
+    gan = replace(GAN, seed=1)
+    build_pack(recordings, out, work, recordings / "debian", DETECTOR, gan, voices=False)
 
     pack = Pack.load(out)
     assert pack.input_shape == (80, 115)
@@ -103,6 +104,13 @@ def test_build_gives_a_whole_pack(recordings, work):
     facts = json.loads((out / "pack.json").read_text())
     assert set(facts["metrics"]["detector"]) >= {"valid", "test"}
     assert 0 <= facts["metrics"]["detector"]["test"]["auc"] <= 1
+    assert [song["name"] for song in facts["metrics"]["detector"]["songs"]] == [
+        "Two - Song",
+        "Three - Song",
+    ]
+    assert pack.excerpts is not None
+    assert len(pack.excerpts) == 128
+    assert pack.excerpts.credits[0].startswith("one: One - Song, second ")
     card = (out / "README.md").read_text()
     assert "| one | One | sung | train | CC-BY-SA-3.0 | yes |" in card
     assert (out / "samples.png").stat().st_size > 20_000

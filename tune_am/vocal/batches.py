@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,44 +24,76 @@ class Batches:
     the songs with singing, between their phrases: the same instruments without the voice.
 
     Args:
-        tracks: the songs.
+        tracks: the songs. Where none is instrumental throughout, the moments between phrases
+            stand in for such music.
         width: frames of an excerpt.
+        voices: singing without music; a share of the excerpts that are sung or lie between
+            phrases are such voices, laid over instrumental music.
     """
 
-    def __init__(self, tracks: list[Track], width: int = FRAMES) -> None:
+    # Share of voices over other music, of what is sung and of what lies between phrases.
+    VOICES = 0.375
+    # How loud a voice is beside the music under it, in nats (-4 to +9 dB of their power).
+    VOICE_QUIETEST, VOICE_LOUDEST = -0.5, 1.0
+
+    def __init__(
+        self, tracks: Sequence[Track], width: int = FRAMES, voices: Sequence[Track] = ()
+    ) -> None:
         self.width = width
         silence = torch.full((BANDS, width // 2 + 1), LOG_FLOOR, dtype=torch.float16)
         pieces = [silence]
-        pools: dict[str, dict[str, list[Tensor]]] = {"sung": {}, "between": {}, "instrumental": {}}
+        pools: defaultdict[str, defaultdict[str, list[Tensor]]]
+        pools = defaultdict(lambda: defaultdict(list))
         offset = silence.shape[1]
-        for track in tracks:
-            kinds = {"sung": SUNG, "between": NOT_SUNG} if track.sung else {"instrumental": 0}
+        for track, voice in [(t, False) for t in tracks] + [(t, True) for t in voices]:
+            if voice:
+                kinds = {"voice sung": SUNG, "voice between": NOT_SUNG}
+            elif track.sung:
+                kinds = {"sung": SUNG, "between": NOT_SUNG}
+            else:
+                kinds = {"instrumental": NOT_SUNG}
             for kind, label in kinds.items():
-                frames = track.frames(label) + offset
-                pools[kind].setdefault(track.source, []).append(frames)
-            pieces += [track.log_mel, silence]
+                pools[kind][track.source].append(track.frames(label) + offset)
+            log_mel = track.log_mel
+            if voice:  # 0 is then how loud the voice is while it sings
+                sung = log_mel[:, track.labels == SUNG].float()
+                log_mel = (log_mel.float() - _level(sung[None])[0]).clamp_min(LOG_FLOOR).half()
+            pieces += [log_mel, silence]
             offset += track.log_mel.shape[1] + silence.shape[1]
         self._frames = torch.cat(pieces, dim=1)
         self._pools = {
             kind: [frames for parts in sources.values() if len(frames := torch.cat(parts))]
             for kind, sources in pools.items()
         }
+        if not self._pools.get("instrumental"):
+            self._pools["instrumental"] = self._pools["between"]
 
     def draw(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Excerpts ``[size, BANDS, width]`` and labels ``[size]`` (1 = sung), half of each."""
-        between = size // 4
-        centres = [
-            self._centres("sung", size // 2, generator),
-            self._centres("between", between, generator),
-            self._centres("instrumental", size - size // 2 - between, generator),
+        sung, between = size // 2, size // 4
+        excerpts = [
+            self._with_voices("sung", sung, generator),
+            self._with_voices("between", between, generator),
+            self.instrumental(size - sung - between, generator),
         ]
         labels = torch.zeros(size)
-        labels[: size // 2] = 1
-        return self._cut(torch.cat(centres)), labels
+        labels[:sung] = 1
+        return torch.cat(excerpts), labels
 
     def instrumental(self, size: int, generator: torch.Generator) -> Tensor:
         """Excerpts of music without any singing, ``[size, BANDS, width]``."""
         return self._cut(self._centres("instrumental", size, generator))
+
+    def _with_voices(self, kind: str, size: int, generator: torch.Generator) -> Tensor:
+        voices = round(size * self.VOICES) if self._pools.get(f"voice {kind}") else 0
+        songs = self._cut(self._centres(kind, size - voices, generator))
+        if not voices:
+            return songs
+        voice = self._cut(self._centres(f"voice {kind}", voices, generator))
+        music = self.instrumental(voices, generator)
+        louder = torch.rand(voices, 1, 1, generator=generator)
+        louder = self.VOICE_QUIETEST + louder * (self.VOICE_LOUDEST - self.VOICE_QUIETEST)
+        return torch.cat([songs, torch.logaddexp(voice + _level(music) + louder, music)])
 
     def _centres(self, kind: str, size: int, generator: torch.Generator) -> Tensor:
         pools = self._pools[kind]
@@ -77,6 +111,11 @@ class Batches:
         return self._frames[:, index].permute(1, 0, 2).float()
 
 
+def _level(x: Tensor) -> Tensor:
+    """Root mean square of log-mel excerpts ``[n, BANDS, width]`` over both, as its log."""
+    return (torch.logsumexp(2 * x, dim=(1, 2), keepdim=True) - math.log(x[0].numel())) / 2
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """What an excerpt may undergo without a change of its label (after Schlüter & Grill 2015).
@@ -88,9 +127,9 @@ class Augmentation:
     shift: float = 3.0  # pitch, in bands
     gain: float = 0.7  # overall, in nats of amplitude (0.7 nats = 6 dB)
     filter: float = 1.15  # height of one Gaussian bump over the bands, in nats (10 dB)
-    mix: float = 0.3  # share of excerpts with another music laid under them
-    # How loud the music under an excerpt is beside it, in nats (-3 to -17 dB).
-    mix_loudest: float = -0.35
+    mix: float = 0.4  # share of excerpts with another music laid under them
+    # How loud the music under an excerpt is beside it, in nats (0 to -17 dB).
+    mix_loudest: float = 0.0
     mix_quietest: float = -2.0
 
 

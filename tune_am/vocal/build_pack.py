@@ -1,9 +1,10 @@
 """Builds the vocal pack from recordings: corpus, detector, GAN, reference, card.
 
-    python -m tune_am.vocal.build_pack --data DIR --out PACK [--work DIR] [--debian DIR]
+    python -m tune_am.vocal.build_pack --data DIR --out PACK [--corpus LAYOUT] [--work DIR]
+                                       [--debian DIR] [--without-voices]
 
-Each stage goes on where it stopped; ``corpus``, ``train_detector``, ``held_out`` and ``train_gan``
-are modules that also run alone on the same work folder.
+Each stage goes on where it stopped; ``corpus``, ``voices``, ``train_detector``, ``held_out`` and
+``train_gan`` are modules that also run alone on the same work folder.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from tune_am.am.pack import Pack, write_pack
 from tune_am.vocal import card, samples
@@ -20,14 +24,19 @@ from tune_am.vocal.checkpoint import STORED, load_trained, read_log
 from tune_am.vocal.corpus import build_corpus, load_corpus
 from tune_am.vocal.evaluation import minutes
 from tune_am.vocal.held_out import LAYERS, held_out
+from tune_am.vocal.layouts import HOUSE, SEE_THE_SET, describe_sources
 from tune_am.vocal.melspec import BANDS, FRAMES, HOP, SAMPLE_RATE, WINDOW
 from tune_am.vocal.nets import Detector, Generator
-from tune_am.vocal.sources import LEFT_OUT
 from tune_am.vocal.stages import run_stage, step_count
 from tune_am.vocal.train_detector import DetectorTraining, train_detector
 from tune_am.vocal.train_gan import GanTraining, train_gan
+from tune_am.vocal.voices import build_voices, has_voices, load_voices
 
+COMMAND = "python -m tune_am.vocal.build_pack"
 SAMPLES = 400  # random samples whose share heard as singing is reported
+# Part of the house's sung training songs is NC.
+WEIGHTS_LICENCE = {HOUSE: "CC-BY-NC-SA-4.0"}
+SHOWN = 64  # real excerpts of either kind that the pack brings along
 
 
 def build_pack(
@@ -37,14 +46,22 @@ def build_pack(
     debian: Path | None = None,
     detector_training: DetectorTraining = DetectorTraining(),
     gan_training: GanTraining = GanTraining(),
+    corpus: str = HOUSE,
+    voices: bool = True,
 ) -> Pack:
-    """All stages; returns the pack as loaded from ``out``, which is replaced when it exists."""
+    """All stages; returns the pack as loaded from ``out``, which is replaced when it exists.
+
+    corpus: how ``data`` is laid out, see ``layouts``. voices: whether the detector also learns from
+    speech made to sing.
+    """
     work.mkdir(parents=True, exist_ok=True)
-    build_corpus(data, work, debian)
+    build_corpus(data, work, debian, corpus)
+    if voices:
+        build_voices(work, debian)
     train_detector(work, detector_training)
     held_out(work)
     train_gan(work, gan_training)
-    return assemble(data, out, work, detector_training, gan_training)
+    return assemble(data, out, work, detector_training, gan_training, corpus)
 
 
 def assemble(
@@ -53,22 +70,28 @@ def assemble(
     work: Path,
     detector_training: DetectorTraining,
     gan_training: GanTraining,
+    corpus: str,
 ) -> Pack:
     """Measures the trained networks on held-out songs and writes the pack with its card."""
     detector = load_trained(Detector(), work / "detector" / "detector.safetensors")
     generator = load_trained(Generator(), work / "gan" / "generator.safetensors")
     metrics, reference = held_out(work)
     drawn = samples.draw_samples(generator, SAMPLES)
+    sung, sung_credits = samples.real_excerpts(work, SHOWN, sung=True)
+    rest, rest_credits = samples.real_excerpts(work, SHOWN, sung=False)
+    shown = sung_credits + rest_credits
     log = read_log(work / "gan")
     about = {
-        "licence": {"weights": "CC-BY-NC-SA-4.0", "code": "Apache-2.0"},
-        "sources": _sources(data),
+        "licence": {"weights": WEIGHTS_LICENCE.get(corpus, SEE_THE_SET), "code": "Apache-2.0"},
+        "corpus": corpus,
+        "sources": describe_sources(corpus, data),
+        "voices": _voices(work),
         "corpus_minutes": {
             split: round(minutes(load_corpus(work, split)), 1)
             for split in ("train", "valid", "test")
         },
         "training": {
-            "command": "python -m tune_am.vocal.build_pack --data DIR --out PACK",
+            "command": f"{COMMAND} --corpus {corpus} --data DIR --out PACK",
             "detector": asdict(detector_training),
             "gan": asdict(gan_training) | {"seconds": log[-1]["seconds"]},
         },
@@ -82,15 +105,9 @@ def assemble(
     }
     with tempfile.TemporaryDirectory() as scratch:
         picture, readme = Path(scratch) / card.PICTURE, Path(scratch) / "README.md"
-        samples.picture(
-            picture,
-            {
-                "real, sung": samples.real_excerpts(work, samples.COLUMNS, sung=True),
-                "real, not sung": samples.real_excerpts(work, samples.COLUMNS, sung=False),
-                "generated": drawn,
-                "generated ": drawn[samples.COLUMNS :],
-            },
-        )
+        rows = {"real, sung": sung, "real, not sung": rest} if shown else {}
+        rows |= {"generated": drawn, "generated ": drawn[samples.COLUMNS :]}
+        samples.picture(picture, rows)
         readme.write_text(card.data_card(about))
         return write_pack(
             out,
@@ -110,6 +127,8 @@ def assemble(
             layers=LAYERS,
             neurons={"vocal": "fc9:0"},
             reference=reference,
+            excerpts=torch.cat([sung, rest]) if shown else None,
+            credits=shown,
             about=about,
             files=[picture, readme],
             dtype=STORED,
@@ -117,20 +136,20 @@ def assemble(
         )
 
 
-def _sources(data: Path) -> list[dict]:
-    listing = json.loads((data / "sources.json").read_text())
-    keys = ("id", "artist", "debian", "path", "licence", "split", "excerpts")
-    return [
-        {"role": role} | {key: source[key] for key in keys if key in source}
-        for role in ("sung", "no_singing")
-        for source in listing[role]
-        if source["id"] not in LEFT_OUT
-    ]
+def _voices(work: Path) -> dict[str, Any]:
+    """Speakers and minutes of the speech made to sing, where the detector learned from it."""
+    if not has_voices(work):
+        return {"speakers": 0, "minutes": 0.0}
+    tracks = load_voices(work, "train")
+    return {
+        "speakers": len({track.source for track in tracks}),
+        "minutes": round(minutes(tracks), 1),
+    }
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m tune_am.vocal.build_pack",
+        prog=COMMAND,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -141,6 +160,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--detector-steps", type=step_count, default=DetectorTraining.steps)
     parser.add_argument("--gan-steps", type=step_count, default=GanTraining.steps)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--corpus", default=HOUSE, help="house, jamendo or jamendolyrics [house]")
+    parser.add_argument(
+        "--without-voices", action="store_true", help="train on the recordings' own singers alone"
+    )
     options = parser.parse_args(argv)
     pack = build_pack(
         options.data,
@@ -149,6 +172,8 @@ def main(argv: list[str] | None = None) -> None:
         options.debian,
         DetectorTraining(steps=options.detector_steps, seed=options.seed),
         GanTraining(steps=options.gan_steps, seed=options.seed),
+        options.corpus,
+        not options.without_voices,
     )
     print(json.dumps(pack.manifest["metrics"], indent=2))
     print(f"pack written to {options.out}")

@@ -43,6 +43,7 @@ class Track:
     showable: bool  # whether its licence lets excerpts of it be shown
     log_mel: torch.Tensor
     labels: torch.Tensor
+    licence: str = ""
 
     def frames(self, label: int) -> torch.Tensor:
         """Numbers of the frames with a label, ``[n]``."""
@@ -106,7 +107,7 @@ def load_corpus(work: Path, *splits: str) -> list[Track]:
     for entry in json.loads(index.read_text()):
         if not splits or entry["split"] in splits:
             tensors = load_file(index.parent / entry["file"])
-            facts = {key: entry[key] for key in ("name", "source", "split", "sung")}
+            facts = {key: entry[key] for key in ("name", "source", "split", "sung", "licence")}
             tracks.append(Track(**facts, showable=entry["excerpts"], **tensors))
     return tracks
 

@@ -90,6 +90,20 @@ def best_threshold(values: Tensor, labels: Tensor) -> float:
     return float(candidates[errors.argmin()])
 
 
+def temperature(values: Tensor, labels: Tensor) -> float:
+    """Divisor of logits ``[n]`` that makes their sigmoid the likeliest probability of the labels.
+
+    Guo, Pleiss, Sun and Weinberger (2017): calibration by one number, which moves no threshold.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    sung = (labels > 0.5).numpy()
+    # Half of the weight to each class, as in training.
+    fit = LogisticRegression(C=1e9, fit_intercept=False, class_weight="balanced")
+    slope = float(fit.fit(values[:, None].numpy(), sung).coef_[0, 0])
+    return 1 / slope if slope > 0 else 1.0  # a detector worse than chance has no temperature
+
+
 def minutes(tracks: Sequence[Track]) -> float:
     """Length of all songs together."""
     return sum(len(track.labels) for track in tracks) / FRAMES_PER_SECOND / 60

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import track
@@ -24,15 +25,17 @@ from tune_am.vocal.checkpoint import load_trained
 from tune_am.vocal.corpus import Track, load_corpus
 from tune_am.vocal.evaluation import BATCH
 from tune_am.vocal.nets import Detector
+from tune_am.vocal.voices import has_voices, load_voices
 
 LAYERS = ("conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9")
 
 # Frames from one reference excerpt to the next: songs with singing are few and give one every
 # 0.5 s, so that the most exciting ones do not all overlap; instrumental pieces one every second.
 SUNG_HOP, INSTRUMENTAL_HOP = 35, 70
+RESAMPLES = 400  # of songs, for an interval
 
 
-def held_out(work: Path) -> tuple[dict[str, dict[str, float]], dict[str, Tensor]]:
+def held_out(work: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Measures and reference of the trained detector, kept in ``work`` until it is trained anew.
 
     Returns:
@@ -63,30 +66,70 @@ def _batches(tracks: Sequence[Track]) -> Iterator[Tensor]:
             yield song.excerpts(centres)
 
 
-def detector_metrics(detector: nn.Module, work: Path) -> dict[str, dict[str, float]]:
+def detector_metrics(detector: nn.Module, work: Path) -> dict[str, Any]:
     """Measures on held-out songs, at the threshold chosen on the validation songs.
 
     Groups, left out where there are no songs for them: ``valid``; ``test`` (songs of artists never
     heard in training); ``singer_known`` (new songs of a singer of training songs);
     ``instrumental`` (nobody sings: errors are false alarms, there is no curve to take an area
-    under).
+    under); ``speech`` (people talking, no music, where the voices stage was run: the share of it
+    that is heard as singing). ``songs`` holds the same for each song in which somebody sings.
     """
     groups = _groups(load_corpus(work))
+    if has_voices(work):
+        groups["speech"] = load_voices(work, "speech")
     heard = {
-        name: evaluation.labelled_logits(detector, tracks)
-        for name, tracks in track(groups.items(), "detector's measures")
+        name: [(song, *evaluation.labelled_logits(detector, [song])) for song in songs]
+        for name, songs in track(groups.items(), "detector's measures")
     }
-    threshold = evaluation.best_threshold(*heard["valid"])
-    metrics = {}
-    for name, (values, labels) in heard.items():
-        if name == "instrumental":
-            alarms = float((values > threshold).float().mean())
-            metrics[name] = {"false_positives": alarms, "predictions": float(len(values))}
-        else:
-            metrics[name] = asdict(evaluation.measure(values, labels, threshold))
-        metrics[name]["minutes"] = evaluation.minutes(groups[name])
+    threshold = evaluation.best_threshold(*_joined(heard["valid"]))
+    metrics: dict[str, Any] = {
+        name: _measured(songs, threshold) | {"minutes": evaluation.minutes(groups[name])}
+        for name, songs in heard.items()
+    }
     metrics["valid"]["threshold"] = threshold
+    metrics["songs"] = [
+        {"name": song.name, "source": song.source, "group": group}
+        | _measured([(song, values, labels)], threshold)
+        for group, songs in heard.items()
+        for song, values, labels in songs
+        if song.sung
+    ]
     return metrics
+
+
+Heard = tuple[Track, Tensor, Tensor]  # a song, its logits ``[n]`` and labels ``[n]``
+
+
+def _joined(songs: Sequence[Heard]) -> tuple[Tensor, Tensor]:
+    _, values, labels = zip(*songs, strict=True)
+    return torch.cat(values), torch.cat(labels)
+
+
+def _measured(songs: Sequence[Heard], threshold: float) -> dict[str, Any]:
+    """Measures of some songs together; of several with 95 % intervals over the songs."""
+    values, labels = _joined(songs)
+    if labels.min() == labels.max():
+        heard = float((values > threshold).float().mean())
+        return {"false_positives": heard, "predictions": float(len(values))}
+    measured: dict[str, Any] = asdict(evaluation.measure(values, labels, threshold))
+    if len(songs) > 1:
+        measured["interval"] = _interval_over_songs(songs, threshold)
+    return measured
+
+
+def _interval_over_songs(songs: Sequence[Heard], threshold: float) -> dict[str, list[float]]:
+    """95 % percentile intervals of AUC and error, songs drawn with replacement."""
+    draws = torch.Generator().manual_seed(0)
+    drawn = []
+    for _ in range(RESAMPLES):
+        chosen = torch.randint(len(songs), (len(songs),), generator=draws).tolist()
+        values, labels = _joined([songs[i] for i in chosen])
+        if labels.min() != labels.max():
+            score = evaluation.measure(values, labels, threshold)
+            drawn.append([score.auc, score.error])
+    low, high = torch.tensor(drawn).quantile(torch.tensor([0.025, 0.975]), dim=0).tolist()
+    return {"auc": [low[0], high[0]], "error": [low[1], high[1]]}
 
 
 def _groups(tracks: Sequence[Track]) -> dict[str, list[Track]]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.labels import NOT_SUNG, SUNG
-from tune_am.vocal.melspec import FRAMES, FRAMES_PER_SECOND, HIGHEST_HZ, LOWEST_HZ
+from tune_am.vocal.melspec import BANDS, FRAMES, FRAMES_PER_SECOND, HIGHEST_HZ, LOWEST_HZ
 from tune_am.vocal.nets import Generator
 
 COLUMNS = 6
@@ -29,20 +29,26 @@ def share_heard_as_singing(detector: nn.Module, samples: Tensor) -> float:
     return float((logits > 0).float().mean())
 
 
-def real_excerpts(work: Path, n: int, sung: bool, seed: int = 0) -> Tensor:
-    """``[n, BANDS, FRAMES]`` from recordings whose licence lets excerpts be shown."""
-    tracks = [track for track in load_corpus(work) if track.showable and track.sung]
+def real_excerpts(work: Path, n: int, sung: bool, seed: int = 0) -> tuple[Tensor, list[str]]:
+    """``[n, BANDS, FRAMES]`` from recordings whose licence lets excerpts be shown, and a line of
+    credit for each; none where no recording's licence does."""
     label = SUNG if sung else NOT_SUNG
+    tracks = [
+        track
+        for track in load_corpus(work)
+        if track.showable and track.sung and len(track.frames(label))
+    ]
     draws = torch.Generator().manual_seed(seed)
-    chosen: list[Tensor] = []
-    while len(chosen) < n:
+    chosen = [torch.empty(0, BANDS, FRAMES)]
+    credits: list[str] = []
+    for _ in range(n if tracks else 0):
         track = tracks[int(torch.randint(len(tracks), (), generator=draws))]
         frames = track.frames(label)
-        if len(frames):
-            chosen.append(
-                track.excerpts(frames[torch.randint(len(frames), (1,), generator=draws)])[0]
-            )
-    return torch.stack(chosen)
+        centre = frames[torch.randint(len(frames), (1,), generator=draws)]
+        chosen.append(track.excerpts(centre))
+        second = int(centre) / FRAMES_PER_SECOND
+        credits.append(f"{track.source}: {track.name}, second {second:.1f}, {track.licence}")
+    return torch.cat(chosen), credits
 
 
 def picture(path: Path, rows: dict[str, Tensor]) -> None:

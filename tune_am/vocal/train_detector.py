@@ -12,15 +12,17 @@ from pathlib import Path
 
 import torch
 from rich.progress import track
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
+from tune_am.am.layout import laid_out
 from tune_am.vocal import evaluation
 from tune_am.vocal.batches import Augmentation, Batches, augment
 from tune_am.vocal.checkpoint import append_log, load_checkpoint, save_checkpoint
-from tune_am.vocal.corpus import band_statistics, load_corpus
+from tune_am.vocal.corpus import Track, band_statistics, load_corpus
 from tune_am.vocal.melspec import FRAMES
 from tune_am.vocal.nets import Detector
+from tune_am.vocal.voices import has_voices, load_voices
 
 VALIDATION_HOP = 35  # frames between predictions while training: a look, not the final measure
 
@@ -29,7 +31,7 @@ VALIDATION_HOP = 35  # frames between predictions while training: a look, not th
 class DetectorTraining:
     """How the detector is trained."""
 
-    steps: int = 2500
+    steps: int = 3500
     batch: int = 32
     lr: float = 1e-3
     weight_decay: float = 1e-2
@@ -41,7 +43,8 @@ def train_detector(work: Path, training: DetectorTraining = DetectorTraining()) 
     """Trains (or goes on), keeps the best by validation area under the curve.
 
     Returns:
-        The file with the weights of the published network, batch normalisation folded in.
+        The file with the weights of the published network: batch normalisation folded in, logits
+        calibrated on the validation songs.
     """
     folder = work / "detector"
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +52,9 @@ def train_detector(work: Path, training: DetectorTraining = DetectorTraining()) 
     tracks = load_corpus(work, "train")
     validation = load_corpus(work, "valid")
     setting = Augmentation()
-    batches = Batches(tracks, width=int(FRAMES * (1 + setting.stretch) * 1.05) | 1)
+    width = int(FRAMES * (1 + setting.stretch) * 1.05) | 1
+    voices = load_voices(work, "train") if has_voices(work) else []
+    batches = Batches(tracks, width, voices)
     detector = Detector(batch_norm=True).to(memory_format=torch.channels_last)
     mean, std = band_statistics(tracks)
     detector.mean.copy_(mean)
@@ -89,7 +94,7 @@ def train_detector(work: Path, training: DetectorTraining = DetectorTraining()) 
         append_log(folder, {"step": step, "loss": loss.item(), **asdict(score)})
         if score.auc > best:
             best = score.auc
-            save_file(detector.folded(), folder / "detector.safetensors")
+            save_file(detector.folded(), folder / "best.safetensors")
         save_checkpoint(
             folder / "checkpoint.pt",
             {
@@ -101,6 +106,22 @@ def train_detector(work: Path, training: DetectorTraining = DetectorTraining()) 
                 "generator": generator.get_state(),
             },
         )
+    return _calibrated(folder, validation)
+
+
+def _calibrated(folder: Path, validation: list[Track]) -> Path:
+    """Divides the best weights' logits by their temperature on the validation songs."""
+    weights = load_file(folder / "best.safetensors")
+    network = Detector()
+    network.load_state_dict(weights)
+    detector = laid_out(network.eval())
+    temperature = evaluation.temperature(
+        *evaluation.labelled_logits(detector, validation, VALIDATION_HOP)
+    )
+    for name in ("fc9.weight", "fc9.bias"):
+        weights[name] /= temperature
+    append_log(folder, {"temperature": temperature})
+    save_file(weights, folder / "detector.safetensors")
     return folder / "detector.safetensors"
 
 
