@@ -46,20 +46,24 @@ def random_classifier(pack: Pack, plan: Plan, settings: Settings, step: int) -> 
 
     Close to a result's own row, it says that the examples show the prior, not the neuron.
     """
-    fresh = plan.fresh("random classifier")
+    kept = random_classifier_latents(pack, plan.fresh("random classifier"), settings, step)
+    return _against_reference(pack, plan, inputs_of(pack, kept))
+
+
+def random_classifier_latents(pack: Pack, plan: Plan, settings: Settings, step: int) -> Tensor:
+    """What that ascent keeps, [n, *latent_shape]: `plan.seed` draws the weights and the starts."""
     ascent = Ascent(
         pack.prior,
-        with_random_weights(pack.classifier, fresh.seed),
+        with_random_weights(pack.classifier, plan.seed),
         pack.neuron(plan.neuron),
         settings,
         starts=plan.starts,
-        seed=fresh.seed,
+        seed=plan.seed,
         direction=plan.direction,
         device=pack.device,
     )
     ascent.advance(step)
-    kept = ascent.kept_latents[torch.isfinite(ascent.kept_activations)]
-    return _against_reference(pack, plan, inputs_of(pack, kept))
+    return ascent.kept_latents[torch.isfinite(ascent.kept_activations)]
 
 
 def real_vs_real(pack: Pack, plan: Plan, n: int = TAIL) -> Control:

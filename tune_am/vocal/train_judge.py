@@ -24,6 +24,7 @@ from tune_am.vocal.checkpoint import append_log, load_checkpoint, save_checkpoin
 from tune_am.vocal.corpus import Track, band_statistics, load_corpus
 from tune_am.vocal.judge_net import Judge, load_judge, save_judge
 from tune_am.vocal.melspec import FRAMES
+from tune_am.vocal.voices import has_voices, load_voices
 
 HOP = 14  # frames between the predictions that are measured: 0.2 s
 INSTRUMENTAL_HOP = 70
@@ -42,7 +43,7 @@ class JudgeTraining:
 
 
 # Wider than the detector's: there are fewer singers to learn from.
-AUGMENTATION = Augmentation(stretch=0.3, shift=6.0, gain=1.0, filter=1.6, mix=0.5)
+AUGMENTATION = Augmentation(stretch=0.3, shift=6.0, gain=1.0, filter=1.6, mix=0.6)
 
 
 def heard_by_judge(tracks: Sequence[Track]) -> list[Track]:
@@ -70,7 +71,10 @@ def train_judge(work: Path, training: JudgeTraining = JudgeTraining()) -> Path:
     corpus = load_corpus(work)
     tracks = heard_by_judge(corpus)
     setting = AUGMENTATION
-    batches = Batches(tracks, width=int(FRAMES * (1 + setting.stretch) * 1.1) | 1)
+    width = int(FRAMES * (1 + setting.stretch) * 1.1) | 1
+    # Of the voices only those that the detector is not trained with.
+    voices = load_voices(work, "valid") if has_voices(work) else []
+    batches = Batches(tracks, width, voices)
     judge = Judge().to(memory_format=torch.channels_last)
     mean, std = band_statistics(tracks)
     judge.mean.copy_(mean)

@@ -1,0 +1,191 @@
+"""What a second singing detector, which the search never saw, hears in a search's result.
+
+``python -m tune_am.vocal.judge RUN_DIR [--json FILE]`` says which share of the best setting's
+examples the judge hears as singing, beside what it is to be read against. The judge is of another
+architecture and learned from other artists than the classifier that was explained (judge_net.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_am.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tune_am.am.pack import Pack
+    from tune_am.am.plan import Plan
+    from tune_am.report.finished import FinishedRun
+    from tune_am.vocal.judge_net import Judge
+
+NEVER = 200  # random latents of the prior
+
+# Classifiers with random weights, and starts that ascend on each: one alone may please the judge
+# by chance, whatever all its examples are.
+CLASSIFIERS, STARTS = 4, 8
+
+_WORDS = {
+    "best": "best setting",
+    "never_optimised": "never optimised",
+    "random_classifier": "random classifiers",
+    "real_most": "real, most exciting",
+    "real_least": "real, least exciting",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Share of `n` excerpts that the judge hears as singing, and its 95 % Wilson interval."""
+
+    heard_as_singing: float
+    ci95: tuple[float, float]
+    n: int
+
+
+def judge_run(run: FinishedRun, pack: Pack, judge: Judge) -> dict[str, Verdict]:
+    """Verdicts on the best setting's examples (``best``), and to read them against:
+
+    ``never_optimised``: random latents. ``random_classifier``: the same ascent on `CLASSIFIERS`
+    classifiers with random weights. ``real_most``, ``real_least``: of the pack's real excerpts the
+    half that moves the neuron furthest the way the search went, and the other half.
+
+    Raises:
+        UserError: the run kept no examples, or the pack's inputs are not what the judge takes.
+    """
+    from tune_am.am import controls
+    from tune_am.am.score import inputs_of
+
+    _check_inputs(pack)
+    kept, plan = run.best(), run.plan()
+    if kept is None:
+        raise UserError(f"{run.path} holds no examples (best.safetensors, trials/): search again")
+    latents = {
+        "best": kept.latents.to(pack.device),
+        "never_optimised": controls.never_optimised_latents(pack, plan, NEVER),
+        "random_classifier": _random_classifiers(run, pack, plan),
+    }
+    groups = {name: inputs_of(pack, z).cpu() for name, z in latents.items()}
+    groups |= _real_halves(pack, plan)
+    return {name: verdict(judge, inputs) for name, inputs in groups.items() if len(inputs)}
+
+
+def verdict(judge: Judge, excerpts: Tensor) -> Verdict:
+    """What `judge` says of log-mel ``excerpts: [n, bands, frames]``."""
+    from tune_am.vocal.judge_net import hear
+
+    sung = int((hear(judge, excerpts).logits > 0).sum())
+    return Verdict(sung / len(excerpts), wilson_interval(sung, len(excerpts)), len(excerpts))
+
+
+def wilson_interval(successes: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Score interval of a share (Wilson 1927), 95 % by default; it stays within 0 and 1."""
+    share = successes / n
+    centre = share + z**2 / (2 * n)
+    reach = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    low, high = ((centre + sign * reach) / (1 + z**2 / n) for sign in (-1, 1))
+    return max(0.0, low), min(1.0, high)
+
+
+def _check_inputs(pack: Pack) -> None:
+    from tune_am.vocal.melspec import BANDS, FRAMES
+
+    if pack.input_shape != (BANDS, FRAMES):
+        raise UserError(
+            f"the judge hears log-mel excerpts of {[BANDS, FRAMES]}, the inputs of the pack "
+            f"{pack.name} are {list(pack.input_shape)}"
+        )
+
+
+def _random_classifiers(run: FinishedRun, pack: Pack, plan: Plan) -> Tensor:
+    """Latents [up to CLASSIFIERS * STARTS, *latent_shape] of the best setting on each."""
+    import torch
+
+    from tune_am.am import controls
+    from tune_am.am.settings import Settings
+
+    best = run.result["best"]
+    settings = Settings.from_dict(best["settings"])
+    plans = [replace(plan.fresh(f"judge {i}"), starts=STARTS) for i in range(CLASSIFIERS)]
+    return torch.cat(
+        [controls.random_classifier_latents(pack, one, settings, best["step"]) for one in plans]
+    )
+
+
+def _real_halves(pack: Pack, plan: Plan) -> dict[str, Tensor]:
+    """The pack's real excerpts ``[n, *input_shape]``, halved by the neuron's activation."""
+    from tune_am.am.ascent import SIGNS
+    from tune_am.am.score import activations_of
+
+    if pack.excerpts is None:
+        return {}
+    inputs = pack.excerpts.inputs
+    activations = activations_of(pack, pack.neuron(plan.neuron), inputs.to(pack.device)).cpu()
+    order = (SIGNS[plan.direction] * activations).argsort(descending=True, stable=True)
+    half = len(order) // 2
+    return {"real_most": inputs[order[:half]], "real_least": inputs[order[half:]]}
+
+
+def table(verdicts: dict[str, Verdict], facts: dict[str, Any]) -> str:
+    """The verdicts for the terminal, and how far the judge itself can be trusted."""
+    lines = [f"{'':22}heard as singing   95 % interval      n"]
+    for name, row in verdicts.items():
+        low, high = row.ci95
+        interval = f"{low:.0%} to {high:.0%}"
+        lines.append(f"  {_WORDS[name]:20}{row.heard_as_singing:>16.0%}   {interval:15}{row.n:>5}")
+    measured = facts.get("measures", {}).get("all")
+    if measured:
+        lines.append(
+            f"The judge, on songs of acts that it never heard: area under the curve "
+            f"{measured['auc']:.3f}, error {measured['error']:.1%}"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tune_am.vocal.judge",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", metavar="RUN_DIR", type=Path, help="folder of a finished search")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the verdicts too")
+    parser.add_argument("--pack", help="the pack of the search, if it moved")
+    parser.add_argument("--judge", type=Path, metavar="FILE", help="another judge than the shipped")
+    options = parser.parse_args(argv)
+    if options.json is not None and not options.json.parent.is_dir():
+        raise UserError(f"no such folder for --json: {options.json.parent}")
+
+    from tune_am.report.finished import FinishedRun
+    from tune_am.vocal.judge_net import SHIPPED, load_judge
+
+    run = FinishedRun.read(options.run)
+    pack = run.load_pack(options.pack)
+    judge, facts = load_judge(options.judge or SHIPPED)
+    verdicts = judge_run(run, pack, judge)
+    result = run.result
+    print(f"{result['neuron']}, direction {result['direction']}, {result['best']['step']} steps")
+    print(table(verdicts, facts))
+    if options.json is None:
+        return
+    content = {
+        "neuron": result["neuron"],
+        "direction": result["direction"],
+        "pack": pack.hash,
+        "judge": facts,
+        **{name: asdict(row) for name, row in verdicts.items()},
+    }
+    partial = options.json.with_name(options.json.name + ".partial")
+    partial.write_text(json.dumps(content, indent=2) + "\n")
+    partial.replace(options.json)
+
+
+if __name__ == "__main__":
+    from tune_am.vocal.stages import run_stage
+
+    run_stage(main)
