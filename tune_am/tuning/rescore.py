@@ -24,6 +24,7 @@ from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.defaults import RESCORE_STARTS, RESCORED
+from tune_am.tuning.label import settings_title
 from tune_am.tuning.ledger import Record
 from tune_am.tuning.run import resources
 from tune_am.tuning.trial import pack_and_plan
@@ -82,7 +83,9 @@ def rescore(
     """All candidates on the same fresh starts, the best first; None when halted."""
     parts = _parts(budget.plan)
     futures = [
-        _remote(_ascend, budget).remote(task, candidate, part)
+        _remote(_ascend, budget, f"re-score {settings_title(candidate.settings)}").remote(
+            task, candidate, part
+        )
         for candidate in chosen
         for part in parts
     ]
@@ -102,8 +105,8 @@ def control_rows(
 ) -> dict[str, Any] | None:
     """The controls of `tune_am.am.controls` by name; None when halted."""
     futures = [
-        _remote(_random_classifier, budget).remote(task, best),
-        _remote(_cheap_controls, budget).remote(task),
+        _remote(_random_classifier, budget, "control: random classifier").remote(task, best),
+        _remote(_cheap_controls, budget, "controls: no ascent, real against real").remote(task),
     ]
     done = _gather(futures, halt)
     return None if done is None else {**done[1], "random_classifier": done[0]}
@@ -151,9 +154,12 @@ def _cheap_controls(task: dict[str, Any]) -> dict[str, controls.Control]:
     }
 
 
-def _remote(function: Any, budget: Budget) -> Any:
+def _remote(function: Any, budget: Budget, title: str) -> Any:
+    """`function` as a task of Ray's, called `title` in its dashboard."""
     share = resources(budget)
-    return ray.remote(function).options(num_cpus=share["cpu"], num_gpus=share.get("gpu", 0))
+    return ray.remote(function).options(
+        num_cpus=share["cpu"], num_gpus=share.get("gpu", 0), name=title
+    )
 
 
 def _gather(futures: list[Any], halt: threading.Event) -> list[Any] | None:

@@ -1,0 +1,228 @@
+"""A search as its watchers see it: Ray's dashboard, Prometheus and Optuna's dashboard.
+
+One real search, read of while it runs. Prometheus is Debian's package `prometheus`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+import tune_am
+from tune_am.tuning import metrics
+
+DASHBOARDS = Path(__file__).parents[1] / "dashboards"
+TRIALS = 500  # more than there is time for: the search is stopped when enough was seen
+PATIENCE = 180  # seconds; a machine may be busy
+
+
+class Watched:
+    """A search that runs, and what it has said."""
+
+    def __init__(self, pack: Path, folder: Path, scratch: Path) -> None:
+        self.scratch = scratch  # Ray's own files
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(Path(tune_am.__file__).parents[1]),
+            "OMP_NUM_THREADS": "1",
+            "RAY_TMPDIR": str(scratch),
+            "RAY_metrics_report_interval_ms": "1000",
+        }
+        environment.pop("MLFLOW_TRACKING_URI", None)
+        # Trials of half a second or so: long enough to be seen running.
+        asked = f"--neuron vocal --pack {pack} --out {folder / 'run'} --workers 2 --json"
+        sizes = f"--trials {TRIALS} --starts 8 --max-steps 160"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tune_am.search", *asked.split(), *sizes.split()],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.events: list[dict[str, Any]] = []
+        Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in list(self.events) if event["event"] == kind]
+
+    def until(self, what: Callable[[], Any]) -> Any:
+        """What `what` returns as soon as it is neither empty nor fails."""
+        deadline, last = time.monotonic() + PATIENCE, None
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.process.communicate()[1]
+            try:
+                if last := what():
+                    return last
+            except (OSError, ValueError, LookupError) as error:  # not there yet
+                last = error
+            time.sleep(0.3)
+        raise AssertionError(f"not seen within {PATIENCE} s: {last!r}")
+
+    def stop(self) -> None:
+        """As Ctrl-C does; a search that is being stopped scores nothing again."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def search(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """One search for all tests below, which read of it what they want while it runs."""
+    scratch = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))  # short: sockets lie in it
+    watched = Watched(tiny_pack, tmp_path_factory.mktemp("watched"), scratch)
+    try:
+        watched.until(lambda: len(watched.all("trial_ended")) >= 4)
+        yield watched
+    finally:
+        watched.stop()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return int(unused.getsockname()[1])
+
+
+def get(url: str, **query: str) -> Any:
+    with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(query)}", timeout=20) as answer:
+        return json.load(answer)
+
+
+def test_the_ray_dashboard_names_workers_and_logs(search):
+    url = search.all("start")[0]["dashboard"]
+    actors = search.until(lambda: get(f"{url}/api/v0/actors")["data"]["result"]["result"])
+    assert {actor["repr_name"] for actor in actors if actor["state"] == "ALIVE"} == {"vocal-max"}
+    started = search.all("trial_started")[0]
+    node = get(f"{url}/api/v0/nodes")["data"]["result"]["result"][0]["node_id"]
+    logs = get(f"{url}/api/v0/logs", node_id=node, glob="*trial*")["data"]["result"]
+    names = sorted(name for group in logs.values() for name in group)
+    assert names[0].startswith(f"trial_{started['trial']:04d}_vocal-max_lr=")
+    query = urllib.parse.urlencode({"node_id": node, "filename": names[0], "lines": -1})
+    with urllib.request.urlopen(f"{url}/api/v0/logs/file?{query}", timeout=20) as answer:
+        text = answer.read().decode()
+    for event in search.all("trial_reported"):
+        if event["trial"] == 0:
+            assert f"step {event['step']}, activation_fid {event['activation_fid']:.4g}" in text
+
+
+@contextmanager
+def serving(*command: str | Path) -> Iterator[None]:
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def test_prometheus_has_data_for_every_panel(search, tmp_path):
+    """The repository's own configuration, but for where Ray keeps its files and how often."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("no Prometheus here: apt-get install prometheus")
+    config = (DASHBOARDS / "prometheus.yml").read_text(encoding="utf-8")
+    for theirs, ours in (
+        ("- /tmp/ray/", f"- {search.scratch}/ray/"),
+        ("scrape_interval: 5s", "scrape_interval: 1s"),
+        ("scrape_timeout: 4s", "scrape_timeout: 1s"),
+        ("refresh_interval: 5s", "refresh_interval: 1s"),
+    ):
+        assert config.count(theirs) == 1
+        config = config.replace(theirs, ours)
+    file, port = tmp_path / "prometheus.yml", free_port()
+    file.write_text(config, encoding="utf-8")
+    panels = json.loads((DASHBOARDS / "grafana/dashboards/tune-am.json").read_text())["panels"]
+    url = f"http://127.0.0.1:{port}/api/v1"
+
+    def ask(query: str) -> list[dict[str, Any]]:
+        for variable in ("$neuron", "$direction"):
+            query = query.replace(variable, ".*")
+        answer = get(f"{url}/query", query=query)
+        assert answer["status"] == "success"
+        rows: list[dict[str, Any]] = answer["data"]["result"]
+        return [row for row in rows if math.isfinite(float(row["value"][1]))]
+
+    data = f"--storage.tsdb.path={tmp_path / 'data'}"
+    listen = f"--web.listen-address=127.0.0.1:{port}"
+    with serving(program, f"--config.file={file}", data, listen):
+        for panel in panels:
+            for target in panel["targets"]:
+                if panel["title"] == "GPUs" and not Path("/dev/nvidiactl").exists():
+                    search.until(lambda: get(f"{url}/query", query="up"))
+                    assert ask(target["expr"]) == []
+                else:
+                    rows = search.until(lambda query=target["expr"]: ask(query))
+                    assert all(row["metric"] for row in rows), panel["title"]
+        # And the values are the search's own.
+        (best,) = ask(metrics.exported(metrics.BEST_SCORE))
+        scores = [event["activation_fid"] for event in search.all("trial_reported")]
+        assert float(best["value"][1]) == pytest.approx(
+            min(scores, key=lambda score: abs(score - float(best["value"][1])))
+        )
+        (total,) = ask(f"sum({metrics.exported(metrics.TRIALS)})")
+        assert float(total["value"][1]) == TRIALS
+        neurons = get(f"{url}/label/{metrics.NEURON}/values")["data"]
+        assert neurons == ["vocal"]
+        trials = get(f"{url}/label/{metrics.TRIAL}/values")["data"]
+        assert {int(number) for number in trials} <= set(range(TRIALS))
+
+
+def test_optunas_dashboard_follows_the_journal(search):
+    pytest.importorskip("optuna_dashboard", reason="optuna-dashboard is not installed")
+    program, journal = shlex.split(search.all("start")[0]["optuna_dashboard"])
+    beside = Path(sys.executable).with_name(program)  # of this environment, active or not
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api/studies"
+    with serving(beside, journal, "--port", str(port), "--server", "wsgiref"):
+        (study,) = search.until(lambda: get(url)["study_summaries"])
+        assert study["study_name"] == "tiny/vocal/default/max"
+
+        def trials() -> list[dict[str, Any]]:
+            detail = get(f"{url}/{study['study_id']}")
+            assert detail["metric_names"] == ["activation_fid"]
+            found: list[dict[str, Any]] = detail["trials"]
+            return found
+
+        first = search.until(trials)
+        assert any(trial["state"] == "Running" for trial in first)
+        later = search.until(lambda: (now := trials())[len(first) :] and now)  # live
+        search.stop()
+        after = {trial["number"]: trial for trial in trials()}
+        assert len(after) >= len(later)
+    told = {event["trial"]: event for event in search.all("trial_ended")}
+    states = {"finished": "Complete", "stopped_early": "Pruned", "diverged": "Complete"}
+    for number, event in told.items():
+        trial = after[number]
+        assert trial["state"] == states[event["outcome"]]
+        assert {param["name"] for param in trial["params"]} >= {"lr", "l2"}
+        reports = [e for e in search.all("trial_reported") if e["trial"] == number]
+        assert [(v["step"], v["value"]) for v in trial["intermediate_values"]] == [
+            (e["step"], pytest.approx(e["activation_fid"])) for e in reports
+        ]
+        if event["outcome"] == "finished":
+            assert trial["values"] == [pytest.approx(event["activation_fid"])]
