@@ -155,27 +155,29 @@ def _memorised(heard: Hearing, found: Nearest, real: Real) -> dict[str, Any]:
     quantile and median of that over the distance to the nearest moment of another song. copies:
     share of samples whose ratio is lower than `BY_CHANCE` of the test excerpts'. feature_distance,
     feature_copies: the same of the distance to the nearest training excerpt, one a second, in the
-    judge's features.
+    judge's features. Of samples in which nothing sounds there are the last two only.
     """
-    generated, test = found.ratio(), real.test_nearest.ratio()
     near, usual = (
         torch.cdist(features, real.bank).min(dim=1).values
         for features in (heard.features, real.test_heard.features)
     )
-    low, middle = BY_CHANCE, 0.5
-    return {
-        "compared": len(generated),
-        "distance": {
-            "generated": float(found.best()[0].median()),
-            "test": float(real.test_nearest.best()[0].median()),
-        },
-        "ratio": {
-            name: [float(values.quantile(q)) for q in (low, middle)]
-            for name, values in (("generated", generated), ("test", test))
-        },
-        "copies": float((generated < test.quantile(low)).float().mean()),
+    measures = {
+        "compared": len(found.distance),
         "feature_distance": {"generated": float(near.median()), "test": float(usual.median())},
-        "feature_copies": float((near < usual.quantile(low)).float().mean()),
+        "feature_copies": float((near < usual.quantile(BY_CHANCE)).float().mean()),
+    }
+    if not (len(found.distance) and len(real.test_nearest.distance)):  # nothing sounds in any
+        return measures
+    sides = {"generated": found, "test": real.test_nearest}
+    ratios = {name: side.ratio() for name, side in sides.items()}
+    threshold = ratios["test"].quantile(BY_CHANCE)
+    return measures | {
+        "distance": {name: float(side.best()[0].median()) for name, side in sides.items()},
+        "ratio": {
+            name: [float(values.quantile(q)) for q in (BY_CHANCE, 0.5)]
+            for name, values in ratios.items()
+        },
+        "copies": float((ratios["generated"] < threshold).float().mean()),
     }
 
 

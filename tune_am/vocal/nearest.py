@@ -34,10 +34,10 @@ class Nearest:
         """Distance ``[n]`` to the nearest song over that to the second nearest.
 
         A copy is far nearer to its model than to anything else, so its ratio is small; a blurred
-        excerpt, which is rather near to everything, has one close to 1.
+        excerpt, which is rather near to everything, has one close to 1. All 1 for a single song.
         """
-        two = self.distance.topk(2, dim=1, largest=False).values
-        return two[:, 0] / two[:, 1].clamp_min(1e-12)
+        two = self.distance.topk(min(2, self.distance.shape[1]), dim=1, largest=False).values
+        return two[:, 0] / two[:, -1].clamp_min(1e-12)
 
 
 def nearest(excerpts: Tensor, songs: Sequence[Tensor]) -> Nearest:
@@ -47,12 +47,14 @@ def nearest(excerpts: Tensor, songs: Sequence[Tensor]) -> Nearest:
     excerpt are infinitely far.
     """
     n, bands, frames = excerpts.shape
+    distance = torch.full((n, len(songs)), torch.inf, dtype=torch.float64)
+    start = torch.zeros(n, len(songs), dtype=torch.long)
+    if n == 0:
+        return Nearest(distance, start)
     centred = (excerpts - excerpts.mean(dim=(1, 2), keepdim=True)).float()
     # Correlation is convolution with the conjugate spectrum.
     spectrum = torch.fft.rfft(centred, _BLOCK).conj().permute(2, 1, 0).contiguous()
     energy = centred.double().square().sum(dim=(1, 2))
-    distance = torch.full((n, len(songs)), torch.inf, dtype=torch.float64)
-    start = torch.zeros(n, len(songs), dtype=torch.long)
     for i, song in enumerate(songs):
         if song.shape[1] < frames:
             continue
