@@ -56,6 +56,7 @@ def explain(config: ExplainConfig, command: str) -> Path:
 
 
 def _explain_one(config: ExplainConfig, out: Path, command: str) -> Path:
+    from tune_am.report.explanation import renamed
     from tune_am.report.finished import FinishedRun, opposite
     from tune_am.report.write import write_report
 
@@ -66,7 +67,7 @@ def _explain_one(config: ExplainConfig, out: Path, command: str) -> Path:
     run = FinishedRun.read(config.run)
     commands = {"The search:": str(run.asked.get("command", "")), "This report:": command}
     other = opposite(run)
-    beside = None if other is None else _of_run(config, other, 4)
+    beside = None if other is None else renamed(_of_run(config, other, 4), "opposite")
     return write_report(
         _of_run(config, run, config.examples), beside, out, commands, config.overwrite
     )

@@ -63,10 +63,12 @@ def test_a_run_is_explained(runs: Path, tmp_path: Path, capsys) -> None:
     samples, rate = soundfile.read(out / "sounds" / "best-05.flac")
     assert 1.5 < len(samples) / rate < 1.8
     assert not (out / "sounds" / "best-06.flac").exists()
+    assert (out / "sounds" / "opposite-best-04.flac").exists()
 
     latents = load_file(out / "latents.safetensors")
     told = json.loads((out / "explain.json").read_text())
     assert latents["best.latents"].shape == (5, 8)
+    assert (latents["best.activations"] > latents["opposite-best.activations"].max()).all()
     assert latents["best.activations"].tolist() == told["groups"]["best"]["activations"]
 
     page = Page(out / "report.html")

@@ -51,13 +51,18 @@ def test_examples_and_courses_are_those_of_the_search(runs: Path) -> None:
         torch.testing.assert_close(heard, kept.activations, rtol=1e-3, atol=1e-3)
 
 
-def test_the_worst_is_of_those_that_ran_to_the_end(runs: Path) -> None:
-    run = FinishedRun.read(runs / "most")
+def test_the_worst_is_none_that_is_shown_already(copy: Path) -> None:
+    run = FinishedRun.read(copy)
     worst = worst_trial(run)
     assert worst is not None
-    assert worst["outcome"] == "finished"
-    finished = [row for row in run.result["trials"] if row["outcome"] == "finished"]
-    assert worst["activation_fid"] == max(row["activation_fid"] for row in finished)
+    assert worst["activation_fid"] == max(row["activation_fid"] for row in run.result["trials"])
+    edit(copy, lambda result: result["trials"][worst["trial"]].update(outcome="diverged"))
+    second = worst_trial(FinishedRun.read(copy))
+    assert second is not None
+    assert second["trial"] != worst["trial"]
+    ranked = [row["trial"] for row in (run.result["best"], *run.result["runners_up"])]
+    edit(copy, lambda result: result.update(trials=[result["trials"][i] for i in ranked]))
+    assert worst_trial(FinishedRun.read(copy)) is None
 
 
 def test_what_the_run_did_not_keep_is_not_there(copy: Path) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tune_am.report import page, provenance, template, words
 from tune_am.report.data import facts
-from tune_am.report.explanation import Explanation
+from tune_am.report.explanation import Explanation, renamed
 from tune_am.report.media import Media
 
 CARDS = 4
@@ -28,7 +28,7 @@ def sides(shown: Sequence[Explanation]) -> list[Side]:
     names = [f"{one.plan.neuron}, {one.plan.direction}imised" for one in shown]
     doubled = {name for name, count in Counter(names).items() if count > 1}
     return [
-        Side(f"{name} ({_where(one)})" if name in doubled else name, _renamed(one, i))
+        Side(f"{name} ({_where(one)})" if name in doubled else name, renamed(one, str(i)))
         for i, (name, one) in enumerate(zip(names, shown, strict=True), start=1)
     ]
 
@@ -73,15 +73,6 @@ def _column(side: Side, stated: dict[str, Any], media: Media) -> dict[str, Any]:
         "real": None if shown.real is None else media.cards(shown.real)[:CARDS],
         "formula": page.formula(stated["activations"]["sets"], shown.row),
     }
-
-
-def _renamed(shown: Explanation, number: int) -> Explanation:
-    named = {
-        name: replace(group, key=f"{number}-{group.key}")
-        for name in ("best", "never", "path", "real")
-        if (group := getattr(shown, name)) is not None
-    }
-    return replace(shown, others=(), **named)
 
 
 def _where(shown: Explanation) -> str:

@@ -88,7 +88,15 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("run", nargs="?", type=Path, metavar="RUN_DIR", help="folder of a search, its best setting")
+    # argparse would read its own mark for "suppressed" as a path: hence the default.
+    add(
+        "run",
+        nargs="?",
+        type=Path,
+        default=None,
+        metavar="RUN_DIR",
+        help="folder of a search, its best setting",
+    )
     add("--compare", nargs="+", type=Path, metavar="RUN_DIR", help="several searches side by side")
     add("--neuron", metavar="NAME", help="or: this neuron at the settings below")
     add("--direction", metavar="max|min", help="what excites it most, or least [max]")

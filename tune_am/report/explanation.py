@@ -204,6 +204,16 @@ def _path(pack: Pack, trace: Trace, pictures: int = 6) -> Group:
     return Group("path", inputs, trace.activations[steps, trace.best], latents)
 
 
+def renamed(shown: Explanation, prefix: str) -> Explanation:
+    """The same beside others in one folder: without other settings, its files' names prefixed."""
+    named: dict[str, Any] = {
+        name: replace(group, key=f"{prefix}-{group.key}")
+        for name in ("best", "never", "path", "real")
+        if (group := getattr(shown, name)) is not None
+    }
+    return replace(shown, others=(), **named)
+
+
 def all_inputs(groups: Sequence[Group]) -> Tensor:
     """Inputs of all groups, on which the one colour scale is set."""
     return torch.cat([group.inputs for group in groups])

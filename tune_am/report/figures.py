@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from tune_am.am.score import DIVERGED_PENALTY
 from tune_am.report.explanation import Explanation, Group
 from tune_am.report.renderer import Renderer
 from tune_am.report.style import (
@@ -24,6 +25,7 @@ from tune_am.report.style import (
     new_figure,
     save,
 )
+from tune_am.report.words import numbers
 
 COLUMNS = 4
 
@@ -66,10 +68,11 @@ def _examples(shown: Explanation, renderer: Renderer, limits: tuple[float, float
     axes = figure.subplots(len(rows), COLUMNS, sharex=True, sharey=True, squeeze=False)
     for line, (title, group, first) in zip(axes, rows, strict=True):
         pictures = renderer.codes(group.inputs[first : first + COLUMNS], limits).numpy()
+        values = numbers(group.activations.tolist())
         for place, axis in enumerate(line):
             if place < len(pictures):
                 _picture(axis, pictures[place], renderer)
-                axis.set_title(f"{float(group.activations[first + place]):.1f}", fontsize=8, pad=3)
+                axis.set_title(values[first + place], fontsize=8, pad=3)
             else:
                 axis.set_visible(False)
         line[0].set_ylabel(f"{title}\n{renderer.y.label}")
@@ -83,12 +86,12 @@ def _path(shown: Explanation, renderer: Renderer, limits: tuple[float, float]) -
     """One example from its start to its end."""
     pictures = renderer.codes(shown.path.inputs, limits).numpy()
     steps = shown.trace.path(len(pictures))
-    figure = new_figure(1.7)
+    figure = new_figure(1.9)
     axes = figure.subplots(1, len(pictures), sharex=True, sharey=True, squeeze=False)
-    values = shown.path.activations.tolist()
+    values = numbers(shown.path.activations.tolist())
     for axis, picture, step, value in zip(axes[0], pictures, steps, values, strict=True):
         _picture(axis, picture, renderer)
-        axis.set_title(f"step {step}\n{value:.1f}", fontsize=8, pad=3)
+        axis.set_title(f"step {step}\n{value}", fontsize=8, pad=3)
         axis.set_xlabel(renderer.x.label)
     axes[0, 0].set_ylabel(renderer.y.label)
     _colour_bar(figure, axes, renderer, limits)
@@ -174,32 +177,43 @@ def _search(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figure:
     """Every trial's score along its ascent, and where it was stopped."""
     figure = new_figure(3.2)
     axes = figure.subplots()
-    best = shown.row["trial"]
+    best, points = shown.row["trial"], shown.plan.report_points
+    first, last = points[0], points[-1]
+    scores = [score for trial in trials for _, score in trial["course"]]
+    levels = [row["activation_fid"] for row in shown.controls.values()]
+    top = max([score for score in scores if score < DIVERGED_PENALTY] + levels, default=1.0)
     for trial in trials:
-        steps, scores = zip(*trial["course"], strict=True)
-        first = trial["trial"] == best
-        colour = SYNTHESISED if first else INK
+        steps, course = zip(*trial["course"], strict=True)
+        leads = trial["trial"] == best
+        colour = SYNTHESISED if leads else INK
         stopped = trial["outcome"] != "finished"
-        axes.plot(steps, scores, color=colour, linewidth=2 if first else 0.9, zorder=2 + first)
+        axes.plot(steps, course, color=colour, linewidth=2 if leads else 0.9, zorder=2 + leads)
         axes.plot(
-            steps[-1], scores[-1], marker="x" if stopped else "o", ms=5, color=colour, zorder=3
+            steps[-1], course[-1], marker="x" if stopped else "o", ms=5, color=colour, zorder=3
         )
     for name, words in (("never_optimised", "never optimised"), ("real_vs_real", "real vs real")):
         if name in shown.controls:
             level = shown.controls[name]["activation_fid"]
             axes.axhline(level, color=REAL, linewidth=1, linestyle=(0, (4, 3)))
-            direct_label(axes, 1, level, words, REAL)
+            axes.annotate(
+                words,
+                (first if level < top / 4 else last, level),
+                (0, 3),
+                textcoords="offset points",
+                color=REAL,
+                fontsize=8,
+                ha="left" if level < top / 4 else "right",
+            )
     axes.plot([], [], "o-", color=SYNTHESISED, label="best")
     axes.plot([], [], "o-", color=INK, label="ran to the end")
     axes.plot([], [], "x-", color=INK, label="stopped early")
     axes.set_xscale("log")
     # Distances are squares: their roots are in the units of the activation.
     axes.set_yscale("function", functions=(lambda v: np.sqrt(np.clip(v, 0, None)), np.square))
-    points = shown.plan.report_points
     axes.set_xticks(points, [str(point) for point in points], minor=False)
     axes.set_xticks([], minor=True)
     axes.set_xlabel("step of the ascent")
     axes.set_ylabel("activation-FID")
-    axes.set_ylim(bottom=0)
-    axes.legend(loc="lower left")
+    axes.set_ylim(0, 1.1 * top)
+    axes.legend(loc="upper right", bbox_to_anchor=(1, 0.85))
     return figure

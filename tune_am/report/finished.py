@@ -131,11 +131,16 @@ def opposite(run: FinishedRun) -> FinishedRun | None:
 
 
 def worst_trial(run: FinishedRun) -> dict[str, Any] | None:
-    """The row of the trial that scored worst of those that ran to the end, the best one apart."""
+    """The row of the trial that scored worst, at the step it came to; None without any.
+
+    Trials that are shown already, and those that diverged, which have no examples to speak of, are
+    left out.
+    """
+    shown = {row["trial"] for row in (run.result["best"], *run.result["runners_up"])}
     rows = [
         row
         for row in run.result["trials"]
-        if row["outcome"] == "finished" and row["trial"] != run.result["best"]["trial"]
+        if row["outcome"] in ("finished", "stopped_early") and row["trial"] not in shown
     ]
     return max(rows, key=lambda row: row["activation_fid"], default=None)
 

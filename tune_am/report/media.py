@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tune_am.report.explanation import Group, all_inputs
 from tune_am.report.renderer import Renderer
+from tune_am.report.words import numbers
 
 # Of each group the page shows so many; the folder holds all. More would make it slow to open.
 ON_PAGE = 16
@@ -48,10 +49,11 @@ class Media:
     def cards(self, group: Group, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
         """What the page shows of each example: picture and sound as data URIs, and its words."""
         pictures = self.renderer.codes(group.inputs[:ON_PAGE], self.limits)
+        texts = numbers(group.activations.tolist())
         return [
             {
                 "label": labels[i] if labels else str(i + 1),
-                "activation": float(group.activations[i]),
+                "activation": texts[i],
                 "credit": group.credits[i] if group.credits else "",
                 "picture": _data_uri(_png(picture, self.renderer.colours), "image/png"),
                 "sound": self._embedded(group.key, i),

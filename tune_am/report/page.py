@@ -54,7 +54,7 @@ def report_page(
         beside=None if beside is None else [side(shown, media), side(beside, media)],
         account="" if run is None else _account(run.result),
         outcomes=[] if run is None else _outcomes(run.result["trials"]),
-        importances=[] if run is None else list(run.result["importances"].items())[:8],
+        importances=[] if run is None else _importances(run.result["importances"]),
         commands=commands.items(),
         provenance=provenance.rows(shown),
         limits=provenance.limits(shown, media.renderer.note),
@@ -137,6 +137,7 @@ def _other(
         "title": _title(key),
         "settings": words.settings_in_words(row["settings"]),
         "step": row["step"],
+        "ended": ", where the search stopped it" if row.get("outcome") == "stopped_early" else "",
         "fid": row["activation_fid"],
         "sure": sure(row),
         "cards": media.cards(group),
@@ -144,7 +145,7 @@ def _other(
 
 
 def _title(key: str) -> str:
-    return "worst setting" if key == "worst" else f"runner-up, place {key.rpartition('-')[2]}"
+    return "Worst setting" if key == "worst" else f"Runner-up, place {key.rpartition('-')[2]}"
 
 
 def _account(result: dict[str, Any]) -> str:
@@ -160,9 +161,14 @@ def _account(result: dict[str, Any]) -> str:
     return (
         f"{result['trials_total']} settings of the space {result['space']} were tried "
         f"({', '.join(told)}), {result['starts']} starts each, scored at steps {points}: "
-        f"{result['sample_steps']:,} sample-steps in {result['seconds']:.0f} s "
-        f"on {result['device']}, with the re-scoring and the controls."
+        f"{result['sample_steps']:,} sample-steps. With re-scoring and controls it took "
+        f"{result['seconds']:.0f} s on {result['device']}."
     )
+
+
+def _importances(shares: dict[str, float]) -> list[tuple[str, float]]:
+    """The settings that matter at all, the first first."""
+    return [(name, share) for name, share in shares.items() if share >= 0.005]
 
 
 def _outcomes(trials: list[dict[str, Any]]) -> list[tuple[str, str]]:

@@ -24,8 +24,10 @@ def rows(shown: Explanation) -> list[tuple[str, str]]:
     """Settings, seeds, versions and digests, as name and value."""
     pack, run = shown.pack, shown.run
     found = [("neuron", f"{shown.plan.neuron} ({shown.neuron.layer}:{shown.neuron.unit})")]
-    found += [(name, str(value)) for name, value in shown.row["settings"].items()]
-    found += [("steps", str(shown.row["step"])), ("seed", str(shown.plan.seed))]
+    # In full: a rounded setting is another setting.
+    settings = ", ".join(f"{name} {value}" for name, value in shown.row["settings"].items())
+    found += [("settings", settings), ("steps", str(shown.row["step"]))]
+    found.append(("seed", str(shown.plan.seed)))
     if run is not None:
         found += [
             ("search space", str(run.result["space"])),

@@ -14,7 +14,7 @@ from tune_am.am.settings import Settings
 
 # Starts to watch, and sample-steps that the watching may cost: a few seconds on one core.
 STARTS = 8
-SAMPLE_STEPS = 400
+SAMPLE_STEPS = 240
 
 
 @dataclass(frozen=True)

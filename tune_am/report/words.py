@@ -39,6 +39,13 @@ def number(value: float | None) -> str:
     return f"{value:.2g}"
 
 
+def numbers(values: Sequence[float]) -> list[str]:
+    """Values that stand together, with as many decimals as give the largest three digits."""
+    largest = max((abs(value) for value in values), default=0.0)
+    decimals = max(0, 2 - math.floor(math.log10(largest))) if largest else 0
+    return [f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}") for value in values]
+
+
 def interval(ci95: Sequence[float] | None) -> str:
     return f"{number(ci95[0])} to {number(ci95[1])}" if ci95 else "not re-scored"
 

@@ -26,7 +26,7 @@ function drawParallel(list) {
     search.forget(document.getElementById("parallel"));
     const lying = width < 110 * list.length * 0.75;
     const left = lying ? 12 : 34, right = lying ? 22 : 46, gap = 62;
-    const height = lying ? 34 + gap * (list.length - 1) + 34 : 360, top = 36, bottom = height - 14;
+    const height = lying ? 34 + gap * (list.length - 1) + 34 : 370, top = 44, bottom = height - 14;
     const cross = (k) => (lying ? 30 + gap * k : left + (k * (width - left - right)) / Math.max(1, list.length - 1));
     const along = (u) => (lying ? left + u * (width - left - right) : bottom - u * (bottom - top));
     const point = (k, u) => (lying ? [along(u), cross(k)] : [cross(k), along(u)]);

@@ -69,11 +69,14 @@ function drawCourses(svg, width) {
   const x = scale([points[0], Math.max(last, points[0] + 1)], [box.left + 8, box.right - 8], "log");
   const y = scale([0, top], [box.bottom, box.top], "root");
   axes(svg, box, x, y, ["step of the ascent", "activation-FID, best so far"], points);
+  const names = [];
   let above = Infinity;
   for (const [words, level] of Object.entries(levels).sort(([, a], [, b]) => a - b)) {
     svg.append(make("path", { class: "real line dash", d: path([[box.left, y(level)], [box.right, y(level)]]) }));
     above = Math.min(y(level) - 5, above - 13);
-    svg.append(make("text", { class: "real", x: box.left + 6, y: above }, words));
+    // Trials go from the top left to the bottom right: the other corners are free.
+    const high = level > top / 4;
+    names.push(make("text", { class: "real", x: high ? box.right : box.left + 6, y: above, "text-anchor": high ? "end" : "start" }, words));
   }
   for (const trial of inOrder(search.trials)) {
     const line = trial.course.map(([step, score]) => [x(step), y(Math.min(score, top))]);
@@ -82,6 +85,7 @@ function drawCourses(svg, width) {
     const end = trial.outcome === "finished" ? make("circle", { class: "dot", cx, cy, r: 3.5 }) : cross;
     svg.append(trialLine(trial, path(line), end));
   }
+  svg.append(...names);
   search.update();
   return height;
 }
