@@ -123,7 +123,7 @@ def _colour_bar(
     if renderer.colours is not None:
         colours = ScalarMappable(Normalize(*limits), renderer.colours)
         bar = figure.colorbar(colours, ax=axes, label=renderer.scale, fraction=0.02, pad=0.015)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
 
 
 def _ascent(shown: Explanation) -> Figure:
