@@ -26,7 +26,7 @@ def draw_figure(path: Path, comparison: Comparison) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(13, 8.2), layout="constrained")
-    above, below = figure.subfigures(2, height_ratios=(1, 1.2))
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.2))[:, 0]
     real = comparison.real
     sets = dict(zip(_COLOURS, (comparison.samples, real.train, real.test), strict=True))
     bands, time, fine = above.subplots(1, 3)
