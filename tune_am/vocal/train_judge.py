@@ -18,6 +18,7 @@ import torch
 from rich.progress import track
 from torch.nn import functional as F
 
+from tune_am.errors import UserError
 from tune_am.vocal import evaluation
 from tune_am.vocal.batches import Augmentation, Batches, augment
 from tune_am.vocal.checkpoint import append_log, load_checkpoint, save_checkpoint
@@ -70,6 +71,8 @@ def train_judge(work: Path, training: JudgeTraining = JudgeTraining()) -> Path:
     torch.manual_seed(training.seed)
     corpus = load_corpus(work)
     tracks = heard_by_judge(corpus)
+    if not any(song.sung for song in tracks):
+        raise UserError(f"the corpus in {work} has no sung validation or test songs of other acts")
     setting = AUGMENTATION
     width = int(FRAMES * (1 + setting.stretch) * 1.1) | 1
     # Of the voices only those that the detector is not trained with.

@@ -1,0 +1,209 @@
+"""The judge: its training, its file, and what it says of a finished search."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from scipy.stats import binomtest
+
+from tests.report.conftest import runs, shown_pack  # noqa: F401
+from tune_am.am.pack import Pack
+from tune_am.errors import UserError
+from tune_am.vocal.corpus import Track, load_corpus
+from tune_am.vocal.judge import CLASSIFIERS, NEVER, STARTS, main, verdict, wilson_interval
+from tune_am.vocal.judge_net import SHIPPED, Judge, hear, load_judge, save_judge
+from tune_am.vocal.melspec import excerpts, log_mel, read_audio
+from tune_am.vocal.train_judge import JudgeTraining, heard_by_judge, never_heard, train_judge
+
+CLIP = Path(__file__).parents[1] / "data" / "starfall.ogg"
+TRAINING = JudgeTraining(steps=4, batch=8, checkpoint_every=2)
+
+
+class Cut(Exception):
+    """The training is killed."""
+
+
+def test_an_interrupted_training_ends_as_if_it_had_not_been(corpus, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for work in (whole, cut):
+        work.mkdir()
+        (work / "corpus").symlink_to(corpus / "corpus")
+    expected = train_judge(whole, TRAINING)
+
+    from tune_am.vocal import train_judge as stage
+
+    save = stage.save_checkpoint
+
+    def cut_after_the_first(path, state):
+        save(path, state)
+        raise Cut
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stage, "save_checkpoint", cut_after_the_first)
+        with pytest.raises(Cut):
+            train_judge(cut, TRAINING)
+    assert not (cut / "judge" / "judge.safetensors").exists()
+    resumed = train_judge(cut, TRAINING)
+
+    assert load_judge(resumed)[1] == load_judge(expected)[1]  # sha256 of the weights and measures
+    facts = load_judge(expected)[1]
+    assert facts["trained_on"] == ["three", "two"]
+    assert set(facts["measures"]) == {"one", "all", "instrumental"}
+    assert 0 <= facts["measures"]["one"]["auc"] <= 1
+
+
+def test_no_act_of_a_training_song_is_heard():
+    def song(source, split, sung=True):
+        nothing = torch.zeros(80, 1)
+        return Track("", source, split, sung, False, nothing, nothing[0])
+
+    known, other = song("band", "test"), song("singer", "test")
+    piece, trained = song("game", "valid", sung=False), song("game", "train", sung=False)
+    tracks = [song("band", "train"), known, other, piece, trained]
+
+    assert heard_by_judge(tracks) == [other, piece]
+    assert never_heard(tracks) == [tracks[0], known, trained]
+
+
+def test_training_needs_singing_of_other_acts(corpus, tmp_path):
+    (tmp_path / "corpus").mkdir()
+    index = json.loads((corpus / "corpus" / "corpus.json").read_text())
+    for entry in index:
+        entry["file"] = str(corpus / "corpus" / entry["file"])
+    trained = [entry for entry in index if entry["split"] == "train"]
+    (tmp_path / "corpus" / "corpus.json").write_text(json.dumps(trained))
+    with pytest.raises(UserError, match="no sung validation or test songs"):
+        train_judge(tmp_path, TRAINING)
+
+
+def test_the_judge_is_not_the_detector_and_is_small():
+    judge = Judge()
+    assert sum(weight.numel() for weight in judge.parameters()) < 1_000_000
+    assert not any(isinstance(module, torch.nn.MaxPool2d) for module in judge.modules())
+    x = torch.randn(3, 80, 115)
+    heard = hear(judge.eval(), x)
+    assert heard.features.shape == (3, 128)
+    torch.testing.assert_close(heard.logits, judge(x).detach())
+
+
+def test_files_that_are_no_judge_get_one_line(tmp_path):
+    file, altered = tmp_path / "judge.safetensors", tmp_path / "altered.safetensors"
+    save_judge(Judge(), file, {"trained_on": ["somebody"]})
+    assert load_judge(file)[1]["trained_on"] == ["somebody"]
+    tensors = load_file(file)
+    tensors["out.bias"] += 1
+    with safe_open(file, "pt") as whole:
+        save_file(tensors, altered, metadata=whole.metadata())
+    (tmp_path / "text").write_text("no weights")
+    save_file({"x": torch.zeros(2)}, tmp_path / "bare")
+    for name, message in (
+        ("altered.safetensors", "not those that were saved"),
+        ("text", "is no judge"),
+        ("bare", "is no judge"),
+        ("nothing", "no judge in"),
+    ):
+        with pytest.raises(UserError, match=message) as caught:
+            load_judge(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_the_shipped_judge_hears_the_singer_enter():
+    judge, facts = load_judge()
+    assert SHIPPED.stat().st_size < 1_000_000
+    assert facts["measures"]["all"]["auc"] > 0.9
+    # The clip is of an act that it never heard.
+    assert not {"marsshooter", "ultrastar-coulton"} & set(facts["trained_on"])
+
+    # The singer enters at 7.7 s; half a second on either side belongs to neither.
+    clip = log_mel(read_audio(CLIP))
+    before, after = (
+        verdict(judge, excerpts(clip, torch.arange(start * 70, end * 70, 14)))
+        for start, end in ((1, 7), (9, 14))
+    )
+
+    assert before.heard_as_singing < 0.3
+    assert after.heard_as_singing > 0.6
+    assert before.n == 30
+
+
+@pytest.mark.parametrize(("heard", "n"), [(0, 50), (50, 50), (47, 50), (1, 3), (1, 1)])
+def test_wilson_interval(heard, n):
+    expected = binomtest(heard, n).proportion_ci(method="wilson")
+    assert wilson_interval(heard, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tune_am.vocal.judge", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_command_judges_a_search(runs, tmp_path):  # noqa: F811
+    run = runs / "least"
+
+    done = command(run, "--json", tmp_path / "verdict.json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    said = json.loads((tmp_path / "verdict.json").read_text())
+    assert said["direction"] == "min"
+    assert said["judge"] == load_judge()[1]
+    assert {
+        "best",
+        "never_optimised",
+        "random_classifier",
+        "real_most",
+        "real_least",
+    } <= said.keys()
+    assert [said[row]["n"] for row in ("best", "never_optimised")] == [10, NEVER]
+    assert 0 < said["random_classifier"]["n"] <= CLASSIFIERS * STARTS
+    # What was said of the best is what the judge says of the inputs that the search kept.
+    kept = verdict(load_judge()[0], load_file(run / "best.safetensors")["inputs"])
+    assert said["best"]["heard_as_singing"] == kept.heard_as_singing
+    assert said["best"]["ci95"] == list(kept.ci95)
+    assert f"best setting{kept.heard_as_singing:>24.0%}" in done.stdout
+    assert "area under the curve" in done.stdout
+
+
+def test_real_excerpts_are_judged_in_halves(runs, shown_pack, capsys, tmp_path):  # noqa: F811
+    pack = Pack.load(shown_pack)
+    assert pack.excerpts is not None
+    shares = {}
+    for name in ("most", "least"):
+        main([str(runs / name), "--json", str(tmp_path / "verdict.json")])
+        shares[name] = json.loads((tmp_path / "verdict.json").read_text())
+    half = len(pack.excerpts) // 2
+    assert shares["most"]["real_most"]["n"] == half
+    # The other way round, the halves change places.
+    assert shares["most"]["real_most"] == shares["least"]["real_least"]
+    assert "real, most exciting" in capsys.readouterr().out
+
+
+def test_bad_run_folders_get_one_line(runs, tmp_path):  # noqa: F811
+    done = command(tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert "search.json" in done.stderr
+    assert done.stderr.count("\n") == 1
+    run = str(runs / "most")
+    for arguments, message in (
+        ([str(tmp_path / "none")], "no run folder"),
+        ([run, "--json", str(tmp_path / "none" / "file")], "no such folder for --json"),
+        ([run, "--pack", "vocal"], "is not the one that"),
+        ([run, "--judge", str(tmp_path / "none")], "no judge in"),
+    ):
+        with pytest.raises(UserError, match=message):
+            main(arguments)
+
+
+def test_the_corpus_of_the_test_has_what_the_judge_needs(corpus):
+    heard = heard_by_judge(load_corpus(corpus))
+    assert {song.source for song in heard if song.sung} == {"two", "three"}
