@@ -81,7 +81,9 @@ def ask(browser: Any, script: str) -> Any:
 
 
 def settled(browser: Any) -> None:
-    """Two frames later: charts are drawn anew after the width has changed."""
+    """Charts are drawn anew after the width has changed: wait until they fit, and a frame more."""
+    fits = "c.firstChild.viewBox.baseVal.width === Math.round(c.clientWidth)"
+    wait_for(browser, f"[...document.querySelectorAll('.chart')].every((c) => {fits})")
     browser.execute_async_script(
         "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done))"
     )

@@ -30,6 +30,17 @@ def test_numbers(value: float | None, text: str) -> None:
     assert words.number(value) == text
 
 
+def test_values_that_stand_together_are_equally_exact() -> None:
+    assert words.numbers([35.34, -0.657, 9]) == ["35.3", "−0.7", "9.0"]
+    assert words.numbers([0.0123, 0]) == ["0.0123", "0.0000"]
+    assert words.numbers([1234.5]) == ["1234"]
+    assert words.numbers([0.0]) == ["0"]
+    assert words.numbers([]) == []
+    assert words.interval([0.0432, 37.03]) == "0 to 37"
+    assert words.interval([422.67, 665.47]) == "423 to 665"
+    assert words.interval(None) == "not re-scored"
+
+
 def test_settings_name_what_is_not_as_by_default() -> None:
     said = words.settings_in_words
     assert said(Settings(lr=0.2, l2=0.0).to_dict()) == "lr 0.2, l2 0"

@@ -112,7 +112,7 @@ def _levels(shown: Explanation) -> list[dict[str, Any]]:
     rows = [("best setting", shown.row, "made")]
     for key, row, _ in shown.others:
         if key.startswith("runner"):
-            rows.append((_title(key), row, "plain"))
+            rows.append((_title(key).lower(), row, "plain"))
     kinds = {"never_optimised": "never", "random_classifier": "never", "real_vs_real": "real"}
     for name, (title, *_) in words.CONTROLS.items():
         if name in shown.controls:

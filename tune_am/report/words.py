@@ -47,7 +47,11 @@ def numbers(values: Sequence[float]) -> list[str]:
 
 
 def interval(ci95: Sequence[float] | None) -> str:
-    return f"{number(ci95[0])} to {number(ci95[1])}" if ci95 else "not re-scored"
+    """Both ends as exact as the upper one needs: "0 to 16.1"."""
+    if not ci95:
+        return "not re-scored"
+    low, high = (text.rstrip("0").rstrip(".") if "." in text else text for text in numbers(ci95))
+    return f"{low} to {high}"
 
 
 def settings_in_words(settings: Mapping[str, Any]) -> str:

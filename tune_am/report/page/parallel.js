@@ -80,13 +80,15 @@ function brushing(node, axis, place, brush, where) {
     start = where(event);
     node.setPointerCapture(event.pointerId);
   });
-  node.addEventListener("pointermove", (event) => {
+  const drag = (event) => {
     if (start === null) return;
-    const here = where(event);
-    if (Math.abs(here - start) > 0.02) set([Math.min(start, here), Math.max(start, here)]);
-  });
+    const here = where(event), far = Math.abs(here - start) > 0.02;
+    if (far) set([Math.min(start, here), Math.max(start, here)]);
+    else if (event.type === "pointerup") set(null); // a click clears
+  };
+  node.addEventListener("pointermove", drag);
   node.addEventListener("pointerup", (event) => {
-    if (start !== null && Math.abs(where(event) - start) <= 0.02) set(null);
+    drag(event);
     start = null;
   });
   node.addEventListener("pointercancel", () => (start = null));

@@ -41,7 +41,8 @@ const search = data.search && {
       }
     }
     document.getElementById("status").textContent = `${count} of ${this.trials.length} trials`;
-    document.getElementById("clear").hidden = !this.brushes.size && !this.hidden.size;
+    // Not `hidden`: what stands below must not move under a pointer that drags.
+    document.getElementById("clear").style.visibility = this.brushes.size || this.hidden.size ? "visible" : "hidden";
   },
 };
 
