@@ -15,6 +15,7 @@ from tune_am.am.frechet import bootstrap_interval, frechet_distance
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.trial_run import TrialRun
+from tune_am.explain import main
 from tune_am.tuning import result, space
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.folder import RunFolder
@@ -58,6 +59,23 @@ def runs(shown_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     search(Pack.load(shown_pack), Plan("vocal", "max", 6, POINTS, 3), folder / "most")
     search(Pack.load(shown_pack), Plan("vocal", "min", 6, POINTS, 3), folder / "least")
     return folder
+
+
+@pytest.fixture(scope="session")
+def explained(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the report on ``most``, made by the command."""
+    out = tmp_path_factory.mktemp("reports") / "most"
+    assert main([str(runs / "most"), "--out", str(out), "--examples", "5"]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def compared(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a comparison of three runs, two of them alike."""
+    out = tmp_path_factory.mktemp("reports") / "compared"
+    paths = [str(runs / name) for name in ("most", "least", "most")]
+    assert main(["--compare", *paths, "--out", str(out)]) == 0
+    return out
 
 
 def search(pack: Pack, plan: Plan, path: Path, complete: bool = True) -> Path:

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from tune_am.explain import main
-
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 DRIVER = shutil.which("chromedriver")
 
@@ -52,19 +50,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     driver.quit()
 
 
-@pytest.fixture(scope="module")
-def page(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("pages") / "run"
-    assert main([str(runs / "most"), "--out", str(out), "--examples", "4"]) == 0
-    return out / "report.html"
-
-
 @pytest.fixture
-def opened(browser: Any, page: Path) -> Iterator[Any]:
+def opened(browser: Any, explained: Path) -> Iterator[Any]:
     """The browser with the page open; afterwards nothing may have been complained of."""
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     resize(browser, 1024)
-    browser.get(page.as_uri())
+    browser.get((explained / "report.html").as_uri())
     browser.get_log("browser")  # of pages before
     browser.refresh()
     yield browser
@@ -258,14 +249,12 @@ def luminance(colour: str) -> float:
     return 0.2126 * r + 0.7152 * g + 0.0722 * b
 
 
-def test_a_comparison_opens_too(browser: Any, runs: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    assert main(["--compare", str(runs / "most"), str(runs / "least"), "--out", str(out)]) == 0
+def test_a_comparison_opens_too(browser: Any, compared: Path) -> None:
     browser.get_log("browser")
-    browser.get((out / "report.html").as_uri())
+    browser.get((compared / "report.html").as_uri())
     for width in WIDTHS:
         resize(browser, width)
         settled(browser)
         assert ask(browser, "document.documentElement.scrollWidth") <= width
-    assert ask(browser, "document.querySelectorAll('.chart svg').length") == 2
+    assert ask(browser, "document.querySelectorAll('.chart svg').length") == 3
     assert browser.get_log("browser") == []

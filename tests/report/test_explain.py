@@ -46,11 +46,9 @@ class Page(HTMLParser):
         return json.loads(self.text.split('id="data">')[1].split("</script>")[0])
 
 
-def test_a_run_is_explained(runs: Path, tmp_path: Path, capsys) -> None:
-    out = tmp_path / "out"
-    assert main([str(runs / "most"), "--out", str(out), "--examples", "5"]) == 0
-    assert str(out / "report.html") in capsys.readouterr().out
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+def test_a_run_is_explained(runs: Path, explained: Path) -> None:
+    out = explained
+    assert [path.name for path in out.parent.iterdir()] == ["most"]
     names = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
     pictures = ("activations", "ascent", "examples", "path", "search")
     assert [name for name in names if name.startswith("figures/")] == [
@@ -88,9 +86,8 @@ def test_a_run_is_explained(runs: Path, tmp_path: Path, capsys) -> None:
     assert "Singer " in page.text
 
 
-def test_the_page_fetches_nothing_and_is_small(runs: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    assert main([str(runs / "most"), "--out", str(out), "--examples", "10"]) == 0
+def test_the_page_fetches_nothing_and_is_small(explained: Path) -> None:
+    out = explained
     page = Page(out / "report.html")
     assert (out / "report.html").stat().st_size < 8e6
     assert all(source.startswith(("data:", "#")) for source in page.sources)
@@ -131,27 +128,25 @@ def test_a_pack_without_excerpts_says_so(tiny_pack: Path, tmp_path: Path) -> Non
     assert not list((out / "sounds").glob("real-*"))
 
 
-def test_runs_are_compared(runs: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    paths = [str(runs / name) for name in ("most", "least", "most")]
-    assert main(["--compare", *paths, "--out", str(out)]) == 0
-    page = Page(out / "report.html")
+def test_runs_are_compared(compared: Path) -> None:
+    page = Page(compared / "report.html")
     assert page.headings == ["Scores", "Examples", "Activations", "Settings", "Reproduce it"]
     assert "vocal, maximised (most)" in page.text
     assert "vocal, minimised</h3>" in page.text
     assert set(page.data["charts"]) == {"-1", "-2", "-3"}
     assert all(source.startswith(("data:", "#")) for source in page.sources)
-    told = json.loads((out / "explain.json").read_text())
+    told = json.loads((compared / "explain.json").read_text())
     assert [one["direction"] for one in told["compared"]] == ["max", "min", "max"]
 
 
 def test_the_default_folder_is_in_the_run(runs: Path, tmp_path: Path, capsys) -> None:
     run = shutil.copytree(runs / "least", tmp_path / "run")
     assert main([str(run), "--examples", "2"]) == 0
-    assert (run / "report" / "report.html").exists()
+    page = run / "report" / "report.html"
+    assert f"Report: {page} (" in capsys.readouterr().out
+    assert Page(page).headings[3] == "The search"  # no other run is beside it
     assert main([str(run), "--examples", "2"]) == 2
     assert "replace it by --overwrite" in capsys.readouterr().err
-    assert main([str(run), "--examples", "2", "--overwrite"]) == 0
 
 
 @pytest.mark.parametrize(
