@@ -93,7 +93,7 @@ def test_build_gives_a_whole_pack(recordings, work):
     out = work / "pack"
 
     gan = replace(GAN, seed=1)
-    build_pack(recordings, out, work, recordings / "debian", DETECTOR, gan, voices=False)
+    build_pack(recordings, out, work, recordings / "debian", DETECTOR, gan)
 
     pack = Pack.load(out)
     assert pack.input_shape == (80, 115)

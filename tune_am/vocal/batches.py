@@ -127,9 +127,9 @@ class Augmentation:
     shift: float = 3.0  # pitch, in bands
     gain: float = 0.7  # overall, in nats of amplitude (0.7 nats = 6 dB)
     filter: float = 1.15  # height of one Gaussian bump over the bands, in nats (10 dB)
-    mix: float = 0.4  # share of excerpts with another music laid under them
-    # How loud the music under an excerpt is beside it, in nats (0 to -17 dB).
-    mix_loudest: float = 0.0
+    mix: float = 0.3  # share of excerpts with another music laid under them
+    # How loud the music under an excerpt is beside it, in nats (-3 to -17 dB).
+    mix_loudest: float = -0.35
     mix_quietest: float = -2.0
 
 

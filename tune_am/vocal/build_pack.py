@@ -1,7 +1,7 @@
 """Builds the vocal pack from recordings: corpus, detector, GAN, reference, card.
 
     python -m tune_am.vocal.build_pack --data DIR --out PACK [--corpus LAYOUT] [--work DIR]
-                                       [--debian DIR] [--without-voices]
+                                       [--debian DIR] [--voices]
 
 Each stage goes on where it stopped; ``corpus``, ``voices``, ``train_detector``, ``held_out`` and
 ``train_gan`` are modules that also run alone on the same work folder.
@@ -47,7 +47,7 @@ def build_pack(
     detector_training: DetectorTraining = DetectorTraining(),
     gan_training: GanTraining = GanTraining(),
     corpus: str = HOUSE,
-    voices: bool = True,
+    voices: bool = False,
 ) -> Pack:
     """All stages; returns the pack as loaded from ``out``, which is replaced when it exists.
 
@@ -162,7 +162,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--corpus", default=HOUSE, help="house, jamendo or jamendolyrics [house]")
     parser.add_argument(
-        "--without-voices", action="store_true", help="train on the recordings' own singers alone"
+        "--voices", action="store_true", help="train on speech made to sing too (see voices.py)"
     )
     options = parser.parse_args(argv)
     pack = build_pack(
@@ -173,7 +173,7 @@ def main(argv: list[str] | None = None) -> None:
         DetectorTraining(steps=options.detector_steps, seed=options.seed),
         GanTraining(steps=options.gan_steps, seed=options.seed),
         options.corpus,
-        not options.without_voices,
+        options.voices,
     )
     print(json.dumps(pack.manifest["metrics"], indent=2))
     print(f"pack written to {options.out}")

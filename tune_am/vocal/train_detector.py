@@ -31,7 +31,7 @@ VALIDATION_HOP = 35  # frames between predictions while training: a look, not th
 class DetectorTraining:
     """How the detector is trained."""
 
-    steps: int = 3500
+    steps: int = 2500
     batch: int = 32
     lr: float = 1e-3
     weight_decay: float = 1e-2
