@@ -11,7 +11,7 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from tune_am.errors import UserError
 from tune_am.report.config import ExplainConfig, parse
 
 if TYPE_CHECKING:
+    from tune_am.am.pack import Pack
     from tune_am.report.explanation import Explanation
     from tune_am.report.finished import FinishedRun
 
@@ -56,7 +57,7 @@ def explain(config: ExplainConfig, command: str) -> Path:
 
 
 def _explain_one(config: ExplainConfig, out: Path, command: str) -> Path:
-    from tune_am.report.explanation import renamed
+    from tune_am.report.explanation import FEW, best_of_run, explain_run, renamed
     from tune_am.report.finished import FinishedRun, opposite
     from tune_am.report.write import write_report
 
@@ -67,28 +68,33 @@ def _explain_one(config: ExplainConfig, out: Path, command: str) -> Path:
     run = FinishedRun.read(config.run)
     commands = {"The search:": str(run.asked.get("command", "")), "This report:": command}
     other = opposite(run)
-    beside = None if other is None else renamed(_of_run(config, other, 4), "opposite")
-    return write_report(
-        _of_run(config, run, config.examples), beside, out, commands, config.overwrite
+    beside = (
+        None if other is None else renamed(_of_run(config, other, best_of_run, FEW), "opposite")
     )
+    shown = _of_run(config, run, explain_run, config.examples)
+    return write_report(shown, beside, out, commands, config.overwrite)
 
 
 def _compare(config: ExplainConfig, out: Path, command: str) -> Path:
-    from tune_am.report.compare import CARDS, sides
+    from tune_am.report.compare import sides
+    from tune_am.report.explanation import FEW, best_of_run
     from tune_am.report.finished import FinishedRun
     from tune_am.report.write import write_comparison
 
-    shown = [_of_run(config, FinishedRun.read(path), CARDS) for path in config.compare]
+    shown = [_of_run(config, FinishedRun.read(path), best_of_run, FEW) for path in config.compare]
     shapes = {one.pack.input_shape for one in shown}
     if len(shapes) > 1:
         raise UserError("the runs are of packs with inputs of different shapes: compare alike ones")
     return write_comparison(sides(shown), out, {"This page:": command}, config.overwrite)
 
 
-def _of_run(config: ExplainConfig, run: FinishedRun, examples: int) -> Explanation:
-    from tune_am.report.explanation import explain_run
-
-    shown = explain_run(run, run.load_pack(config.pack, config.trust_code), examples)
+def _of_run(
+    config: ExplainConfig,
+    run: FinishedRun,
+    explained: Callable[[FinishedRun, Pack, int], Explanation | None],
+    examples: int,
+) -> Explanation:
+    shown = explained(run, run.load_pack(config.pack, config.trust_code), examples)
     if shown is None:
         raise UserError(
             f"{run.path} holds no examples (best.safetensors, trials/): explain its settings with "

@@ -121,7 +121,7 @@ def test_given_settings_are_explained(shown_pack: Path, tmp_path: Path) -> None:
 
 def test_a_pack_without_excerpts_says_so(tiny_pack: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    asked = ["--neuron", "vocal", "--pack", str(tiny_pack), "--out", str(out), "--steps", "2"]
+    asked = ["--neuron", "vocal", "--pack", str(tiny_pack), "--out", str(out), "--steps", "1"]
     assert main([*asked, "--examples", "2"]) == 0
     text = (out / "report.html").read_text()
     assert text.count("The pack holds no real excerpts that may be shown.") == 1

@@ -36,6 +36,8 @@ def test_values_that_stand_together_are_equally_exact() -> None:
     assert words.numbers([1234.5]) == ["1234"]
     assert words.numbers([0.0]) == ["0"]
     assert words.numbers([]) == []
+    assert words.difference(22.14, 21.1) == "22.1 − 21.1"
+    assert words.difference(-18, -17.4) == "−18 + 17.4"
     assert words.interval([0.0432, 37.03]) == "0 to 37"
     assert words.interval([422.67, 665.47]) == "423 to 665"
     assert words.interval(None) == "not re-scored"
@@ -83,7 +85,7 @@ def test_the_answer_is_two_sentences_with_the_interval() -> None:
     [
         (row(60, 40, 90), {}, "do not yet excite the neuron as real ones do, and"),
         (row(60, 40, 360), {}, "they show the prior, not the neuron"),
-        (row(300, 200, 430), {}, "not clearly better than random latents"),
+        (row(300, 200, 430), {}, "not clearly nearer to the real ones than random latents"),
         (row(5, 1, 20), {"random_classifier": row(8, 2, 30)}, "they show the prior"),
     ],
 )

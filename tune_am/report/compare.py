@@ -12,8 +12,6 @@ from tune_am.report.data import facts
 from tune_am.report.explanation import Explanation, renamed
 from tune_am.report.media import Media
 
-CARDS = 4
-
 
 @dataclass(frozen=True)
 class Side:
@@ -42,13 +40,13 @@ def compare_page(columns: Sequence[Side], media: Media, commands: dict[str, str]
         "compare.html",
         data={
             "charts": {
-                f"-{i}": {key: one[key] for key in ("neuron", "activations", "ascent")}
+                f"-{i}": {key: one[key] for key in ("neuron", "activations")}
                 for i, one in enumerate(stated, start=1)
             },
             "levels": None,
             "search": None,
         },
-        title=" beside ".join(side.title for side in columns),
+        title="Compared: " + "; ".join(side.title for side in columns),
         sides=[_column(side, one, media) for side, one in zip(columns, stated, strict=True)],
         axes=page.axes(media),
         settings=[(name, [_shown(values[name]) for values in flat]) for name in settings],
@@ -70,7 +68,7 @@ def _column(side: Side, stated: dict[str, Any], media: Media) -> dict[str, Any]:
         "sample_steps": f"{run.result['sample_steps']:,}",
         "answer": words.answer(shown.row, shown.controls, shown.plan.direction),
         "most": words.how(shown.plan.direction)[0],
-        "real": None if shown.real is None else media.cards(shown.real)[:CARDS],
+        "real": None if shown.real is None else media.cards(shown.real),
         "formula": page.formula(stated["activations"]["sets"], shown.row),
     }
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from tune_am.report.explanation import Explanation
 from tune_am.report.finished import FinishedRun
+from tune_am.report.trace import Trace
 from tune_am.report.words import CONTROLS
 
 SCHEMA = 1
@@ -35,7 +36,7 @@ def facts(shown: Explanation) -> dict[str, Any]:
         "others": [{"key": key, **row} for key, row, _ in shown.others],
         "controls": shown.controls,
         "activations": activations(shown),
-        "ascent": ascent(shown),
+        "ascent": None if shown.trace is None else ascent(shown.trace),
         "groups": {
             group.key: {
                 "activations": group.activations.tolist(),
@@ -73,10 +74,10 @@ def _histogram(values: Tensor, edges: Tensor) -> dict[str, Any]:
     }
 
 
-def ascent(shown: Explanation) -> dict[str, Any]:
+def ascent(trace: Trace) -> dict[str, Any]:
     """The activation kept by each start, along the steps of the ascent."""
-    steps = torch.linspace(1, shown.trace.steps, min(STEPS, shown.trace.steps)).round().long()
-    kept = shown.trace.activations[steps - 1]
+    steps = torch.linspace(1, trace.steps, min(STEPS, trace.steps)).round().long()
+    kept = trace.activations[steps - 1]
     return {
         "steps": steps.tolist(),
         "starts": [[_finite(v) for v in start] for start in kept.T.tolist()],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -59,9 +58,9 @@ class Explanation:
     never: Group
     never_activations: Tensor  # [TAIL], of all latents that the control drew
     real: Group | None
-    path: Group
-    trace: Trace
     controls: dict[str, Any]
+    path: Group | None = None  # none, nor a trace, where it stands beside another
+    trace: Trace | None = None
     others: tuple[tuple[str, dict[str, Any], Group], ...] = ()
     run: FinishedRun | None = None
 
@@ -80,16 +79,31 @@ class Explanation:
 
     @property
     def groups(self) -> list[Group]:
-        shown = [self.best, self.never, self.path, *(group for *_, group in self.others)]
-        return [*shown, self.real] if self.real is not None else shown
+        shown = [self.best, self.never, self.path, self.real]
+        others = [group for *_, group in self.others]
+        return [group for group in shown if group is not None] + others
 
 
-def explain_run(run: FinishedRun, pack: Pack, examples: int) -> Explanation | None:
-    """The best setting of a search; None where the run folder has none of its examples."""
+def best_of_run(run: FinishedRun, pack: Pack, examples: int) -> Explanation | None:
+    """The best setting of a search, to stand beside others; None without its examples."""
     kept = run.best()
     if kept is None:
         return None
-    plan, row = run.plan(), run.result["best"]
+    return Explanation(
+        row=run.result["best"],
+        kept=kept,
+        controls=run.result["controls"],
+        run=run,
+        **_shown(pack, run.plan(), kept, examples),
+    )
+
+
+def explain_run(run: FinishedRun, pack: Pack, examples: int) -> Explanation | None:
+    """All about a search: its best setting, the others, an ascent; None without its examples."""
+    shown = best_of_run(run, pack, examples)
+    if shown is None:
+        return None
+    plan, row = shown.plan, shown.row
     others = []
     for place, other in enumerate(run.result["runners_up"], start=2):
         others.append((f"runner-up-{place}", other))
@@ -108,15 +122,7 @@ def explain_run(run: FinishedRun, pack: Pack, examples: int) -> Explanation | No
         row["step"],
         affordable(row["step"]),
     )
-    return Explanation(
-        row=row,
-        kept=kept,
-        trace=trace,
-        controls=run.result["controls"],
-        others=tuple(rows),
-        run=run,
-        **_shown(pack, plan, kept, trace, examples),
-    )
+    return replace(shown, trace=trace, path=_path(pack, trace), others=tuple(rows))
 
 
 def explain_settings(
@@ -148,13 +154,14 @@ def explain_settings(
     return Explanation(
         row=row,
         kept=kept,
-        trace=trace,
         controls=dict(rows),
-        **_shown(pack, plan, kept, trace, examples),
+        trace=trace,
+        path=_path(pack, trace),
+        **_shown(pack, plan, kept, examples),
     )
 
 
-def _shown(pack: Pack, plan: Plan, kept: Kept, trace: Trace, examples: int) -> dict[str, Any]:
+def _shown(pack: Pack, plan: Plan, kept: Kept, examples: int) -> dict[str, Any]:
     never, activations = _never_optimised(pack, plan, examples)
     return {
         "pack": pack,
@@ -162,8 +169,7 @@ def _shown(pack: Pack, plan: Plan, kept: Kept, trace: Trace, examples: int) -> d
         "best": _furthest(pack, plan, "best", kept, examples),
         "never": never,
         "never_activations": activations,
-        "real": real_group(pack, plan, examples),
-        "path": _path(pack, trace),
+        "real": _real(pack, plan, examples),
     }
 
 
@@ -184,7 +190,7 @@ def _never_optimised(pack: Pack, plan: Plan, n: int) -> tuple[Group, Tensor]:
     return shown, activations
 
 
-def real_group(pack: Pack, plan: Plan, n: int) -> Group | None:
+def _real(pack: Pack, plan: Plan, n: int) -> Group | None:
     """The pack's real excerpts that excite the neuron most; None where it has none to show."""
     excerpts = pack.excerpts
     if excerpts is None:
@@ -196,24 +202,28 @@ def real_group(pack: Pack, plan: Plan, n: int) -> Group | None:
     return Group("real", excerpts.inputs[order], activations[order], credits=credits)
 
 
-def _path(pack: Pack, trace: Trace, pictures: int = 6) -> Group:
+def _path(pack: Pack, trace: Trace) -> Group:
     """What the start that came furthest had kept, from its first step to its last."""
-    steps = torch.tensor(trace.path(pictures)) - 1
+    steps = torch.tensor(trace.path) - 1
     latents = trace.latents[steps, trace.best]
     inputs = inputs_of(pack, latents.to(pack.device)).cpu()
     return Group("path", inputs, trace.activations[steps, trace.best], latents)
 
 
 def renamed(shown: Explanation, prefix: str) -> Explanation:
-    """The same beside others in one folder: without other settings, its files' names prefixed."""
+    """The same with the names of its files prefixed, to lie beside others in one folder."""
     named: dict[str, Any] = {
         name: replace(group, key=f"{prefix}-{group.key}")
-        for name in ("best", "never", "path", "real")
+        for name in ("best", "never", "real")
         if (group := getattr(shown, name)) is not None
     }
-    return replace(shown, others=(), **named)
+    return replace(shown, **named)
 
 
-def all_inputs(groups: Sequence[Group]) -> Tensor:
-    """Inputs of all groups, on which the one colour scale is set."""
-    return torch.cat([group.inputs for group in groups])
+def typical_inputs(shown: Explanation) -> Tensor:
+    """Inputs [n, *input_shape] that set the one colour scale: the pack's own, of no result.
+
+    So all reports on a pack have the same scale, and an ascent that leaves it is seen to.
+    """
+    excerpts = shown.pack.excerpts
+    return shown.never.inputs if excerpts is None else excerpts.inputs

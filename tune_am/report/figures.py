@@ -25,6 +25,7 @@ from tune_am.report.style import (
     new_figure,
     save,
 )
+from tune_am.report.trace import Trace
 from tune_am.report.words import numbers
 
 COLUMNS = 4
@@ -45,10 +46,11 @@ def draw_figures(
     with house_style():
         figures = {
             "examples": _examples(shown, renderer, limits),
-            "path": _path(shown, renderer, limits),
-            "ascent": _ascent(shown),
             "activations": _activations(shown),
         }
+        if shown.trace is not None and shown.path is not None:
+            figures["path"] = _path(shown.path, shown.trace, renderer, limits)
+            figures["ascent"] = _ascent(shown, shown.trace)
         if searched:
             figures["search"] = _search(shown, searched)
         for name, figure in figures.items():
@@ -82,13 +84,12 @@ def _examples(shown: Explanation, renderer: Renderer, limits: tuple[float, float
     return figure
 
 
-def _path(shown: Explanation, renderer: Renderer, limits: tuple[float, float]) -> Figure:
+def _path(path: Group, trace: Trace, renderer: Renderer, limits: tuple[float, float]) -> Figure:
     """One example from its start to its end."""
-    pictures = renderer.codes(shown.path.inputs, limits).numpy()
-    steps = shown.trace.path(len(pictures))
+    pictures, steps = renderer.codes(path.inputs, limits).numpy(), trace.path
     figure = new_figure(1.9)
     axes = figure.subplots(1, len(pictures), sharex=True, sharey=True, squeeze=False)
-    values = numbers(shown.path.activations.tolist())
+    values = numbers(path.activations.tolist())
     for axis, picture, step, value in zip(axes[0], pictures, steps, values, strict=True):
         _picture(axis, picture, renderer)
         axis.set_title(f"step {step}\n{value}", fontsize=8, pad=3)
@@ -126,12 +127,12 @@ def _colour_bar(
         bar.outline.set_visible(False)
 
 
-def _ascent(shown: Explanation) -> Figure:
+def _ascent(shown: Explanation, trace: Trace) -> Figure:
     """The activation kept by each start, step by step, beside that of the real excerpts."""
     figure = new_figure(2.6)
     axes = figure.subplots()
-    steps = np.arange(1, shown.trace.steps + 1)
-    courses = shown.trace.activations.numpy()
+    steps = np.arange(1, trace.steps + 1)
+    courses = trace.activations.numpy()
     axes.plot(steps, courses, color=SYNTHESISED, alpha=0.45, linewidth=1)
     axes.plot(steps, np.median(courses, axis=1), color=SYNTHESISED, linewidth=2)
     mean, deviation = float(shown.target.mean()), float(shown.target.std())

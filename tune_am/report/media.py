@@ -11,10 +11,11 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
-from tune_am.report.explanation import Group, all_inputs
+from tune_am.report.explanation import Group
 from tune_am.report.renderer import Renderer
 from tune_am.report.words import numbers
 
@@ -33,10 +34,15 @@ class Media:
     sounds: Path
 
     @classmethod
-    def write(cls, renderer: Renderer, groups: Sequence[Group], sounds: Path) -> Media:
-        """Write the sounds of all `groups`, all in one go: the inversion is faster so."""
-        inputs = all_inputs(groups)
-        media = cls(renderer, renderer.limits(inputs), sounds)
+    def write(
+        cls, renderer: Renderer, typical: Tensor, groups: Sequence[Group], sounds: Path
+    ) -> Media:
+        """Write the sounds of all `groups`, all in one go: the inversion is faster so.
+
+        typical: [n, *input_shape], on which the colour scale is set.
+        """
+        inputs = torch.cat([group.inputs for group in groups])
+        media = cls(renderer, renderer.limits(typical), sounds)
         if renderer.suffix is not None:
             sounds.mkdir()
             names = [media.sound(group.key, i) for group in groups for i in range(len(group))]

@@ -45,9 +45,7 @@ def report_page(
         real_total=0 if excerpts is None else len(excerpts),
         reference_total=len(shown.pack.reference),
         never=media.cards(shown.never),
-        path=media.cards(
-            shown.path, [f"step {step}" for step in shown.trace.path(len(shown.path))]
-        ),
+        path=_path(shown, media),
         formula=formula(stated["activations"]["sets"], shown.row),
         others=[_other(shown, media, key, row, group) for key, row, group in shown.others],
         ties="" if run is None else words.ties(shown.row, run.result["runners_up"]),
@@ -98,9 +96,15 @@ def sure(row: dict[str, Any]) -> str:
 def formula(sets: dict[str, Any], row: dict[str, Any]) -> str:
     """The score worked out from the numbers that the histogram shows."""
     real, made = sets["real"], sets["synthesised"]
-    means = f"({words.number(made['mean'])} − {words.number(real['mean'])})²"
-    deviations = f"({words.number(made['deviation'])} − {words.number(real['deviation'])})²"
+    means = f"({words.difference(made['mean'], real['mean'])})²"
+    deviations = f"({words.difference(made['deviation'], real['deviation'])})²"
     return f"{means} + {deviations} = {words.number(row['activation_fid'])}"
+
+
+def _path(shown: Explanation, media: Media) -> list[dict[str, Any]]:
+    if shown.path is None or shown.trace is None:
+        return []
+    return media.cards(shown.path, [f"step {step}" for step in shown.trace.path])
 
 
 def _chart_facts(stated: dict[str, Any]) -> dict[str, Any]:

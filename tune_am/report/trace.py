@@ -16,6 +16,9 @@ from tune_am.am.settings import Settings
 STARTS = 8
 SAMPLE_STEPS = 240
 
+# Of one start on its way.
+PICTURES = 6
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -34,11 +37,11 @@ class Trace:
         """The start that came furthest."""
         return int((self.sign * self.activations[-1]).nan_to_num(-torch.inf).argmax())
 
-    def path(self, pictures: int) -> list[int]:
-        """At most so many steps, the first and last among them, growing geometrically."""
+    @property
+    def path(self) -> list[int]:
+        """At most `PICTURES` steps, the first and last among them, growing geometrically."""
         last = self.steps
-        places = range(pictures)
-        return sorted({round(last ** (i / (pictures - 1))) for i in places} | {1, last})
+        return sorted({round(last ** (i / (PICTURES - 1))) for i in range(PICTURES)} | {1, last})
 
 
 def watch(pack: Pack, plan: Plan, settings: Settings, steps: int, starts: int = STARTS) -> Trace:

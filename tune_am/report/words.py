@@ -46,6 +46,11 @@ def numbers(values: Sequence[float]) -> list[str]:
     return [f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}") for value in values]
 
 
+def difference(one: float, other: float) -> str:
+    """ "22.1 − 21.1", or "−18 + 17.4" where the other is negative."""
+    return f"{number(one)} {'−' if other >= 0 else '+'} {number(abs(other))}"
+
+
 def interval(ci95: Sequence[float] | None) -> str:
     """Both ends as exact as the upper one needs: "0 to 16.1"."""
     if not ci95:
@@ -115,7 +120,7 @@ def comparable(row: Mapping[str, Any], controls: Mapping[str, Any]) -> bool:
 def verdict(row: Mapping[str, Any], controls: Mapping[str, Any]) -> str:
     """What the controls allow to be said of a score; each claim needs intervals that are apart."""
     if not _apart(row, controls["never_optimised"]):
-        return "the ascent is not clearly better than random latents"
+        return "the examples are not clearly nearer to the real ones than random latents are"
     floor = controls["real_vs_real"]["ci95"][1]
     real = "excite the neuron as real ones do"
     if row["activation_fid"] > floor:

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from tune_am.report.compare import Side, compare_page
 from tune_am.report.data import SCHEMA, facts, trial_rows
-from tune_am.report.explanation import Explanation, Group
+from tune_am.report.explanation import Explanation, Group, typical_inputs
 from tune_am.report.figures import draw_figures
 from tune_am.report.folder import FACTS, PAGE, new_folder
 from tune_am.report.media import Media
@@ -31,7 +31,7 @@ def write_report(
     renderer = renderer_for(shown.pack)
     groups = shown.groups + ([] if beside is None else [beside.best])
     with new_folder(out, overwrite) as folder:
-        media = Media.write(renderer, groups, folder / SOUNDS)
+        media = Media.write(renderer, typical_inputs(shown), groups, folder / SOUNDS)
         searched = [] if shown.run is None else trial_rows(shown.run)
         draw_figures(shown, renderer, media.limits, searched, folder / FIGURES)
         _save_latents(groups, folder / LATENTS)
@@ -53,7 +53,8 @@ def write_comparison(
         if group is not None
     ]
     with new_folder(out, overwrite) as folder:
-        media = Media.write(renderer, groups, folder / SOUNDS)
+        typical = typical_inputs(columns[0].shown)
+        media = Media.write(renderer, typical, groups, folder / SOUNDS)
         _save_latents(groups, folder / LATENTS)
         page = compare_page(columns, media, commands)
         (folder / PAGE).write_text(page, encoding="utf-8")

@@ -86,7 +86,7 @@ function drawLevels(rows) {
 }
 
 for (const [id, facts] of Object.entries(data.charts)) {
-  chart(`ascent${id}`, drawAscent(facts));
+  if (facts.ascent) chart(`ascent${id}`, drawAscent(facts));
   chart(`activations${id}`, drawActivations(facts));
 }
 if (data.levels) chart("levels", drawLevels(data.levels));
