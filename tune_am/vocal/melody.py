@@ -15,8 +15,8 @@ SCALES = {
     "harmonic minor": (0, 2, 3, 5, 7, 8, 11),
     "pentatonic": (0, 3, 5, 7, 10),
 }
-# Lengths of notes in beats; short ones come in runs because they are drawn per note.
-BEATS = (0.5, 0.5, 0.5, 1.0, 1.0, 1.5, 2.0, 3.0)
+# Lengths of notes in beats; in most songs most syllables are short.
+BEATS = (0.5, 0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.5, 2.0, 3.0)
 SHORTEST, LONGEST = 0.15, 1.5  # seconds of a note
 STEPS = (-4, -3, -2, -1, -1, -1, 0, 0, 1, 1, 1, 2, 3, 4)  # from note to note, in degrees
 REACH = 4  # degrees a melody keeps to, above and below the middle of the voice
@@ -32,6 +32,8 @@ class Manner:
     scale: tuple[int, ...]
     glide: float  # seconds a change of pitch takes
     scoop: float  # share of notes reached from below
+    fall: float  # share of notes left downwards
+    speech: float  # share of the spoken syllable's own movement of pitch that stays
     vibrato_hz: float
     vibrato: float  # semitones, to each side
     drift: float  # semitones, slow wandering about the note
@@ -41,10 +43,12 @@ class Manner:
     def draw(cls, rng: np.random.Generator) -> Manner:
         """A manner at random; a third of them without vibrato."""
         return cls(
-            beat=rng.uniform(0.2, 0.6),
+            beat=rng.uniform(0.2, 0.5),
             scale=SCALES[list(SCALES)[rng.integers(len(SCALES))]],
-            glide=rng.uniform(0.04, 0.16),
-            scoop=rng.uniform(0, 0.5),
+            glide=rng.uniform(0.05, 0.22),
+            scoop=rng.uniform(0, 0.8),
+            fall=rng.uniform(0, 0.5),
+            speech=rng.uniform(0, 0.9),
             vibrato_hz=rng.uniform(4.5, 7.0),
             vibrato=rng.uniform(0.2, 1.1) if rng.random() < 0.67 else 0.0,
             drift=rng.uniform(0.1, 0.5),
@@ -95,9 +99,9 @@ def contour(
 ) -> np.ndarray:
     """Fundamental frequency in Hz, ``[n]``, of a voice at ``times: [n]`` of a phrase.
 
-    The pitch glides from note to note around the change, comes to some notes from below, and
-    vibrates on held ones after a delay. (What singers' pitch does beside the notes: Saitou et al.
-    2005, "Development of an F0 control model".)
+    The pitch glides from note to note around the change, comes to some notes from below, leaves
+    some downwards, and vibrates on held ones after a delay. (What singers' pitch does beside the
+    notes: Saitou et al. 2005, "Development of an F0 control model".)
 
     Args:
         middle: pitch of degree 0 in semitones above 440 Hz.
@@ -114,6 +118,10 @@ def contour(
         if not note.slurred and rng.random() < manner.scoop:
             depth, length = rng.uniform(0.5, 4), rng.uniform(0.03, 0.15)
             pitch -= depth * np.exp(-np.abs(since) / np.where(since < 0, 0.02, length))
+        if rng.random() < manner.fall:
+            depth, length = rng.uniform(0.5, 3), rng.uniform(0.05, 0.15)
+            until = since - note.seconds
+            pitch -= depth * np.exp(-np.abs(until) / np.where(until > 0, 0.02, length))
         if note.seconds > HELD:
             delay = rng.uniform(0.1, 0.3)
             swell = np.clip((since - delay) / 0.25, 0, 1) * (since < note.seconds)

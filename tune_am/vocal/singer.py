@@ -14,11 +14,12 @@ from tune_am.vocal.speech import PERIOD, Speech, Syllable, world
 Span = tuple[float, float]
 
 # How far above the speaking voice (in semitones) a melody's middle may lie.
-LOWER, HIGHER = -2.0, 13.0
+LOWER, HIGHER = -3.0, 10.0
 LOWEST_MIDDLE, HIGHEST_MIDDLE = -28.0, 5.0  # semitones above 440 Hz: 87 Hz and 587 Hz
 FORMANTS = 0.15  # largest change of the formants, relative
 EDGE = 12  # frames at both ends of a vowel that keep their speed: transitions to consonants
 RELEASE = 0.12  # seconds over which the last vowel of a phrase fades
+NEPERS = math.log(10) / 10  # natural log of power per dB
 LATE = 0.03  # seconds by which voices of a choir differ
 HARMONY = (0, 0, 0, 0, 2, 4, -3, 7)  # degrees a second voice lies above the first
 KINDS = {"plain": 0.46, "breathy": 0.14, "hoarse": 0.12, "growl": 0.1, "choir": 0.18}
@@ -30,6 +31,7 @@ class Timbre:
 
     kind: str
     formants: float = 1.0  # factor on the formants' frequencies
+    tilt: float = 0.0  # dB an octave above 500 Hz: effort, and the brightness of produced vocals
     ring: float = 0.0  # height in dB of a singer's formant about 3 kHz (Sundberg 1974)
     breath: float = 0.0  # how much of the harmonics above 500 Hz is turned to noise
     rough: float = 0.0  # depth of a subharmonic's beating
@@ -45,6 +47,7 @@ class Timbre:
         timbre = cls(
             kind,
             formants=math.exp(rng.uniform(-FORMANTS, FORMANTS)),
+            tilt=rng.uniform(-1, 5),
             ring=rng.uniform(3, 12) if rng.random() < 0.35 else 0.0,
             reverb=rng.uniform(0.25, 1.5) if rng.random() < 0.45 else 0.0,
             wet=math.exp(rng.uniform(math.log(0.05), math.log(0.4))),
@@ -83,7 +86,7 @@ def sing(
     while now < seconds:
         notes = phrase(manner, rng)
         syllables = _syllables(speech, sum(not note.slurred for note in notes), rng)
-        parts.append((now, _together(voiced, notes, syllables, middle, manner, timbre, rng)))
+        parts.append((now, sing_phrase(voiced, notes, syllables, middle, manner, timbre, rng)))
         spans.append((now, now + _lead(syllables[0]) + notes[-1].start + notes[-1].seconds))
         now = spans[-1][1] + float(rng.choice([rng.uniform(0.1, 0.4), rng.uniform(0.4, 2.5)]))
     samples = np.zeros(round((now + 1) * SAMPLE_RATE))
@@ -93,7 +96,7 @@ def sing(
     return _reverberated(samples, timbre, rng), spans, timbre
 
 
-def _together(
+def sing_phrase(
     speech: Speech,
     notes: list[Note],
     syllables: list[Syllable],
@@ -132,12 +135,13 @@ def _with_timbre(speech: Speech, timbre: Timbre) -> Speech:
     """The same speech from a larger or smaller head, ringing, breathy."""
     bins = speech.envelope.shape[1]
     hertz = np.arange(bins) * SAMPLE_RATE / 2 / (bins - 1)
-    ring = timbre.ring * math.log(10) / 10 * np.exp(-0.5 * ((hertz - 3000) / 450) ** 2)
+    decibels = timbre.ring * np.exp(-0.5 * ((hertz - 3000) / 450) ** 2)
+    decibels += timbre.tilt * np.log2(np.clip(hertz / 500, 1, None))
     noise = timbre.breath * np.clip((hertz - 300) / 3000, 0, 1) ** 0.5
     aperiodicity = _warped(speech.aperiodicity, timbre.formants)
     return replace(
         speech,
-        envelope=_warped(speech.envelope, timbre.formants) + ring.astype(np.float32),
+        envelope=_warped(speech.envelope, timbre.formants) + (decibels * NEPERS).astype(np.float32),
         aperiodicity=1 - (1 - aperiodicity) * (1 - noise.astype(np.float32)),
     )
 
@@ -167,22 +171,34 @@ def _voice(
 ) -> np.ndarray:
     """One voice singing one phrase: ``[time]``."""
     position, gain = _alignment(speech, notes, syllables, rng)
-    voiced = speech.f0[np.clip(np.round(position).astype(int), 0, len(speech.f0) - 1)] > 0
+    spoken = speech.f0[np.clip(np.round(position).astype(int), 0, len(speech.f0) - 1)]
     times = np.arange(len(position)) * PERIOD - _lead(syllables[0])
     rough = manner if timbre.rough == 0 else replace(manner, jitter=0.1 + 0.5 * timbre.rough)
     pitch = contour(notes, middle, rough, times, rng)
-    envelope = _between(speech.envelope, position) + gain[:, None] * (math.log(10) / 10)
+    pitch *= np.exp(manner.speech * _movement(speech, position, syllables))
+    envelope = _between(speech.envelope, position) + gain[:, None] * NEPERS
     if timbre.voices > 1:
         envelope = _warped(envelope, math.exp(rng.uniform(-0.05, 0.05)))
     aperiodicity = _between(speech.aperiodicity, position)
     samples = world().synthesize(
-        np.where(voiced, pitch, 0.0),
+        np.where(spoken > 0, pitch, 0.0),
         np.exp(envelope, dtype=np.float64, order="C"),
         np.clip(aperiodicity, 0.001, 0.999, dtype=np.float64, order="C"),
         SAMPLE_RATE,
         1000 * PERIOD,
     )
     return _roughened(samples, pitch, timbre, rng)
+
+
+def _movement(speech: Speech, position: np.ndarray, syllables: list[Syllable]) -> np.ndarray:
+    """How far the spoken pitch lies from its syllable's median, ``[frames]``, natural log."""
+    move = np.zeros(len(speech.f0))
+    for syllable in syllables:
+        part = slice(syllable.onset, syllable.offset)
+        move[part] = np.log(speech.f0[part] / np.median(speech.f0[part]))
+    kernel = np.hanning(9) / np.hanning(9).sum()
+    smooth = np.convolve(np.clip(move, -0.4, 0.4), kernel, mode="same")
+    return np.interp(position, np.arange(len(smooth)), smooth)
 
 
 def _alignment(

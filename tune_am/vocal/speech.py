@@ -24,7 +24,8 @@ SHORTEST_VOICED = 10
 LONGEST_CONSONANT = 30
 DIP_DB = 6.0  # a valley so deep between two peaks of level parts two syllables
 AUDIBLE_DB = -35.0  # a consonant's level beside the speaker's loudest vowels
-VOWEL_DB = -22.0  # a vowel's level at the least
+VOWEL_DB = -18.0  # a vowel's level at the least
+NOISY = 0.5  # mean aperiodicity up to 4 kHz from which a syllable's loudest frame is no vowel
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,14 @@ def analyse(samples: np.ndarray) -> Speech:
     power = pyworld.cheaptrick(samples, f0, times, SAMPLE_RATE)
     aperiodicity = pyworld.d4c(samples, f0, times, SAMPLE_RATE)
     level = 10 * np.log10(power.mean(axis=1) + 1e-20)
+    noise = aperiodicity[:, : round(len(power[0]) * 4000 / (SAMPLE_RATE / 2))].mean(axis=1)
     return Speech(
         samples=samples,
         f0=f0,
         envelope=np.log(power + 1e-20).astype(np.float32),
         aperiodicity=aperiodicity.astype(np.float32),
         level=level,
-        syllables=find_syllables(f0 > 0, level),
+        syllables=[s for s in find_syllables(f0 > 0, level) if noise[s.peak] < NOISY],
     )
 
 

@@ -31,9 +31,9 @@ SOURCES = Path(__file__).with_name("voices.json")
 
 _INDEX = "voices.json"  # in the work folder
 
-SPEECH_SECONDS = 18.0  # of each speaker taken apart: some fifty syllables
+SPEECH_SECONDS = 15.0  # of each speaker taken apart: some forty syllables
 FEWEST_SYLLABLES = 8  # of a speaker; fewer would sing the same word again and again
-TAKES, TAKE_SECONDS = 2, 18.0  # per speaker: melodies and kinds of voice differ from take to take
+TAKES, TAKE_SECONDS = 2, 15.0  # per speaker: melodies and kinds of voice differ from take to take
 SPEECH = "speech"  # name of the track, and its split, of what a held-out speaker said
 HELD_OUT_SECONDS = 45.0  # of it
 
@@ -126,7 +126,8 @@ def load_voices(work: Path, *splits: str) -> list[Track]:
             if name == SPEECH:
                 split = "speech"
             if not splits or split in splits:
-                facts = {"name": name, "source": entry["source"], "split": split}
+                facts = {"name": name, "split": split}
+                facts |= {key: entry[key] for key in ("source", "licence")}
                 labelled = {"log_mel": tensors[key], "labels": tensors[f"labels {name}"]}
                 tracks.append(Track(**facts, sung=name != SPEECH, showable=True, **labelled))
     return tracks
