@@ -18,6 +18,7 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ from tune_am.tuning import metrics
 DASHBOARDS = Path(__file__).parents[1] / "dashboards"
 TRIALS = 500  # more than there is time for: the search is stopped when enough was seen
 PATIENCE = 180  # seconds; a machine may be busy
+TOKEN = uuid.uuid4().hex  # what the Ray dashboard asks for; not the user's own
 
 
 class Watched:
@@ -41,6 +43,8 @@ class Watched:
         self.scratch = scratch  # Ray's own files
         environment = {
             **os.environ,
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": TOKEN,
             "PYTHONPATH": str(Path(tune_am.__file__).parents[1]),
             "OMP_NUM_THREADS": "1",
             "RAY_TMPDIR": str(scratch),
@@ -108,9 +112,16 @@ def free_port() -> int:
         return int(unused.getsockname()[1])
 
 
-def get(url: str, **query: str) -> Any:
-    with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(query)}", timeout=20) as answer:
-        return json.load(answer)
+def fetch(url: str, **query: Any) -> str:
+    address = f"{url}?{urllib.parse.urlencode(query)}"
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def get(url: str, **query: Any) -> Any:
+    return json.loads(fetch(url, **query))
 
 
 def test_the_ray_dashboard_names_workers_and_logs(search):
@@ -122,9 +133,7 @@ def test_the_ray_dashboard_names_workers_and_logs(search):
     logs = get(f"{url}/api/v0/logs", node_id=node, glob="*trial*")["data"]["result"]
     names = sorted(name for group in logs.values() for name in group)
     assert names[0].startswith(f"trial_{started['trial']:04d}_vocal-max_lr=")
-    query = urllib.parse.urlencode({"node_id": node, "filename": names[0], "lines": -1})
-    with urllib.request.urlopen(f"{url}/api/v0/logs/file?{query}", timeout=20) as answer:
-        text = answer.read().decode()
+    text = fetch(f"{url}/api/v0/logs/file", node_id=node, filename=names[0], lines=-1)
     for event in search.all("trial_reported"):
         if event["trial"] == 0:
             assert f"step {event['step']}, activation_fid {event['activation_fid']:.4g}" in text

@@ -45,10 +45,13 @@ def test_a_tone_is_a_bright_line_at_its_height() -> None:
 
 
 def test_the_scale_leaves_out_silence_and_the_loudest_peaks() -> None:
-    values = torch.linspace(-16, 4, 2 * BANDS * FRAMES).view(2, BANDS, FRAMES)
-    low, high = RENDERER.limits(values)
-    assert low == pytest.approx(-16 + 0.04 * 20, abs=0.01)
-    assert high == pytest.approx(-16 + 0.998 * 20, abs=0.01)
+    sound = torch.linspace(-8, 4, 2 * BANDS * FRAMES).view(2, BANDS, FRAMES)
+    silence = torch.full((1, BANDS, FRAMES), melspec.LOG_FLOOR)
+    low, high = RENDERER.limits(torch.cat([sound, silence]))
+    assert low == pytest.approx(-8 + 0.01 * 12, abs=0.01)
+    assert high == pytest.approx(-8 + 0.998 * 12, abs=0.01)
+    assert RENDERER.limits(silence) == (melspec.LOG_FLOOR, 0.0)
+    assert RENDERER.codes(silence, RENDERER.limits(silence)).max() == 0
 
 
 def test_another_number_of_bands_is_refused() -> None:

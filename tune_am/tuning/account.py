@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_am import __version__
-from tune_am.tuning import tracking
+from tune_am.tuning import cluster, tracking
 from tune_am.tuning.job import Job
 
 
@@ -99,11 +99,18 @@ def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
         "budget": f"{budget.trials} trials of {plan.starts} starts, scored at steps "
         f"{', '.join(map(str, plan.report_points))}{stops}{limit}",
         "run folder": str(job.folder.path),
-        "Ray dashboard": dashboard or "none (pip install 'ray[default]')",
+        "Ray dashboard": _dashboard(dashboard),
         "Optuna": optuna_command(job),
         "MLflow": tracking.ui_command(log.uri),
     }
     return "\n".join(f"{name:14} {value}" for name, value in rows.items()) + "\n"
+
+
+def _dashboard(address: str | None) -> str:
+    if address is None:
+        return "none (pip install 'ray[default]')"
+    command = cluster.token_command()
+    return f"{address} (asks for what `{command}` prints)" if command else address
 
 
 def closing(job: Job, log: tracking.Tracking) -> str:

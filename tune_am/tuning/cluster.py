@@ -71,6 +71,15 @@ def start(workers: int, gpus: int, address: str | None) -> str | None:
     return f"http://{url}" if url else None
 
 
+def token_command() -> str | None:
+    """What prints the token that the dashboard of this Ray asks for; None where it asks for none.
+
+    Since Ray 2.60 a Ray that is started here wants one, unless RAY_AUTH_MODE says otherwise.
+    """
+    wanted = os.environ.get("RAY_AUTH_MODE", "").lower() == "token"
+    return "ray get-auth-token" if wanted else None
+
+
 def stop() -> None:
     ray.shutdown()
 

@@ -137,9 +137,11 @@ def reach(
 
     Returns:
         ``measures`` of each of ``DRAWN``, for ``all``, ``sung`` and ``not_sung`` excerpts, with
-        the ``norms`` of the inversions; and the reconstructions ``[n, BANDS, FRAMES]``.
+        the ``norms`` of the inversions and the detector's digest; and the reconstructions ``[n,
+        BANDS, FRAMES]``.
     """
-    detector = laid_out(load_trained(Detector(), work / "detector" / "detector.safetensors"))
+    weights = work / "detector" / "detector.safetensors"
+    detector = laid_out(load_trained(Detector(), weights))
     means, _ = band_statistics(load_corpus(work, "train"))
     x, sung = held_out.x, held_out.sung
     draws = torch.Generator().manual_seed(seed)
@@ -153,6 +155,7 @@ def reach(
     before = _through(detector, x)
     groups = {"all": torch.ones_like(sung), "sung": sung, "not_sung": ~sung}
     found: dict[str, Any] = {
+        "detector": sha256_of(weights),
         "excerpts": {group: int(rows.sum()) for group, rows in groups.items()},
         "heard_as_singing": {
             group: float((before[rows] > 0).float().mean()) for group, rows in groups.items()

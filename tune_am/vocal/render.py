@@ -11,14 +11,14 @@ from torch import Tensor
 
 from tune_am.errors import UserError
 from tune_am.report.renderer import Axis, Renderer
-from tune_am.vocal.melspec import BANDS, FRAMES_PER_SECOND, HIGHEST_HZ, LOWEST_HZ
+from tune_am.vocal.melspec import BANDS, FRAMES_PER_SECOND, HIGHEST_HZ, LOG_FLOOR, LOWEST_HZ
 
 TICKS_HZ = (250, 1000, 2500, 6000)
 TICKS_SECONDS = (0.0, 0.5, 1.0, 1.5)
 
-# Shares of all values that lie beyond the ends of the colour scale: the floor of digital silence
-# would take half of it, and a few peaks much of the rest.
-DARKEST, BRIGHTEST = 0.04, 0.998
+# Shares of all values that lie beyond the ends of the colour scale. Digital silence is not counted:
+# the way from there to the softest sound would take half of the scale.
+DARKEST, BRIGHTEST = 0.01, 0.998
 
 
 class LogMel(Renderer):
@@ -42,9 +42,12 @@ class LogMel(Renderer):
         self.y = Axis("frequency, Hz", tuple((mel_position(hz), _hertz(hz)) for hz in TICKS_HZ))
 
     def limits(self, inputs: Tensor) -> tuple[float, float]:
-        # `torch.quantile` refuses more than 2^24 values: every second excerpt shows as much.
+        # `torch.quantile` refuses more than 2^24 values: every other one says as much.
         values = inputs.flatten()[:: 1 + inputs.numel() // 2**23].float()
-        low, high = torch.quantile(values, torch.tensor([DARKEST, BRIGHTEST])).tolist()
+        sounding = values[values > LOG_FLOOR + 0.5]
+        if len(sounding) == 0:
+            return LOG_FLOOR, 0.0
+        low, high = torch.quantile(sounding, torch.tensor([DARKEST, BRIGHTEST])).tolist()
         return low, high
 
     def codes(self, inputs: Tensor, limits: tuple[float, float]) -> Tensor:
