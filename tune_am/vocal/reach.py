@@ -33,6 +33,9 @@ from tune_am.vocal.nets import Detector, Generator
 DB_PER_NAT = 8.685889638065037  # 20 / ln 10: a log-mel is the natural log of magnitudes
 EXCERPTS, FEWEST = 100, 4  # by default; two sung and two not, a correlation needs two
 SAMPLES = 1000  # random samples: the nearest of them is a yardstick, and a start
+# Samples of the generator's own, inverted as the excerpts are (as many, at most so many): what the
+# descent misses of these is its own failure, what it misses of the excerpts beyond is the prior's.
+OWN = 16
 # What is drawn for an excerpt: its inversion, and two yardsticks.
 DRAWN = ("reconstruction", "nearest_sample", "band_means")
 
@@ -136,9 +139,9 @@ def reach(
     """Inverts the excerpts, from the prior's centre, a random latent and the nearest sample.
 
     Returns:
-        ``measures`` of each of ``DRAWN``, for ``all``, ``sung`` and ``not_sung`` excerpts, with
-        the ``norms`` of the inversions and the detector's digest; and the reconstructions ``[n,
-        BANDS, FRAMES]``.
+        ``measures`` of each of ``DRAWN``, for ``all``, ``sung`` and ``not_sung`` excerpts, and of
+        the reconstruction of ``OWN`` samples, with the ``norms`` of the inversions and the
+        detector's digest; and the reconstructions ``[n, BANDS, FRAMES]``.
     """
     weights = work / "detector" / "detector.safetensors"
     detector = laid_out(load_trained(Detector(), weights))
@@ -147,11 +150,19 @@ def reach(
     draws = torch.Generator().manual_seed(seed)
     random = torch.randn(SAMPLES, generator.latent, generator=draws)
     random_samples = _through(generator, random)
-    near = nearest(x, random_samples)
-    elsewhere = torch.randn(len(x), generator.latent, generator=draws)
-    starts = torch.stack([torch.zeros_like(elsewhere), elsewhere, random[near]])
-    z = invert(generator, x, starts, inversion)
-    drawn = (_through(generator, z), random_samples[near], means[:, None].expand_as(x))
+
+    def inverted(x: Tensor) -> tuple[Tensor, Tensor]:
+        near = nearest(x, random_samples)
+        elsewhere = torch.randn(len(x), generator.latent, generator=draws)
+        starts = torch.stack([torch.zeros_like(elsewhere), elsewhere, random[near]])
+        return invert(generator, x, starts, inversion), random_samples[near]
+
+    z, near = inverted(x)
+    drawn = (_through(generator, z), near, means[:, None].expand_as(x))
+    own = _through(
+        generator, torch.randn(min(OWN, len(x)), generator.latent, generator=draws)
+    ).clone()
+    own_drawn = _through(generator, inverted(own)[0])
     before = _through(detector, x)
     groups = {"all": torch.ones_like(sung), "sung": sung, "not_sung": ~sung}
     found: dict[str, Any] = {
@@ -161,6 +172,9 @@ def reach(
             group: float((before[rows] > 0).float().mean()) for group, rows in groups.items()
         },
         "latent_norm": {group: norms(z[rows], random) for group, rows in groups.items()},
+        "own_samples": measures(
+            own, own_drawn, _through(detector, own), _through(detector, own_drawn)
+        ),
     }
     for name, excerpts in zip(DRAWN, drawn, strict=True):
         after = _through(detector, excerpts)
@@ -191,21 +205,23 @@ def table(found: dict[str, Any]) -> str:
     lines = [f"{'':24}error dB  class kept  logit correlation  heard as singing"]
     for group, n in found["excerpts"].items():
         lines.append(f"{f'{group}: {n} real':63}{found['heard_as_singing'][group]:18.0%}")
-        for name in DRAWN:
-            row = found[name][group]
-            correlation = row["logit_correlation"]
-            lines.append(
-                f"  {name:22}{row['error_db']:8.2f}{row['class_kept']:12.0%}"
-                f"{'-' if correlation is None else f'{correlation:.2f}':>19}"
-                f"{row['heard_as_singing']:18.0%}"
-            )
+        lines += [_line(name, found[name][group]) for name in DRAWN]
         norm = found["latent_norm"][group]
         lines.append(
             f"  |z| median {norm['median']:.1f}, {norm['range'][0]:.1f} to {norm['range'][1]:.1f}; "
             f"95 % of random latents {norm['shell'][0]:.1f} to {norm['shell'][1]:.1f}: "
             f"{norm['below']:.0%} below, {norm['inside']:.0%} inside, {norm['above']:.0%} above"
         )
+    lines += ["the generator's own samples", _line("reconstruction", found["own_samples"])]
     return "\n".join(lines)
+
+
+def _line(name: str, row: dict[str, float | None]) -> str:
+    correlation = row["logit_correlation"]
+    return (
+        f"  {name:22}{row['error_db']:8.2f}{row['class_kept']:12.0%}"
+        f"{'-' if correlation is None else f'{correlation:.2f}':>19}{row['heard_as_singing']:18.0%}"
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -223,7 +239,8 @@ def main(argv: list[str] | None = None) -> None:
         if file is not None and not file.parent.is_dir():
             raise UserError(f"no such folder for {option}: {file.parent}")
     weights = options.generator or options.work / "gan" / "generator.safetensors"
-    generator, inversion = trained_prior(weights), Inversion(steps=options.steps)
+    generator = trained_prior(weights)
+    inversion = Inversion(race=min(Inversion.race, options.steps), steps=options.steps)
     held_out = draw_held_out(load_corpus(options.work, "test"), int(options.excerpts))
     if options.picture is not None and not held_out.showable.any():
         raise UserError("no licence lets these excerpts be shown: leave out --picture")
