@@ -74,8 +74,8 @@ def test_the_answer_is_two_sentences_with_the_interval() -> None:
     )
     assert second == (
         "By the same measure: never optimised 537, random classifier 450, real against real 3.7; "
-        "the examples excite the neuron as real ones do, and what they show comes from the trained "
-        "classifier."
+        "the examples excite the neuron as real ones do, and a classifier that learnt nothing does "
+        "not lead to such."
     )
     assert "excite the neuron least" in words.answer(row(1, 0, 2), CONTROLS, "min")[0]
 

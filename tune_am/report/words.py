@@ -130,7 +130,7 @@ def verdict(row: Mapping[str, Any], controls: Mapping[str, Any]) -> str:
             f"the examples {real}, but a classifier that learnt nothing gives examples about as "
             "good: they show the prior, not the neuron"
         )
-    return f"the examples {real}, and what they show comes from the trained classifier"
+    return f"the examples {real}, and a classifier that learnt nothing does not lead to such"
 
 
 def _apart(row: Mapping[str, Any], control: Mapping[str, Any]) -> bool:
