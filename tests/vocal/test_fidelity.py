@@ -136,7 +136,7 @@ def work(corpus, tmp_path_factory) -> Path:
     """The corpus with a judge that is hardly trained."""
     folder = tmp_path_factory.mktemp("fidelity")
     (folder / "corpus").symlink_to(corpus / "corpus")
-    train_judge(folder, JudgeTraining(steps=2, batch=8))
+    train_judge(folder, JudgeTraining(steps=2, fold_steps=1, batch=8))
     return folder
 
 
@@ -183,7 +183,7 @@ def test_noise_is_far_and_no_copy(work):
 
 def test_what_is_known_of_the_real_ones_is_kept_until_the_judge_changes(work, tmp_path):
     (tmp_path / "corpus").symlink_to(work / "corpus")
-    train_judge(tmp_path, JudgeTraining(steps=1, batch=8))
+    train_judge(tmp_path, JudgeTraining(steps=1, fold_steps=1, batch=8))
     first = fidelity(tmp_path, Replay(work), n=16)
     (kept,) = (tmp_path / "judge").glob("real-*")
     written = kept.stat().st_mtime_ns

@@ -20,10 +20,16 @@ from tune_am.vocal.corpus import Track, load_corpus
 from tune_am.vocal.judge import CLASSIFIERS, NEVER, STARTS, main, verdict, wilson_interval
 from tune_am.vocal.judge_net import SHIPPED, Judge, hear, load_judge, save_judge
 from tune_am.vocal.melspec import excerpts, log_mel, read_audio
-from tune_am.vocal.train_judge import JudgeTraining, heard_by_judge, never_heard, train_judge
+from tune_am.vocal.train_judge import (
+    JudgeTraining,
+    balanced_threshold,
+    heard_by_judge,
+    never_heard,
+    train_judge,
+)
 
 CLIP = Path(__file__).parents[1] / "data" / "starfall.ogg"
-TRAINING = JudgeTraining(steps=4, batch=8, checkpoint_every=2)
+TRAINING = JudgeTraining(steps=4, fold_steps=2, batch=8, checkpoint_every=2)
 
 
 class Cut(Exception):
@@ -43,7 +49,8 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(corpus, tmp_path):
 
     def cut_after_the_first(path, state):
         save(path, state)
-        raise Cut
+        if path.parent.name == "judge":  # the judge itself, after those without an act
+            raise Cut
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stage, "save_checkpoint", cut_after_the_first)
@@ -57,6 +64,21 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(corpus, tmp_path):
     assert facts["trained_on"] == ["three", "two"]
     assert set(facts["measures"]) == {"one", "all", "instrumental"}
     assert 0 <= facts["measures"]["one"]["auc"] <= 1
+
+
+def test_the_threshold_weighs_both_kinds_alike():
+    values = torch.tensor([-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, -2.5, 0.5])
+    labels = torch.tensor([0.0] * 8 + [1.0] * 2)
+
+    def balanced_error(threshold):
+        heard = values > threshold
+        return (heard[labels == 0].float().mean() + (~heard)[labels == 1].float().mean()) / 2
+
+    least = min(balanced_error(value + 0.1) for value in torch.arange(-5, 4, 0.5))
+    assert balanced_error(balanced_threshold(values, labels)) == least == 3 / 8
+    assert balanced_threshold(values + 7, labels) - 7 == balanced_threshold(values, labels)
+    sure = torch.tensor([-5.0, -4.9, -4.0, -3.9])
+    assert -4.9 <= balanced_threshold(sure, torch.tensor([0.0, 0, 1, 1])) < -4
 
 
 def test_no_act_of_a_training_song_is_heard():

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.progress import track
+from torch import Tensor
 from torch.nn import functional as F
 
 from tune_am.errors import UserError
@@ -36,6 +37,7 @@ class JudgeTraining:
     """How the judge is trained. Few singers: it may learn little by heart."""
 
     steps: int = 2400
+    fold_steps: int = 1000  # of each training without one of the acts
     batch: int = 32
     lr: float = 2e-3
     weight_decay: float = 5e-2
@@ -65,18 +67,62 @@ def _acts(tracks: Sequence[Track]) -> set[str]:
 
 
 def train_judge(work: Path, training: JudgeTraining = JudgeTraining()) -> Path:
-    """Trains (or goes on), measures, and returns the file with the judge."""
+    """Trains (or goes on), measures, and returns the file with the judge.
+
+    Few singers make it too sure that a voice it does not know is none. What it says of each act
+    when trained without that act gives the threshold, which then becomes the logit 0.
+
+    Raises:
+        UserError: the corpus has no songs with singing for it.
+    """
     folder = work / "judge"
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(training.seed)
     corpus = load_corpus(work)
     tracks = heard_by_judge(corpus)
-    if not any(song.sung for song in tracks):
+    acts = sorted({song.source for song in tracks if song.sung})
+    if not acts:
         raise UserError(f"the corpus in {work} has no sung validation or test songs of other acts")
-    setting = AUGMENTATION
-    width = int(FRAMES * (1 + setting.stretch) * 1.1) | 1
     # Of the voices only those that the detector is not trained with.
     voices = load_voices(work, "valid") if has_voices(work) else []
+    parts = []
+    for act in acts if len(acts) > 1 else []:
+        others = [song for song in tracks if song.source != act]
+        fold = replace(training, steps=training.fold_steps)
+        without = _trained(folder / f"without-{act}", others, voices, fold)
+        left_out = [song for song in tracks if song.source == act]
+        parts.append(evaluation.labelled_logits(without, left_out, HOP))
+    threshold = balanced_threshold(*map(torch.cat, zip(*parts, strict=True))) if parts else 0.0
+    judge = _trained(folder, tracks, voices, training)
+    with torch.no_grad():
+        judge.out.bias.sub_(threshold)
+    file = folder / "judge.safetensors"
+    facts = {
+        "trained_on": acts,
+        "training": asdict(training),
+        "minutes": round(evaluation.minutes(tracks), 1),
+        "voices": len(voices),
+        "threshold": threshold,
+    }
+    save_judge(judge, file, facts)
+    save_judge(judge, file, facts | {"measures": judge_measures(load_judge(file)[0], corpus)})
+    return file
+
+
+def balanced_threshold(values: Tensor, labels: Tensor) -> float:
+    """Threshold on logits ``[n]`` with the smallest mean of false alarms' and misses' rates."""
+    candidates = torch.quantile(values, torch.linspace(0, 1, 401))
+    heard = values[None] > candidates[:, None]
+    rates = [heard[:, labels == kind].float().mean(dim=1) for kind in (1, 0)]
+    return float(candidates[(rates[0] - rates[1]).argmax()])
+
+
+def _trained(
+    folder: Path, tracks: list[Track], voices: list[Track], training: JudgeTraining
+) -> Judge:
+    """A judge trained on `tracks`, its checkpoint in `folder`; in evaluation mode."""
+    torch.manual_seed(training.seed)
+    setting = AUGMENTATION
+    width = int(FRAMES * (1 + setting.stretch) * 1.1) | 1
     batches = Batches(tracks, width, voices)
     judge = Judge().to(memory_format=torch.channels_last)
     mean, std = band_statistics(tracks)
@@ -90,6 +136,7 @@ def train_judge(work: Path, training: JudgeTraining = JudgeTraining()) -> Path:
     )
     draws = torch.Generator().manual_seed(training.seed)
     first = 0
+    folder.mkdir(exist_ok=True)
     state = load_checkpoint(folder / "checkpoint.pt")
     if state is not None:
         first = state["step"]
@@ -98,7 +145,7 @@ def train_judge(work: Path, training: JudgeTraining = JudgeTraining()) -> Path:
         schedule.load_state_dict(state["schedule"])
         draws.set_state(state["draws"])
 
-    for step in track(range(first + 1, training.steps + 1), "judge"):
+    for step in track(range(first + 1, training.steps + 1), folder.name):
         judge.train()
         x, labels = batches.draw(training.batch, draws)
         under = batches.instrumental(training.batch, draws)
@@ -121,15 +168,7 @@ def train_judge(work: Path, training: JudgeTraining = JudgeTraining()) -> Path:
                 "draws": draws.get_state(),
             },
         )
-    file = folder / "judge.safetensors"
-    facts = {
-        "trained_on": sorted({t.source for t in tracks if t.sung}),
-        "training": asdict(training),
-        "minutes": round(evaluation.minutes(tracks), 1),
-    }
-    save_judge(judge.eval(), file, facts)
-    save_judge(judge, file, facts | {"measures": judge_measures(load_judge(file)[0], corpus)})
-    return file
+    return judge.eval()
 
 
 def judge_measures(judge: Judge, corpus: Sequence[Track]) -> dict[str, dict[str, Any]]:
