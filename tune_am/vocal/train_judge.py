@@ -26,7 +26,6 @@ from tune_am.vocal.checkpoint import append_log, load_checkpoint, save_checkpoin
 from tune_am.vocal.corpus import Track, band_statistics, load_corpus
 from tune_am.vocal.judge_net import Judge, load_judge, save_judge
 from tune_am.vocal.melspec import FRAMES
-from tune_am.vocal.voices import has_voices, load_voices
 
 HOP = 14  # frames between the predictions that are measured: 0.2 s
 INSTRUMENTAL_HOP = 70
@@ -82,17 +81,15 @@ def train_judge(work: Path, training: JudgeTraining = JudgeTraining()) -> Path:
     acts = sorted({song.source for song in tracks if song.sung})
     if not acts:
         raise UserError(f"the corpus in {work} has no sung validation or test songs of other acts")
-    # Of the voices only those that the detector is not trained with.
-    voices = load_voices(work, "valid") if has_voices(work) else []
     parts = []
     for act in acts if len(acts) > 1 else []:
         others = [song for song in tracks if song.source != act]
         fold = replace(training, steps=training.fold_steps)
-        without = _trained(folder / f"without-{act}", others, voices, fold)
+        without = _trained(folder / f"without-{act}", others, fold)
         left_out = [song for song in tracks if song.source == act]
         parts.append(evaluation.labelled_logits(without, left_out, HOP))
     threshold = balanced_threshold(*map(torch.cat, zip(*parts, strict=True))) if parts else 0.0
-    judge = _trained(folder, tracks, voices, training)
+    judge = _trained(folder, tracks, training)
     with torch.no_grad():
         judge.out.bias.sub_(threshold)
     file = folder / "judge.safetensors"
@@ -100,7 +97,6 @@ def train_judge(work: Path, training: JudgeTraining = JudgeTraining()) -> Path:
         "trained_on": acts,
         "training": asdict(training),
         "minutes": round(evaluation.minutes(tracks), 1),
-        "voices": len(voices),
         "threshold": threshold,
     }
     save_judge(judge, file, facts)
@@ -116,14 +112,12 @@ def balanced_threshold(values: Tensor, labels: Tensor) -> float:
     return float(candidates[(rates[0] - rates[1]).argmax()])
 
 
-def _trained(
-    folder: Path, tracks: list[Track], voices: list[Track], training: JudgeTraining
-) -> Judge:
+def _trained(folder: Path, tracks: list[Track], training: JudgeTraining) -> Judge:
     """A judge trained on `tracks`, its checkpoint in `folder`; in evaluation mode."""
     torch.manual_seed(training.seed)
     setting = AUGMENTATION
     width = int(FRAMES * (1 + setting.stretch) * 1.1) | 1
-    batches = Batches(tracks, width, voices)
+    batches = Batches(tracks, width)
     judge = Judge().to(memory_format=torch.channels_last)
     mean, std = band_statistics(tracks)
     judge.mean.copy_(mean)
