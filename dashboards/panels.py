@@ -155,14 +155,14 @@ PANELS = (
         "CPU of the machines",
         "Ray's own measure.",
         "percent",
-        (("max by (NodeAddress) (ray_node_cpu_utilization)", "{{NodeAddress}}"),),
+        (("max by (ip) (ray_node_cpu_utilization)", "{{ip}}"),),
         width=8,
     ),
     Panel(
         "Memory of the machines",
         "Ray's own measure.",
         "bytes",
-        (("max by (NodeAddress) (ray_node_mem_used)", "{{NodeAddress}}"),),
+        (("max by (ip) (ray_node_mem_used)", "{{ip}}"),),
         width=8,
     ),
     Panel(
@@ -171,8 +171,8 @@ PANELS = (
         "percent",
         (
             (
-                "max by (NodeAddress, GpuIndex) (ray_node_gpus_utilization)",
-                "{{NodeAddress}} {{GpuIndex}}",
+                "max by (ip, GpuIndex) (ray_node_gpus_utilization)",
+                "{{ip}} {{GpuIndex}}",
             ),
         ),
         width=8,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -126,17 +127,17 @@ def get(url: str, **query: Any) -> Any:
 
 def test_the_ray_dashboard_names_workers_and_logs(search):
     url = search.all("start")[0]["dashboard"]
-    actors = search.until(lambda: get(f"{url}/api/v0/actors")["data"]["result"]["result"])
+    actors = get(f"{url}/api/v0/actors", detail=True)["data"]["result"]["result"]
     assert {actor["repr_name"] for actor in actors if actor["state"] == "ALIVE"} == {"vocal-max"}
-    started = search.all("trial_started")[0]
     node = get(f"{url}/api/v0/nodes")["data"]["result"]["result"][0]["node_id"]
     logs = get(f"{url}/api/v0/logs", node_id=node, glob="*trial*")["data"]["result"]
     names = sorted(name for group in logs.values() for name in group)
-    assert names[0].startswith(f"trial_{started['trial']:04d}_vocal-max_lr=")
+    settings = next(e["settings"] for e in search.all("trial_started") if e["trial"] == 0)
+    assert names[0].startswith(f"trial_0000_vocal-max_lr={settings['lr']:g}_l2=")
+    reports = [event for event in search.all("trial_reported") if event["trial"] == 0]
     text = fetch(f"{url}/api/v0/logs/file", node_id=node, filename=names[0], lines=-1)
-    for event in search.all("trial_reported"):
-        if event["trial"] == 0:
-            assert f"step {event['step']}, activation_fid {event['activation_fid']:.4g}" in text
+    for event in reports:
+        assert f"step {event['step']:g}, activation_fid {event['activation_fid']:.4g}" in text
 
 
 @contextmanager
@@ -186,7 +187,8 @@ def test_prometheus_has_data_for_every_panel(search, tmp_path):
                     assert ask(target["expr"]) == []
                 else:
                     rows = search.until(lambda query=target["expr"]: ask(query))
-                    assert all(row["metric"] for row in rows), panel["title"]
+                    named = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+                    assert all(named <= set(row["metric"]) for row in rows), panel["title"]
         # And the values are the search's own.
         (best,) = ask(metrics.exported(metrics.BEST_SCORE))
         scores = [event["activation_fid"] for event in search.all("trial_reported")]
