@@ -141,7 +141,8 @@ def test_syllables_of_a_drawn_level():
 
 
 def test_a_note_is_sung_as_high_and_as_long_as_written(speech):
-    from tune_am.vocal.singer import Timbre, sing_phrase
+    from tune_am.vocal.singer import sing_phrase
+    from tune_am.vocal.timbre import Timbre
 
     syllable = max(speech.syllables, key=lambda s: s.offset - s.onset)
     notes = [Note(0.0, 1.2, 0, False)]
@@ -169,7 +170,8 @@ def _pitch(samples: np.ndarray) -> float:
 
 
 def test_a_choir_is_no_longer_one_voice(speech):
-    from tune_am.vocal.singer import Timbre, sing_phrase
+    from tune_am.vocal.singer import sing_phrase
+    from tune_am.vocal.timbre import Timbre
 
     notes = [Note(0.0, 1.2, 0, False)]
     alone, choir = (
@@ -258,6 +260,7 @@ def test_voices_that_were_not_made_get_one_line(tmp_path):
 
 
 def test_a_package_that_cannot_be_had_gets_one_line(tmp_path):
+    pytest.importorskip("pyworld")
     command = [sys.executable, "-m", "tune_am.vocal.voices", "--work", str(tmp_path)]
     done = subprocess.run(
         [*command, "--debian", str(tmp_path)],

@@ -42,9 +42,8 @@ class Syllable:
 
 @dataclass(frozen=True)
 class Speech:
-    """A speaker: ``samples [time]``, and per frame of ``PERIOD`` seconds WORLD's features."""
+    """A speaker, by WORLD: features of frames of ``PERIOD`` seconds."""
 
-    samples: np.ndarray
     f0: np.ndarray  # [frames] Hz, 0 where unvoiced
     envelope: np.ndarray  # [frames, bins] natural log of power
     aperiodicity: np.ndarray  # [frames, bins] 0 to 1
@@ -110,7 +109,6 @@ def analyse(samples: np.ndarray) -> Speech:
     level = 10 * np.log10(power.mean(axis=1) + 1e-20)
     noise = aperiodicity[:, : round(len(power[0]) * 4000 / (SAMPLE_RATE / 2))].mean(axis=1)
     return Speech(
-        samples=samples,
         f0=f0,
         envelope=np.log(power + 1e-20).astype(np.float32),
         aperiodicity=aperiodicity.astype(np.float32),
@@ -152,6 +150,14 @@ def find_syllables(voiced: np.ndarray, level: np.ndarray) -> list[Syllable]:
             end += 1
         syllables.append(Syllable(start, first, peak, last, end))
     return syllables
+
+
+def between(rows: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Rows ``[n, ...]`` at fractional positions ``[m]``, linear between neighbours."""
+    position = np.clip(position, 0, len(rows) - 1)
+    low = np.minimum(position.astype(int), len(rows) - 2)
+    share = (position - low).astype(rows.dtype)[:, None]
+    return rows[low] * (1 - share) + rows[low + 1] * share
 
 
 def _parted(level: np.ndarray, first: int, last: int) -> list[tuple[int, int]]:

@@ -25,7 +25,7 @@ from tune_am.vocal.corpus import Track
 from tune_am.vocal.melspec import log_mel
 from tune_am.vocal.singer import sing
 from tune_am.vocal.sources import unpacked
-from tune_am.vocal.speech import analyse, join_recordings
+from tune_am.vocal.speech import analyse, join_recordings, world
 
 SOURCES = Path(__file__).with_name("voices.json")
 
@@ -81,8 +81,9 @@ def build_voices(
     """Computes and caches every speaker's tracks; those made before with the same seed are kept.
 
     Raises:
-        UserError: as ``find_speakers``; pyworld is missing; no recording that can be made to sing.
+        UserError: as ``find_speakers``; pyworld is missing.
     """
+    world()  # missing, it should be missed before hundreds of megabytes are downloaded
     folder = work / "voices"
     folder.mkdir(parents=True, exist_ok=True)
     index: list[dict[str, Any]] = []
