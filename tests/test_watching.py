@@ -215,7 +215,7 @@ def test_optunas_dashboard_follows_the_journal(search):
 
         def trials() -> list[dict[str, Any]]:
             detail = get(f"{url}/{study['study_id']}")
-            assert detail["metric_names"] == ["activation_fid"]
+            assert detail["objective_names"] == ["activation_fid"]
             found: list[dict[str, Any]] = detail["trials"]
             return found
 
@@ -226,11 +226,13 @@ def test_optunas_dashboard_follows_the_journal(search):
         after = {trial["number"]: trial for trial in trials()}
         assert len(after) >= len(later)
     told = {event["trial"]: event for event in search.all("trial_ended")}
+    settings = {event["trial"]: event["settings"] for event in search.all("trial_started")}
     states = {"finished": "Complete", "stopped_early": "Pruned", "diverged": "Complete"}
     for number, event in told.items():
         trial = after[number]
         assert trial["state"] == states[event["outcome"]]
-        assert {param["name"] for param in trial["params"]} >= {"lr", "l2"}
+        params = {param["name"]: param["param_external_value"] for param in trial["params"]}
+        assert float(params["lr"]) == pytest.approx(settings[number]["lr"])
         reports = [e for e in search.all("trial_reported") if e["trial"] == number]
         assert [(v["step"], v["value"]) for v in trial["intermediate_values"]] == [
             (e["step"], pytest.approx(e["activation_fid"])) for e in reports
