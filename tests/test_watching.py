@@ -129,6 +129,8 @@ def test_the_ray_dashboard_names_workers_and_logs(search):
     url = search.all("start")[0]["dashboard"]
     actors = get(f"{url}/api/v0/actors", detail=True)["data"]["result"]["result"]
     assert {actor["repr_name"] for actor in actors if actor["state"] == "ALIVE"} == {"vocal-max"}
+    tasks = get(f"{url}/api/v0/tasks")["data"]["result"]["result"]
+    assert "vocal-max.train" in {task["name"] for task in tasks}
     node = get(f"{url}/api/v0/nodes")["data"]["result"]["result"][0]["node_id"]
     logs = get(f"{url}/api/v0/logs", node_id=node, glob="*trial*")["data"]["result"]
     names = sorted(name for group in logs.values() for name in group)

@@ -102,7 +102,8 @@ class AscentTrial(tune.Trainable):
         settings = Settings.from_dict(config[SETTINGS])
         self._metrics.another_trial()
         self._log = TrialLog(config[NUMBER], trial_title(self._plan, settings))
-        self._log.line(f"begins, {settings}")
+        given = ", ".join(f"{name} {value}" for name, value in settings.to_dict().items())
+        self._log.line(f"begins: {given}")
         self._start(settings)
         if Path(self._folder, self._name).exists():
             try:
