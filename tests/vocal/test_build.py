@@ -15,7 +15,7 @@ from tune_am.vocal.evaluation import best_threshold, measure, smoothed
 from tune_am.vocal.train_detector import DetectorTraining, train_detector
 from tune_am.vocal.train_gan import GanTraining, train_gan
 
-DETECTOR = DetectorTraining(steps=4, batch=8, validate_every=2)
+DETECTOR = DetectorTraining(steps=4, batch=8, checkpoint_every=2)
 GAN = GanTraining(steps=4, batch=4, checkpoint_every=2)
 
 
@@ -62,14 +62,14 @@ def test_an_interrupted_gan_ends_as_if_it_had_not_been(work, tmp_path_factory, m
 def test_an_interrupted_detector_ends_as_if_it_had_not_been(work):
     def final_weights():
         state = torch.load(work / "detector" / "checkpoint.pt", weights_only=True)
-        return state["detector"]
+        return state["network"]
 
     train_detector(work, DETECTOR)
     expected = final_weights()
     for file in (work / "detector").iterdir():
         file.unlink()
 
-    from tune_am.vocal import train_detector as stage
+    from tune_am.vocal import training as stage
 
     save, saved = stage.save_checkpoint, []
 

@@ -43,7 +43,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(corpus, tmp_path):
         (work / "corpus").symlink_to(corpus / "corpus")
     expected = train_judge(whole, TRAINING)
 
-    from tune_am.vocal import train_judge as stage
+    from tune_am.vocal import training as stage
 
     save = stage.save_checkpoint
 

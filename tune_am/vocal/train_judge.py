@@ -17,31 +17,28 @@ from typing import Any
 import torch
 from rich.progress import track
 from torch import Tensor
-from torch.nn import functional as F
 
 from tune_am.errors import UserError
 from tune_am.vocal import evaluation
-from tune_am.vocal.batches import Augmentation, Batches, augment
-from tune_am.vocal.checkpoint import append_log, load_checkpoint, save_checkpoint
-from tune_am.vocal.corpus import Track, band_statistics, load_corpus
+from tune_am.vocal.batches import Augmentation
+from tune_am.vocal.checkpoint import append_log
+from tune_am.vocal.corpus import Track, load_corpus
 from tune_am.vocal.judge_net import Judge, load_judge, save_judge
-from tune_am.vocal.melspec import FRAMES
+from tune_am.vocal.training import Training, train_on
 
 HOP = 14  # frames between the predictions that are measured: 0.2 s
 INSTRUMENTAL_HOP = 70
 
 
 @dataclass(frozen=True)
-class JudgeTraining:
+class JudgeTraining(Training):
     """How the judge is trained. Few singers: it may learn little by heart."""
 
     steps: int = 2400
-    fold_steps: int = 1000  # of each training without one of the acts
-    batch: int = 32
     lr: float = 2e-3
     weight_decay: float = 5e-2
     checkpoint_every: int = 100
-    seed: int = 0
+    fold_steps: int = 1000  # of each training without one of the acts
 
 
 # Wider than the detector's: there are fewer singers to learn from.
@@ -114,55 +111,15 @@ def balanced_threshold(values: Tensor, labels: Tensor) -> float:
 
 def _trained(folder: Path, tracks: list[Track], training: JudgeTraining) -> Judge:
     """A judge trained on `tracks`, its checkpoint in `folder`; in evaluation mode."""
-    torch.manual_seed(training.seed)
-    setting = AUGMENTATION
-    width = int(FRAMES * (1 + setting.stretch) * 1.1) | 1
-    batches = Batches(tracks, width)
-    judge = Judge().to(memory_format=torch.channels_last)
-    mean, std = band_statistics(tracks)
-    judge.mean.copy_(mean)
-    judge.std.copy_(std)
-    optimiser = torch.optim.AdamW(
-        judge.parameters(), lr=training.lr, weight_decay=training.weight_decay
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=training.lr, total_steps=training.steps
-    )
-    draws = torch.Generator().manual_seed(training.seed)
-    first = 0
-    folder.mkdir(exist_ok=True)
-    state = load_checkpoint(folder / "checkpoint.pt")
-    if state is not None:
-        first = state["step"]
-        judge.load_state_dict(state["judge"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
-        draws.set_state(state["draws"])
 
-    for step in track(range(first + 1, training.steps + 1), folder.name):
-        judge.train()
-        x, labels = batches.draw(training.batch, draws)
-        under = batches.instrumental(training.batch, draws)
-        logits = judge(augment(x, under, setting, draws))
-        loss = F.binary_cross_entropy_with_logits(logits, labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if step % training.checkpoint_every and step != training.steps:
-            continue
-        append_log(folder, {"step": step, "loss": loss.item()})
-        save_checkpoint(
-            folder / "checkpoint.pt",
-            {
-                "step": step,
-                "judge": judge.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "schedule": schedule.state_dict(),
-                "draws": draws.get_state(),
-            },
-        )
-    return judge.eval()
+    def logged(step: int, loss: float, kept: dict[str, Any]) -> dict[str, Any]:
+        append_log(folder, {"step": step, "loss": loss})
+        return kept
+
+    torch.manual_seed(training.seed)
+    judge = Judge()
+    train_on(judge, tracks, training, AUGMENTATION, folder, logged)
+    return judge
 
 
 def judge_measures(judge: Judge, corpus: Sequence[Track]) -> dict[str, dict[str, Any]]:
