@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tune_am.command import exit_status
 from tune_am.errors import UserError
 from tune_am.report.config import ExplainConfig, parse
 
@@ -27,22 +28,13 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    try:
-        begun = time.monotonic()
-        page = explain(
-            parse(arguments), shlex.join(["python", "-m", "tune_am.explain", *arguments])
-        )
-        print(f"Report: {page} ({time.monotonic() - begun:.1f} s)")
-        return 0
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return exit_status(lambda: _reported(arguments))
+
+
+def _reported(arguments: Sequence[str]) -> None:
+    begun = time.monotonic()
+    page = explain(parse(arguments), shlex.join(["python", "-m", "tune_am.explain", *arguments]))
+    print(f"Report: {page} ({time.monotonic() - begun:.1f} s)")
 
 
 def explain(config: ExplainConfig, command: str) -> Path:

@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from tune_am.errors import UserError
+from tune_am.command import exit_status
 from tune_am.tuning.config import parse
 
 
@@ -17,20 +17,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status: 0, 1 when no trial succeeded, 2 for what the user can mend,
     130 when stopped by Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    try:
-        config, given = parse(arguments)
-        from tune_am.tuning.session import search  # seconds of imports, after the cheap checks
+    return exit_status(lambda: _search(arguments))
 
-        return search(config, given, shlex.join(["python", "-m", "tune_am.search", *arguments]))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+
+def _search(arguments: Sequence[str]) -> int:
+    config, given = parse(arguments)
+    from tune_am.tuning.session import search  # seconds of imports, after the cheap checks
+
+    return search(config, given, shlex.join(["python", "-m", "tune_am.search", *arguments]))
 
 
 if __name__ == "__main__":

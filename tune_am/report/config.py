@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NoReturn
 
 from tune_am.am.settings import Settings
+from tune_am.command import CommandParser, reader
 from tune_am.errors import UserError
 from tune_am.tuning.config import DIRECTIONS, flag
 from tune_am.tuning.defaults import CPU
@@ -75,13 +75,8 @@ def parse(arguments: Sequence[str]) -> ExplainConfig:
     )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(message)
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = CommandParser(
         prog="python -m tune_am.explain",
         description="The examples of a neuron, to look at and listen to: pictures, sounds, a page.",
         argument_default=argparse.SUPPRESS,
@@ -100,13 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--compare", nargs="+", type=Path, metavar="RUN_DIR", help="several searches side by side")
     add("--neuron", metavar="NAME", help="or: this neuron at the settings below")
     add("--direction", metavar="max|min", help="what excites it most, or least [max]")
-    add("--steps", type=_read(int), metavar="N", help=f"steps of the ascent [{CPU.max_steps}]")
-    add("--seed", type=_read(int), metavar="N", help="seed of the starts [0]")
+    add("--steps", type=reader(int), metavar="N", help=f"steps of the ascent [{CPU.max_steps}]")
+    add("--seed", type=reader(int), metavar="N", help="seed of the starts [0]")
     add("--pack", metavar="PACK", help="name or folder of the pack (that of the run, or vocal)")
     add("--out", type=Path, metavar="DIR", help="folder to make (RUN_DIR/report)")
     add(
         "--examples",
-        type=_read(int),
+        type=reader(int),
         metavar="N",
         help=f"examples of the best setting, 2 to {MOST_EXAMPLES} [{EXAMPLES}]",
     )
@@ -121,19 +116,6 @@ def _parser() -> argparse.ArgumentParser:
         shown = spec.metadata["allowed"] if kind is str else "X"
         text = f"{text} [{spec.default}]"
         group.add_argument(
-            flag(spec.name), type=_read(kind), metavar=shown.removeprefix("one of "), help=text
+            flag(spec.name), type=reader(kind), metavar=shown.removeprefix("one of "), help=text
         )
     return parser
-
-
-def _read(kind: Callable[[str], Any]) -> Callable[[str], Any]:
-    """`kind` for argparse: its error names the value and what is wanted."""
-
-    def read(text: str) -> Any:
-        try:
-            return kind(text)
-        except ValueError:
-            wanted = "whole number" if kind is int else "number"
-            raise argparse.ArgumentTypeError(f"{text!r} is not a {wanted}") from None
-
-    return read

@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from tune_am.command import CommandParser, reader
 from tune_am.errors import UserError
 from tune_am.tuning.defaults import CPU, GPU, WORKERS_PER_GPU
 
@@ -168,13 +169,8 @@ def resumed(stored: dict[str, Any], now: SearchConfig, given: frozenset[str]) ->
     return SearchConfig(**{**stored, **passing, **changes, "out": None, "resume": now.resume})
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(message)
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = CommandParser(
         prog="python -m tune_am.search",
         description="Find the activation-maximisation settings that explain a neuron best.",
         argument_default=argparse.SUPPRESS,
@@ -188,23 +184,9 @@ def _parser() -> argparse.ArgumentParser:
         if spec.default not in (None, MISSING):
             text = f"{text} [{spec.default}]"
         parser.add_argument(
-            flag(spec.name), type=_reader(kind), metavar=spec.metadata["shown"], help=text
+            flag(spec.name), type=reader(kind), metavar=spec.metadata["shown"], help=text
         )
     return parser
-
-
-def _reader(kind: Any) -> Any:
-    """`kind` for argparse: its error names the value and what is wanted."""
-
-    def read(text: str) -> Any:
-        try:
-            return kind(text)
-        except UserError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
-
-    return read
 
 
 def default_folder(neuron: str, stamp: str) -> Path:

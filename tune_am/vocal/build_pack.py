@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from tune_am.am.pack import Pack, write_pack
+from tune_am.command import CommandParser
 from tune_am.vocal import card, samples
 from tune_am.vocal.checkpoint import STORED, load_trained, read_log
 from tune_am.vocal.corpus import build_corpus, load_corpus
@@ -148,7 +149,7 @@ def _voices(work: Path) -> dict[str, Any]:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog=COMMAND,
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

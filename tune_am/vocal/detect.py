@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tune_am.command import CommandParser
 from tune_am.errors import UserError
 
 HEADER = ("seconds", "singing")
@@ -48,7 +48,7 @@ def table(songs: Sequence[Path], rows: Iterable[list[tuple[float, float]]]) -> s
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m tune_am.vocal.detect", description=__doc__)
+    parser = CommandParser(prog="python -m tune_am.vocal.detect", description=__doc__)
     parser.add_argument("songs", metavar="SONG", nargs="+", type=Path, help="an audio file")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="where to write (else printed)")
     parser.add_argument("--pack", default="vocal", help="a pack's name or folder")

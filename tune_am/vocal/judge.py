@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_am.command import CommandParser
 from tune_am.errors import UserError
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def table(verdicts: dict[str, Verdict], facts: dict[str, Any]) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m tune_am.vocal.judge",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

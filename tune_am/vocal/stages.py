@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tune_am.errors import UserError
+from tune_am.command import CommandParser, exit_status
 
 
 def stage_parser(
@@ -15,7 +15,7 @@ def stage_parser(
 ) -> argparse.ArgumentParser:
     """Parser with ``--work``; with ``data`` also ``--data``, ``--corpus`` and ``--debian``; for a
     training of so many ``steps`` also ``--steps`` and ``--seed``."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--work", type=Path, required=True, help="folder for what the stages keep")
@@ -43,12 +43,5 @@ def step_count(text: str) -> int:
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Runs a command: a user's error is one line and exit status 2."""
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted: the same command goes on where this one stopped", file=sys.stderr)
-        sys.exit(130)
+    """Runs a stage, which goes on where it was interrupted, and exits."""
+    sys.exit(exit_status(main, "interrupted: the same command goes on where this one stopped"))

@@ -1,0 +1,49 @@
+"""What all commands share: how they read their options and how they end."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from tune_am.errors import UserError
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Says what is wrong with the options in one line, without those that would be right."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
+def reader(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """`kind` for argparse: its error names the value and what is wanted."""
+
+    def read(text: str) -> Any:
+        try:
+            return kind(text)
+        except UserError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        except ValueError:
+            wanted = "number" if kind is float else "whole number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {wanted}") from None
+
+    return read
+
+
+def exit_status(command: Callable[[], int | None], interrupted: str = "") -> int:
+    """Runs a command: its own exit status or 0; 2, after one line, for what the user can mend; 130
+    after Ctrl-C, with the line `interrupted` if there is one."""
+    try:
+        return command() or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        if interrupted:
+            print(interrupted, file=sys.stderr)
+        return 130
+    return 2
