@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.report.conftest import CREDITS
+from tests.finished_searches import CREDITS
 from tune_am.am.ascent import Ascent
 from tune_am.am.frechet import frechet_distance
 from tune_am.am.pack import Pack

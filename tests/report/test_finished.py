@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.report.conftest import POINTS
+from tests.finished_searches import POINTS
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.report.finished import FinishedRun, opposite, worst_trial

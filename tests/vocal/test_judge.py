@@ -13,7 +13,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from scipy.stats import binomtest
 
-from tests.report.conftest import runs, shown_pack  # noqa: F401
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.vocal.corpus import Track, load_corpus
@@ -169,7 +168,7 @@ def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_command_judges_a_search(runs, tmp_path):  # noqa: F811
+def test_the_command_judges_a_search(runs, tmp_path):
     run = runs / "least"
 
     done = command(run, "--json", tmp_path / "verdict.json")
@@ -195,7 +194,7 @@ def test_the_command_judges_a_search(runs, tmp_path):  # noqa: F811
     assert "area under the curve" in done.stdout
 
 
-def test_real_excerpts_are_judged_in_halves(runs, shown_pack, capsys, tmp_path):  # noqa: F811
+def test_real_excerpts_are_judged_in_halves(runs, shown_pack, capsys, tmp_path):
     pack = Pack.load(shown_pack)
     assert pack.excerpts is not None
     shares = {}
@@ -209,7 +208,7 @@ def test_real_excerpts_are_judged_in_halves(runs, shown_pack, capsys, tmp_path):
     assert "real, most exciting" in capsys.readouterr().out
 
 
-def test_bad_run_folders_get_one_line(runs, tmp_path):  # noqa: F811
+def test_bad_run_folders_get_one_line(runs, tmp_path):
     done = command(tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")

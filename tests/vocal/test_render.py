@@ -10,8 +10,16 @@ import torch
 
 from tune_am.errors import UserError
 from tune_am.vocal import melspec
-from tune_am.vocal.melspec import BANDS, FRAMES, SAMPLE_RATE, WINDOW, log_mel, mel_filters
-from tune_am.vocal.render import LogMel, mel_position
+from tune_am.vocal.melspec import (
+    BANDS,
+    FRAMES,
+    SAMPLE_RATE,
+    WINDOW,
+    log_mel,
+    mel_filters,
+    mel_position,
+)
+from tune_am.vocal.render import LogMel
 
 RENDERER = LogMel((BANDS, FRAMES))
 

@@ -119,6 +119,7 @@ def assemble(
             generator_config={},
             latent=generator.latent,
             input={
+                "domain": "log-mel",
                 "shape": [BANDS, FRAMES],
                 "units": "log-mel: natural log of max(magnitude, 1e-7)",
                 "sample_rate": SAMPLE_RATE,

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from tune_am.vocal import texture
-from tune_am.vocal.melspec import FRAMES, FRAMES_PER_SECOND
+from tune_am.vocal.melspec import FRAMES
+from tune_am.vocal.samples import colour_limits, show
 
 if TYPE_CHECKING:
     from tune_am.vocal.fidelity import Comparison
@@ -66,28 +66,12 @@ def _pairs(figure: Any, comparison: Comparison) -> None:
         for i in closest
     ]
     values = torch.cat([samples.flatten(), *(model.float().flatten() for model in models)])
-    low, high = _quantiles(values)
+    limits = colour_limits(values)
     rows = figure.subplots(2, columns, sharex=True, sharey=True, squeeze=False)
     for column, i in enumerate(closest.tolist()):
         for axis, excerpt in zip(rows[:, column], (samples[column], models[column]), strict=True):
-            axis.imshow(
-                excerpt.float().numpy(),
-                origin="lower",
-                aspect="auto",
-                cmap="magma",
-                vmin=low,
-                vmax=high,
-                extent=(0, FRAMES / FRAMES_PER_SECOND, 0, excerpt.shape[0]),
-            )
-            axis.tick_params(labelsize=7)
+            show(axis, excerpt, limits)
         rows[0, column].set_title(f"RMS difference {distance[i]:.2f}", fontsize=8)
         rows[1, column].set_xlabel("seconds", fontsize=8)
-    rows[0, 0].set_ylabel("generated\nmel band", fontsize=8)
-    rows[1, 0].set_ylabel("nearest shown training\nmel band", fontsize=8)
-
-
-def _quantiles(values: Tensor) -> tuple[float, float]:
-    """The range that colours span; sub-sampled, for quantiles of millions are refused."""
-    some = values[:: max(1, len(values) // 100_000)]
-    low, high = torch.quantile(some, torch.tensor([0.04, 0.998])).tolist()
-    return low, high
+    rows[0, 0].set_ylabel("generated\nHz", fontsize=8)
+    rows[1, 0].set_ylabel("nearest shown training\nHz", fontsize=8)

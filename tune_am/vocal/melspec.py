@@ -27,6 +27,7 @@ FRAMES = 115  # an excerpt: 1.64 s
 LOWEST_HZ, HIGHEST_HZ = 27.5, 8000.0
 FLOOR = 1e-7
 LOG_FLOOR = math.log(FLOOR)
+TICKS_HZ = (250, 1000, 2500, 6000)  # where pictures name frequencies
 
 
 @cache
@@ -36,6 +37,16 @@ def mel_filters() -> torch.Tensor:
         WINDOW // 2 + 1, LOWEST_HZ, HIGHEST_HZ, BANDS, SAMPLE_RATE, norm=None, mel_scale="htk"
     )
     return filters / filters.sum(dim=0, keepdim=True)
+
+
+def mel_position(hertz: float) -> float:
+    """Height of a frequency in a picture of all bands, 0 at the bottom and 1 at the top.
+
+    The peaks of the bands lie evenly between the ends of the mel range, which are not peaks.
+    """
+    low, high, here = (2595 * math.log10(1 + f / 700) for f in (LOWEST_HZ, HIGHEST_HZ, hertz))
+    band = (here - low) / (high - low) * (BANDS + 1) - 1
+    return (band + 0.5) / BANDS
 
 
 def log_mel(samples: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +10,8 @@ from torch import Tensor
 
 from tune_am.errors import UserError
 from tune_am.report.renderer import Axis, Renderer
-from tune_am.vocal.melspec import BANDS, FRAMES_PER_SECOND, HIGHEST_HZ, LOG_FLOOR, LOWEST_HZ
+from tune_am.vocal.melspec import BANDS, FRAMES_PER_SECOND, LOG_FLOOR, TICKS_HZ, mel_position
 
-TICKS_HZ = (250, 1000, 2500, 6000)
 TICKS_SECONDS = (0.0, 0.5, 1.0, 1.5)
 
 # Shares of all values that lie beyond the ends of the colour scale. Digital silence is not counted:
@@ -62,16 +60,6 @@ class LogMel(Renderer):
     def _times(self) -> tuple[tuple[float, str], ...]:
         length = self.width / FRAMES_PER_SECOND
         return tuple((t / length, f"{t:g}") for t in TICKS_SECONDS if t <= length)
-
-
-def mel_position(hertz: float) -> float:
-    """Height of a frequency in a picture of all bands, 0 at the bottom and 1 at the top.
-
-    The peaks of the bands lie evenly between the ends of the mel range, which are not peaks.
-    """
-    low, high, here = (2595 * math.log10(1 + f / 700) for f in (LOWEST_HZ, HIGHEST_HZ, hertz))
-    band = (here - low) / (high - low) * (BANDS + 1) - 1
-    return (band + 0.5) / BANDS
 
 
 def _hertz(frequency: float) -> str:

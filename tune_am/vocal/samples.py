@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.labels import NOT_SUNG, SUNG
-from tune_am.vocal.melspec import BANDS, FRAMES, FRAMES_PER_SECOND, HIGHEST_HZ, LOWEST_HZ
+from tune_am.vocal.melspec import BANDS, FRAMES, FRAMES_PER_SECOND, TICKS_HZ, mel_position
 from tune_am.vocal.nets import Generator
 
 COLUMNS = 6
@@ -58,39 +59,37 @@ def picture(path: Path, rows: dict[str, Tensor]) -> None:
 
     figure = Figure(figsize=(2.1 * COLUMNS, 1.75 * len(rows)), layout="constrained")
     axes = figure.subplots(len(rows), COLUMNS, sharex=True, sharey=True)
-    values = torch.cat([excerpts[:COLUMNS].flatten() for excerpts in rows.values()])
-    low, high = torch.quantile(values, torch.tensor([0.04, 0.998])).tolist()
-    ticks, names = _frequency_ticks()
+    limits = colour_limits(torch.cat([part[:COLUMNS].flatten() for part in rows.values()]))
     image = None
     for line, (title, excerpts) in zip(axes, rows.items(), strict=True):
         for axis, excerpt in zip(line, excerpts, strict=False):
-            image = axis.imshow(
-                excerpt.numpy(),
-                origin="lower",
-                aspect="auto",
-                cmap="magma",
-                vmin=low,
-                vmax=high,
-                extent=(0, FRAMES / FRAMES_PER_SECOND, 0, excerpt.shape[0]),
-            )
-            axis.set_yticks(ticks, names)
+            image = show(axis, excerpt, limits)
         line[0].set_ylabel(f"{title}\nHz", fontsize=8)
     for axis in axes[-1]:
         axis.set_xlabel("seconds", fontsize=8)
-    for axis in axes.flat:
-        axis.tick_params(labelsize=7)
     assert image is not None
     figure.colorbar(image, ax=axes, label="log magnitude", fraction=0.02)
     FigureCanvasAgg(figure).print_png(path)
 
 
-def _frequency_ticks() -> tuple[list[float], list[str]]:
-    """Band positions of round frequencies on the mel axis."""
+def colour_limits(values: Tensor) -> tuple[float, float]:
+    """The range of log-mel ``values: [n]`` that colours span; every so many, for quantiles of
+    millions are refused."""
+    some = values[:: max(1, len(values) // 100_000)].float()
+    low, high = torch.quantile(some, torch.tensor([0.04, 0.998])).tolist()
+    return low, high
 
-    def mel(hertz: Tensor) -> Tensor:
-        return 2595 * torch.log10(1 + hertz / 700)
 
-    hertz = torch.tensor([250.0, 1000.0, 2500.0, 6000.0])
-    low, high = mel(torch.tensor([LOWEST_HZ, HIGHEST_HZ]))
-    positions = (mel(hertz) - low) / (high - low) * 81 - 1
-    return positions.tolist(), [f"{value:.0f}" for value in hertz]
+def show(axis: Any, excerpt: Tensor, limits: tuple[float, float]) -> Any:
+    """Draws a log-mel excerpt ``[BANDS, FRAMES]`` on a matplotlib axis; the image."""
+    axis.set_yticks([BANDS * mel_position(hertz) for hertz in TICKS_HZ], map(str, TICKS_HZ))
+    axis.tick_params(labelsize=7)
+    return axis.imshow(
+        excerpt.float().numpy(),
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        vmin=limits[0],
+        vmax=limits[1],
+        extent=(0, FRAMES / FRAMES_PER_SECOND, 0, BANDS),
+    )
