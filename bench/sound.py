@@ -49,7 +49,8 @@ from tune_am.vocal.melspec import (
     mel_filters,
     read_audio,
 )
-from tune_am.vocal.nets import Detector, Generator
+from tune_am.vocal.nets import Detector
+from tune_am.vocal.refined import load_generator
 from tune_am.vocal.samples import draw_samples
 from tune_am.vocal.stages import run_stage, step_count
 
@@ -170,7 +171,7 @@ def show_times(inputs: Tensor) -> None:
 
 def show_round_trips(work: Path, n: int) -> None:
     detector = load_trained(Detector(), work / "detector" / "detector.safetensors")
-    generator = load_trained(Generator(), work / "gan" / "generator.safetensors")
+    generator = load_generator(work / "gan" / "generator.safetensors")
     print("\n                               same    probability of singing, mean      log-mel")
     print("round trip               n    class    before    after    difference   error, dB")
     cases = {

@@ -12,11 +12,14 @@ from tune_am.errors import UserError
 from tune_am.vocal.build_pack import build_pack
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.evaluation import best_threshold, measure, smoothed
+from tune_am.vocal.gan import Gan, GanTraining
+from tune_am.vocal.nets import Generator
+from tune_am.vocal.refined import RefinedGenerator
 from tune_am.vocal.train_detector import DetectorTraining, train_detector
-from tune_am.vocal.train_gan import GanTraining, train_gan
+from tune_am.vocal.train_gan import train_draft, train_gan
 
 DETECTOR = DetectorTraining(steps=4, batch=8, checkpoint_every=2)
-GAN = GanTraining(steps=4, batch=4, checkpoint_every=2)
+GAN = GanTraining(steps=4, batch=4, checkpoint_every=2, compared=8)
 
 
 @pytest.fixture
@@ -30,33 +33,74 @@ class Cut(Exception):
     """The training is killed."""
 
 
-def test_an_interrupted_gan_ends_as_if_it_had_not_been(work, tmp_path_factory, monkeypatch):
-    whole = work / "gan" / "generator.safetensors"
-    train_gan(work, GAN)
-    expected = load_file(whole)
-    for file in (work / "gan").iterdir():
-        file.unlink()
+def test_an_interrupted_gan_ends_as_if_it_had_not_been(work, monkeypatch):
+    def last():
+        return torch.load(work / "gan" / "checkpoint.pt", weights_only=True)
 
-    from tune_am.vocal import train_gan as stage
+    train_gan(work, GAN, GAN)
+    expected, best = last(), load_file(work / "gan" / "generator.safetensors")
+    for folder in ("draft", "gan"):
+        for file in (work / folder).iterdir():
+            file.unlink()
 
-    step, taken = stage.Gan.step, []
+    step, taken = Gan.step, []
 
-    def cut_at_the_fourth(self, real, number):
+    def cut(self, real, number):
         taken.append(number)
-        if len(taken) == 4:
+        if len(taken) in (4, 8):  # the last of the draft; of the refinement, as it is resumed
             raise Cut
         return step(self, real, number)
 
-    monkeypatch.setattr(stage.Gan, "step", cut_at_the_fourth)
-    with pytest.raises(Cut):
-        train_gan(work, GAN)
+    monkeypatch.setattr(Gan, "step", cut)
+    for _ in range(2):
+        with pytest.raises(Cut):
+            train_gan(work, GAN, GAN)
     monkeypatch.undo()
-    train_gan(work, GAN)
+    train_gan(work, GAN, GAN)
 
-    resumed = load_file(whole)
-    assert expected.keys() == resumed.keys()
-    for name, tensor in expected.items():
-        assert torch.equal(tensor, resumed[name]), name
+    assert_same(last()["gan"], expected["gan"])
+    assert_same(load_file(work / "gan" / "generator.safetensors"), best)
+
+
+def test_the_best_checkpoint_is_kept_not_the_last(work, monkeypatch):
+    distances = iter([3.0, 1.0, 2.0, 5.0])
+    kept = []
+
+    def judged(generator, held_out):
+        kept.append({name: t.clone() for name, t in generator.state_dict().items()})
+        return next(distances)
+
+    monkeypatch.setattr("tune_am.vocal.gan._distance", judged)
+    train_draft(work, replace(GAN, checkpoint_every=1))
+
+    assert_same(load_file(work / "draft" / "generator.safetensors"), kept[1])
+    lines = (work / "draft" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["distance"] for line in lines] == [3.0, 1.0, 2.0, 5.0]
+
+
+def test_the_refinement_begins_with_the_draft(work):
+    train_draft(work, GAN)
+    drafted = Generator()
+    state = torch.load(work / "draft" / "checkpoint.pt", weights_only=True)
+    drafted.load_state_dict(state["gan"]["generator"])
+    refined = RefinedGenerator()
+    refined.load_state_dict(drafted.state_dict(), strict=False)
+
+    z = torch.randn(3, 128)
+
+    torch.testing.assert_close(refined.eval()(z), drafted.eval()(z))
+
+
+def assert_same(one, other):
+    """Nested states are equal bit for bit."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, torch.Tensor):
+        assert torch.equal(one, other)
+    else:
+        assert one == other
 
 
 def test_an_interrupted_detector_ends_as_if_it_had_not_been(work):
@@ -93,7 +137,7 @@ def test_build_gives_a_whole_pack(recordings, work):
     out = work / "pack"
 
     gan = replace(GAN, seed=1)
-    build_pack(recordings, out, work, recordings / "debian", DETECTOR, gan)
+    build_pack(recordings, out, work, recordings / "debian", DETECTOR, gan, gan)
 
     pack = Pack.load(out)
     assert pack.input_shape == (80, 115)
@@ -118,7 +162,7 @@ def test_build_gives_a_whole_pack(recordings, work):
 
 def test_stages_need_the_corpus(tmp_path):
     with pytest.raises(UserError, match="no corpus in"):
-        train_gan(tmp_path, GAN)
+        train_gan(tmp_path, GAN, GAN)
 
 
 def test_measures():

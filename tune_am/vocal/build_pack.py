@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,15 @@ from tune_am.vocal import card, samples
 from tune_am.vocal.checkpoint import STORED, load_trained, read_log
 from tune_am.vocal.corpus import build_corpus, load_corpus
 from tune_am.vocal.evaluation import minutes
+from tune_am.vocal.gan import GanTraining
 from tune_am.vocal.held_out import LAYERS, held_out
 from tune_am.vocal.layouts import HOUSE, SEE_THE_SET, describe_sources
 from tune_am.vocal.melspec import BANDS, FRAMES, HOP, SAMPLE_RATE, WINDOW
-from tune_am.vocal.nets import Detector, Generator
+from tune_am.vocal.nets import Detector
+from tune_am.vocal.refined import load_generator
 from tune_am.vocal.stages import run_stage, step_count
 from tune_am.vocal.train_detector import DetectorTraining, train_detector
-from tune_am.vocal.train_gan import GanTraining, train_gan
+from tune_am.vocal.train_gan import DRAFT, REFINEMENT, train_gan
 from tune_am.vocal.voices import build_voices, has_voices, load_voices
 
 COMMAND = "python -m tune_am.vocal.build_pack"
@@ -46,7 +48,8 @@ def build_pack(
     work: Path,
     debian: Path | None = None,
     detector_training: DetectorTraining = DetectorTraining(),
-    gan_training: GanTraining = GanTraining(),
+    gan_training: GanTraining = REFINEMENT,
+    draft_training: GanTraining = DRAFT,
     corpus: str = HOUSE,
     voices: bool = False,
 ) -> Pack:
@@ -61,8 +64,8 @@ def build_pack(
         build_voices(work, debian)
     train_detector(work, detector_training)
     held_out(work)
-    train_gan(work, gan_training)
-    return assemble(data, out, work, detector_training, gan_training, corpus)
+    train_gan(work, gan_training, draft_training)
+    return assemble(data, out, work, detector_training, gan_training, draft_training, corpus)
 
 
 def assemble(
@@ -71,17 +74,17 @@ def assemble(
     work: Path,
     detector_training: DetectorTraining,
     gan_training: GanTraining,
+    draft_training: GanTraining,
     corpus: str,
 ) -> Pack:
     """Measures the trained networks on held-out songs and writes the pack with its card."""
     detector = load_trained(Detector(), work / "detector" / "detector.safetensors")
-    generator = load_trained(Generator(), work / "gan" / "generator.safetensors")
+    generator = load_generator(work / "gan" / "generator.safetensors")
     metrics, reference = held_out(work)
     drawn = samples.draw_samples(generator, SAMPLES)
     sung, sung_credits = samples.real_excerpts(work, SHOWN, sung=True)
     rest, rest_credits = samples.real_excerpts(work, SHOWN, sung=False)
     shown = sung_credits + rest_credits
-    log = read_log(work / "gan")
     about = {
         "licence": {"weights": WEIGHTS_LICENCE.get(corpus, SEE_THE_SET), "code": "Apache-2.0"},
         "corpus": corpus,
@@ -94,7 +97,8 @@ def assemble(
         "training": {
             "command": f"{COMMAND} --corpus {corpus} --data DIR --out PACK",
             "detector": asdict(detector_training),
-            "gan": asdict(gan_training) | {"seconds": log[-1]["seconds"]},
+            "draft": asdict(draft_training) | _spent(work / "draft"),
+            "gan": asdict(gan_training) | _spent(work / "gan"),
         },
         "metrics": {
             "detector": metrics,
@@ -138,6 +142,17 @@ def assemble(
         )
 
 
+def _spent(folder: Path) -> dict[str, Any]:
+    """Seconds that a GAN's training took, the step of its best checkpoint and its distance."""
+    log = read_log(folder)
+    best = min(log, key=lambda line: line["distance"])
+    return {
+        "seconds": log[-1]["seconds"],
+        "best_step": best["step"],
+        "best_distance": best["distance"],
+    }
+
+
 def _voices(work: Path) -> dict[str, Any]:
     """Speakers and minutes of the speech made to sing, where the detector learned from it."""
     if not has_voices(work):
@@ -160,7 +175,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--work", type=Path, help="folder for what the stages keep [OUT.work]")
     parser.add_argument("--debian", type=Path, help="folder with the Debian packages")
     parser.add_argument("--detector-steps", type=step_count, default=DetectorTraining.steps)
-    parser.add_argument("--gan-steps", type=step_count, default=GanTraining.steps)
+    parser.add_argument("--draft-steps", type=step_count, default=DRAFT.steps)
+    parser.add_argument("--gan-steps", type=step_count, default=REFINEMENT.steps)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--corpus", default=HOUSE, help="house, jamendo or jamendolyrics [house]")
     parser.add_argument(
@@ -173,7 +189,8 @@ def main(argv: list[str] | None = None) -> None:
         options.work or options.out.with_name(options.out.name + ".work"),
         options.debian,
         DetectorTraining(steps=options.detector_steps, seed=options.seed),
-        GanTraining(steps=options.gan_steps, seed=options.seed),
+        replace(REFINEMENT, steps=options.gan_steps, seed=options.seed),
+        replace(DRAFT, steps=options.draft_steps, seed=options.seed),
         options.corpus,
         options.voices,
     )

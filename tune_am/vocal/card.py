@@ -30,7 +30,7 @@ decide anything about people or recordings, and the generator makes log-mel exce
 |---|---|
 | `pack.json` | shapes, units, layers, neurons, sources, training, measures, sha256 of every file |
 | `classifier.safetensors` | the detector of Schlüter & Grill (2015), published size, float16 |
-| `generator.safetensors` | 1-D convolutional generator, latent of 128, float16 |
+| `generator.safetensors` | convolutional generator, latent of 128, float16 |
 | `reference.safetensors` | activations of all layers on held-out excerpts, float16 |
 | `excerpts.safetensors` | real excerpts that may be shown, a byte a value; credits in `pack.json` |
 | `{PICTURE}` | real excerpts and random samples of the generator |
@@ -54,9 +54,12 @@ Augmentation: time stretch, band shift, gain, one smooth filter, other music mix
 weights are those that were best on the validation songs, on which the logits were calibrated too
 (one temperature).{_voices(about["voices"])}
 
-GAN: {training["gan"]["steps"]} steps of {training["gan"]["batch"]} excerpts, drawn alike, in
-{training["gan"]["seconds"] / 60:.0f} minutes. Hinge loss, spectral normalisation, Adam whose rates
-fall to zero over the last quarter.
+GAN: hinge loss, spectral normalisation, excerpts drawn alike, Adam whose rates fall to zero over
+the last quarter. First a draft, 1-D convolutions over time with the bands as channels on either
+side: {_gan(training["draft"])}. Then 2-D convolutions
+that sharpen it and a second, 2-D discriminator: {_gan(training["gan"])}.
+The weights are those of the checkpoint whose samples were nearest to validation excerpts, by the
+Fréchet distance of plain statistics (level, spread, onsets and harmonics of the bands).
 
     {training["command"]}
 
@@ -107,6 +110,13 @@ Labels: karaoke notes joined over gaps under 0.35 s; the 0.1 s before and the 0.
 are uncertain and used nowhere. Hand-made labels for `marsshooter`."""
 
 _OTHER_SPLITS = """The set called `{}`; its labels, and its splits where it has them."""
+
+
+def _gan(training: dict[str, Any]) -> str:
+    return (
+        f"{training['steps']} steps of {training['batch']} excerpts, "
+        f"{training['seconds'] / 60:.0f} minutes"
+    )
 
 
 def _sources(sources: list[dict[str, Any]]) -> str:

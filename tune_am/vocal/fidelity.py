@@ -19,12 +19,11 @@ from tune_am.am.frechet import frechet_distance
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.vocal import texture
-from tune_am.vocal.checkpoint import load_trained
 from tune_am.vocal.judge_net import SHIPPED, Hearing, hear, load_judge
 from tune_am.vocal.nearest import Nearest, nearest
-from tune_am.vocal.nets import Generator
 from tune_am.vocal.prdc import prdc
 from tune_am.vocal.real import Real, real_excerpts, textured
+from tune_am.vocal.refined import load_generator
 from tune_am.vocal.samples import draw_samples
 
 EXCERPTS = 1000  # on either side: a Fréchet distance of few is too large, so all have equally many
@@ -112,7 +111,7 @@ def draw(work: Path, generator: Path | nn.Module | None, n: int, seed: int = 0) 
     if generator is not None and generator.is_dir():
         return draw_samples(Pack.load(generator).prior.generator, n, seed)  # type: ignore[arg-type]
     weights = work / "gan" / "generator.safetensors" if generator is None else generator
-    return draw_samples(load_trained(Generator(), weights), n, seed)
+    return draw_samples(load_generator(weights), n, seed)
 
 
 def _judge_file(work: Path, judge: Path | None) -> Path:

@@ -115,13 +115,23 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """``z: [n, latent]`` -> log-mel ``[n, bands, frames]``, at least log 1e-7."""
+        return self._log_mel(self._crop(self.out(self._hidden(z))))
+
+    def _hidden(self, z: Tensor) -> Tensor:
+        """``[n, channels, at least frames]``, before the last convolution."""
         x = self.dense(z).view(len(z), self.channels, self.frames_in)
         for stage, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
             if stage > 0:
                 x = x.repeat_interleave(2, dim=2)
             x = F.leaky_relu(norm(conv(x)), 0.2)
+        return x
+
+    def _crop(self, x: Tensor) -> Tensor:
         start = (x.shape[2] - self.frames) // 2
-        x = self.out(x)[:, :, start : start + self.frames]
+        return x[:, :, start : start + self.frames]
+
+    def _log_mel(self, x: Tensor) -> Tensor:
+        """Standardised bands back to log-mel."""
         return (x * self.std[:, None] + self.mean[:, None]).clamp_min(LOG_FLOOR)
 
 

@@ -29,6 +29,7 @@ from tune_am.vocal.evaluation import BATCH
 from tune_am.vocal.inversion import Inversion, invert, nearest
 from tune_am.vocal.labels import NOT_SUNG, SUNG
 from tune_am.vocal.nets import Detector, Generator
+from tune_am.vocal.refined import load_generator
 
 DB_PER_NAT = 8.685889638065037  # 20 / ln 10: a log-mel is the natural log of magnitudes
 EXCERPTS, FEWEST = 100, 4  # by default; two sung and two not, a correlation needs two
@@ -57,7 +58,7 @@ def trained_prior(weights: Path) -> Generator:
         UserError: the file is missing, or holds no weights of this network.
     """
     try:
-        return load_trained(Generator(), weights).requires_grad_(False)
+        return load_generator(weights).requires_grad_(False)
     except (SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"{weights} holds no weights of the generator: {reason}") from None
