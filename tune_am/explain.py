@@ -104,7 +104,7 @@ def _at_settings(config: ExplainConfig) -> Explanation:
 
     assert config.neuron is not None
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    pack = Pack.load(config.pack or "vocal", device, config.trust_code)
+    pack = Pack.load(config.pack or "vocal", device, config.trust_code, config.prior)
     plan = Plan(config.neuron, config.direction, config.examples, (config.steps,), config.seed)
     pack.neuron(config.neuron)
     return explain_settings(pack, plan, config.settings, config.steps, config.examples)

@@ -13,8 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.finished_searches import POINTS
+from tests.finished_searches import POINTS, search
 from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
 from tune_am.errors import UserError
 from tune_am.report.finished import FinishedRun, opposite, worst_trial
 
@@ -116,6 +117,23 @@ def test_what_is_no_finished_run(copy: Path, damage: Callable[[Path], object], s
     with pytest.raises(UserError, match=said) as caught:
         FinishedRun.read(copy)
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_without_the_generator_is_explained_without_it(
+    shown_pack: Path, runs: Path, tmp_path: Path
+) -> None:
+    pack = Pack.load(shown_pack, prior="fourier")
+    plan = Plan("vocal", "max", starts=3, report_points=POINTS[:1])
+    run = FinishedRun.read(search(pack, plan, tmp_path / "fourier", complete=False))
+    again = run.load_pack()
+    assert (run.result["prior"], run.prior, again.prior_kind) == ("fourier",) * 3
+    kept = run.best()
+    assert kept is not None
+    assert kept.latents.shape[1:] == again.prior.latent_shape == (80, 58, 2)
+    with torch.no_grad():
+        heard = again.classifier(again.prior(kept.latents))
+    torch.testing.assert_close(heard, kept.activations, atol=1e-3, rtol=1e-3)
+    assert FinishedRun.read(runs / "most").prior == "gan"
 
 
 def test_the_pack_must_be_the_one_searched_on(copy: Path, tiny_pack: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def test_the_command_line_is_the_dataclass():
         ([], "--neuron is missing"),
         (["--neuron", ""], "--neuron is empty"),
         (["--neuron", "vocal", "--direction", "up"], "must be one of max, min"),
+        (["--neuron", "vocal", "--prior", "vae"], "must be one of gan, raw, fourier"),
         (["--neuron", "vocal", "--device", "tpu"], "must be one of auto, cpu, cuda"),
         (["--neuron", "vocal", "--trials", "0"], "--trials 0: must be at least 1"),
         (["--neuron", "vocal", "--trials", "-3"], "--trials -3: must be at least 1"),
@@ -65,6 +66,11 @@ def test_a_resumed_search_keeps_what_defines_it():
     now, given = parse(["--resume", "run", "--seed", "4"])
     with pytest.raises(UserError, match="keeps its seed"):
         resumed(stored, now, given)
+    now, given = parse(["--resume", "run", "--prior", "raw"])
+    del stored["prior"]  # a search from before there was a choice
+    with pytest.raises(UserError, match=r"keeps its prior \(None\)"):
+        resumed(stored, now, given)
+    assert resumed(SearchConfig("vocal", prior="raw").to_dict(), now, given).prior == "raw"
 
 
 def test_help_answers_at_once_and_names_every_option():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -14,6 +14,9 @@ from tune_am.errors import UserError
 
 FILE = "pack.json"
 SCHEMA = 1
+
+# Priors that may be asked for: the pack's own generator, or what no network learnt.
+PRIORS = ("gan", "raw", "fourier")
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Manifest:
 
     name: str
     input_shape: tuple[int, ...]
-    latent: int
+    latent: tuple[int, ...]
     classifier: NetworkEntry
     prior: NetworkEntry
     layers: dict[str, int]  # layer -> units, in the order in which they run
@@ -58,6 +61,8 @@ class Manifest:
     reference: str
     excerpts: int
     showable: ExcerptsEntry | None  # real excerpts to show; a pack need not have any
+    statistics: str | None  # file of those of real inputs; a pack need not have it
+    bounds: tuple[float | None, float | None]  # lowest and highest value of an input, if said
     sha256: dict[str, str]  # file -> digest, of every file of the pack but pack.json
     raw: Mapping[str, Any]
 
@@ -93,7 +98,7 @@ class Manifest:
         return cls(
             name=str(raw["name"]),
             input_shape=tuple(int(size) for size in raw["input"]["shape"]),
-            latent=int(raw["latent"]),
+            latent=_sizes(raw["latent"]),
             classifier=NetworkEntry(**raw["classifier"]),
             prior=NetworkEntry(**raw["prior"]),
             layers={str(layer["name"]): int(layer["units"]) for layer in raw["layers"]},
@@ -101,6 +106,8 @@ class Manifest:
             reference=str(raw["reference"]["file"]),
             excerpts=int(raw["reference"]["excerpts"]),
             showable=ExcerptsEntry.from_raw(raw["excerpts"]) if "excerpts" in raw else None,
+            statistics=str(raw["statistics"]["file"]) if "statistics" in raw else None,
+            bounds=_bounds(raw["input"].get("range", (None, None))),
             sha256=dict(raw["sha256"].items()),
             raw=raw,
         )
@@ -111,7 +118,8 @@ class Manifest:
             if file in ("", ".", "..") or PurePath(file).name != file or "\\" in file:
                 raise UserError(f"{path}: names the file {file!r} outside the pack; do not use it")
         needed = [self.classifier.weights, self.prior.weights, self.reference]
-        for file in needed + ([self.showable.file] if self.showable else []):
+        needed += [self.showable.file] if self.showable else []
+        for file in needed + ([self.statistics] if self.statistics else []):
             if file not in self.sha256:
                 raise UserError(f"{path}: has no sha256 of {file}; get the pack again")
 
@@ -130,6 +138,20 @@ class Manifest:
 
 def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _sizes(latent: int | list[int]) -> tuple[int, ...]:
+    """The shape of a latent, of which a vector's may be written as its length."""
+    return (latent,) if isinstance(latent, int) else tuple(int(size) for size in latent)
+
+
+def _bounds(pair: Sequence[float | None]) -> tuple[float | None, float | None]:
+    low, high = (None if bound is None else float(bound) for bound in pair)
+    if (low is not None and high is not None and not low < high) or any(
+        bound is not None and not math.isfinite(bound) for bound in (low, high)
+    ):
+        raise ValueError(f"input range {list(pair)}")
+    return low, high
 
 
 def _line(error: Exception) -> str:

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,27 @@ import torch
 from torch import Tensor, nn
 
 from tune_am.am.excerpts import Excerpts, load_excerpts, save_excerpts
-from tune_am.am.manifest import FILE, SCHEMA, ExcerptsEntry, Manifest, sha256_of
+from tune_am.am.manifest import FILE, PRIORS, SCHEMA, ExcerptsEntry, Manifest, sha256_of
 from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.prior import GeneratorPrior, Prior
+from tune_am.am.promises import check_shapes
 from tune_am.am.reference import Reference
+from tune_am.am.statistics import InputStatistics, load_statistics, save_statistics
 from tune_am.am.stored import load_network, load_tensors, save_tensors
+from tune_am.am.unlearned import UNLEARNED, kind_of
 from tune_am.errors import UserError
 
 # Packs that come with the package, by name.
 SHIPPED = {"vocal": Path(__file__).parent.parent / "vocal" / "pack"}
 
-CLASSIFIER, GENERATOR, REFERENCE, EXCERPTS = (
-    f"{part}.safetensors" for part in ("classifier", "generator", "reference", "excerpts")
+CLASSIFIER, GENERATOR, REFERENCE, EXCERPTS, STATISTICS = (
+    f"{part}.safetensors"
+    for part in ("classifier", "generator", "reference", "excerpts", "statistics")
 )
+
+# A pack without statistics of real inputs takes them of its excerpts if it may show so many, else
+# of so many inputs that its generator makes.
+_FEWEST, _DRAWN = 32, 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +56,7 @@ class Pack:
     prior: Prior  # [n, *latent_shape] -> [n, *input_shape]
     reference: Reference
     manifest: dict[str, Any]  # pack.json, whole
+    prior_kind: str = PRIORS[0]  # which of `PRIORS` the prior is
 
     @classmethod
     def load(
@@ -55,10 +64,13 @@ class Pack:
         source: str | Path,
         device: torch.device | str = "cpu",
         trust_code: bool = False,
+        prior: str | None = None,
     ) -> Pack:
         """The pack named or in the folder `source`, every file and shape checked.
 
-        `trust_code` allows factories outside this package: their import runs the code of whoever
+        `prior` is one of `PRIORS`: "gan" the pack's own generator, "raw" the inputs themselves,
+        "fourier" their Fourier coefficients; None is the pack's own, whichever it is. `trust_code`
+        allows factories outside this package: their import runs the code of whoever
         wrote them. Raises `UserError`, one line that names the file and what to do.
         """
         folder = SHIPPED.get(str(source), Path(source))
@@ -66,15 +78,15 @@ class Pack:
         manifest.check_files(folder)
         classifier = load_network(folder, manifest.classifier, trust_code)
         generator = load_network(folder, manifest.prior, trust_code)
-        prior = (
+        own = (
             generator
             if isinstance(generator, Prior)
             else GeneratorPrior(generator, manifest.latent).eval()
         )
         reference = load_tensors(folder / manifest.reference)
-        _check_shapes(folder, manifest, classifier, prior, reference)
+        check_shapes(folder, manifest, classifier, own, reference)
         device = torch.device(device)
-        return cls(
+        pack = cls(
             name=manifest.name,
             path=folder,
             hash=sha256_of(folder / FILE),
@@ -83,10 +95,23 @@ class Pack:
             layers=manifest.layers,
             neurons=manifest.neurons,
             classifier=classifier.to(device),
-            prior=prior.to(device),
+            prior=own.to(device),
             reference=Reference({name: reference[name].to(device) for name in manifest.layers}),
             manifest=dict(manifest.raw),
+            prior_kind=kind_of(own),
         )
+        return pack if prior in (None, pack.prior_kind) else pack._searched_by(str(prior))
+
+    def _searched_by(self, kind: str) -> Pack:
+        """The same pack with another prior."""
+        if kind not in PRIORS:
+            raise UserError(f"unknown prior {kind!r}; allowed: {', '.join(PRIORS)}")
+        if kind not in UNLEARNED:
+            raise UserError(
+                f"the pack {self.path} has no generator: its own prior is {self.prior_kind}"
+            )
+        prior = UNLEARNED[kind].of(self.statistics).requires_grad_(False)
+        return replace(self, prior=prior.to(self.device), prior_kind=kind)
 
     def neuron(self, name: str) -> Neuron:
         """The neuron called `name` ("vocal", "fc8:12"); `UserError` when there is none."""
@@ -103,39 +128,23 @@ class Pack:
         entry = ExcerptsEntry.from_raw(self.manifest["excerpts"])
         return load_excerpts(self.path, entry, self.input_shape)
 
+    @cached_property
+    @torch.no_grad()
+    def statistics(self) -> InputStatistics:
+        """What real inputs are like, as far as the pack knows; `UserError` when it says nonsense.
 
-@torch.no_grad()
-def _check_shapes(
-    folder: Path,
-    manifest: Manifest,
-    classifier: nn.Module,
-    prior: Prior,
-    reference: dict[str, Tensor],
-) -> None:
-    """One pass from latent to layers: every shape is the one that pack.json promises."""
-    path = folder / FILE
-
-    def expect(what: str, found: object, promised: object) -> None:
-        if found != promised:
-            raise UserError(f"{path}: promises {what} {promised}, the files give {found}")
-
-    expect("the latent shape", list(prior.latent_shape), [manifest.latent])
-    try:
-        inputs = prior(torch.zeros(2, *prior.latent_shape))
-        expect("the input shape", list(inputs.shape[1:]), list(manifest.input_shape))
-        layers = Tap(classifier, list(manifest.layers))(inputs)
-    except (RuntimeError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: its networks do not run as described: {reason}") from None
-    for name, units in manifest.layers.items():
-        expect(f"the units of {name}", layers[name].shape[1], units)
-        found = list(reference[name].shape) if name in reference else None
-        expect(f"a reference of {name}", found, [manifest.excerpts, units])
-    for alias, unit in manifest.neurons.items():
-        try:
-            Neuron.parse(unit, {}, manifest.layers)
-        except UserError as error:
-            raise UserError(f"{path}: the neuron {alias!r} is wrong: {error}") from None
+        Those in the pack, else of its excerpts, else of what its own generator makes.
+        """
+        manifest = Manifest.read(self.path)
+        if manifest.statistics is not None:
+            path = self.path / manifest.statistics
+            return load_statistics(path, self.input_shape, manifest.bounds)
+        if self.excerpts is not None and len(self.excerpts) >= _FEWEST:
+            inputs = self.excerpts.inputs
+        else:
+            draws = self.prior.sample(_DRAWN, torch.Generator().manual_seed(0))
+            inputs = torch.cat([self.prior(z) for z in draws.to(self.device).split(16)])
+        return InputStatistics.of(inputs, manifest.bounds)
 
 
 def write_pack(
@@ -146,13 +155,14 @@ def write_pack(
     classifier_config: Mapping[str, Any],
     generator: nn.Module,
     generator_config: Mapping[str, Any],
-    latent: int,
+    latent: int | Sequence[int],
     input: Mapping[str, Any],
     layers: Sequence[str],
     neurons: Mapping[str, str],
     reference: Mapping[str, Tensor],
     excerpts: Tensor | None = None,
     credits: Sequence[str] = (),
+    statistics: InputStatistics | None = None,
     about: Mapping[str, Any] | None = None,
     files: Sequence[Path] = (),
     dtype: torch.dtype | None = None,
@@ -161,10 +171,12 @@ def write_pack(
     """Write the pack to the folder `out` and load it from there.
 
     classifier, generator: networks whose classes, called with their config, give them again.
-    input: "shape" and whatever says what an input is (units, sample rate). layers: the names to
+    latent: length of a latent, or its shape. input: "shape", "domain" (how it is drawn), "range"
+    ([low, high], null for no bound) and whatever else says what an input is. layers: the names to
     offer, in the order in which they run. neurons: alias -> "layer:unit". reference: layer ->
     [excerpts, units], from `reference.collect`; float16 halves the file. excerpts: real inputs
-    [n, *shape] that may be shown, kept in a byte a value; credits: a line for each. about: more
+    [n, *shape] that may be shown, kept in a byte a value; credits: a line for each. statistics:
+    those of real inputs, for priors that no network learnt. about: more
     entries of pack.json (licences, sources, training, metrics). files: to copy beside them (data
     card, pictures). dtype: to store the networks in; float16 halves the files, and the networks
     compute in float32 all the same.
@@ -186,11 +198,14 @@ def write_pack(
         shown = {}
         if excerpts is not None:
             shown = {"excerpts": save_excerpts(excerpts, tuple(credits), folder / EXCERPTS)}
+        if statistics is not None:
+            save_statistics(statistics, folder / STATISTICS)
+            shown["statistics"] = {"file": STATISTICS}
         manifest = {
             "schema": SCHEMA,
             "name": name,
             "input": dict(input),
-            "latent": latent,
+            "latent": latent if isinstance(latent, int) else list(latent),
             "classifier": _entry(classifier, classifier_config, CLASSIFIER),
             "prior": _entry(generator, generator_config, GENERATOR),
             "layers": _units(classifier, layers, input["shape"]),

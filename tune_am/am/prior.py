@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,8 @@ from torch import Tensor, nn
 class Prior(nn.Module, ABC):
     """Maps latents to inputs of the classifier, and draws the latents an ascent starts from.
 
-    `latent_shape` is the shape of one latent. A prior without a generator (raw inputs, Fourier
-    coefficients) is one more subclass: the ascent asks for nothing else.
+    `latent_shape` is the shape of one latent. Priors without a generator (raw inputs, Fourier
+    coefficients) are in `tune_am.am.unlearned`: the ascent asks for nothing else.
     """
 
     latent_shape: tuple[int, ...]
@@ -36,12 +37,12 @@ class Prior(nn.Module, ABC):
 
 
 class GeneratorPrior(Prior):
-    """A trained generator: latents [n, latent] -> inputs."""
+    """A trained generator (of a GAN, a VAE's decoder): latents [n, *latent] -> inputs."""
 
-    def __init__(self, generator: nn.Module, latent: int) -> None:
+    def __init__(self, generator: nn.Module, latent: int | Sequence[int]) -> None:
         super().__init__()
         self.generator = generator
-        self.latent_shape = (latent,)
+        self.latent_shape = (latent,) if isinstance(latent, int) else tuple(latent)
 
     def forward(self, z: Tensor) -> Tensor:
         inputs: Tensor = self.generator(z)

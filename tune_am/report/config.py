@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from tune_am.am.manifest import PRIORS
 from tune_am.am.settings import Settings
 from tune_am.command import CommandParser, reader
 from tune_am.errors import UserError
@@ -31,6 +32,7 @@ class ExplainConfig:
     seed: int = 0
     settings: Settings = field(default_factory=Settings)
     pack: str | None = None
+    prior: str | None = None
     out: Path | None = None
     examples: int = EXAMPLES
     overwrite: bool = False
@@ -47,11 +49,13 @@ class ExplainConfig:
             raise UserError("--compare needs at least two run folders")
         if self.neuron is None and (stray := sorted(self.given & _OF_A_NEURON)):
             raise UserError(
-                f"{flag(stray[0])} goes with --neuron only: a run has its own settings, seed and "
-                "direction"
+                f"{flag(stray[0])} goes with --neuron only: a run has its own settings, seed, "
+                "prior and direction"
             )
         if self.direction not in DIRECTIONS:
             raise UserError(f"--direction {self.direction}: must be one of {', '.join(DIRECTIONS)}")
+        if self.prior not in (None, *PRIORS):
+            raise UserError(f"--prior {self.prior}: must be one of {', '.join(PRIORS)}")
         if not 2 <= self.examples <= MOST_EXAMPLES:
             raise UserError(f"--examples {self.examples}: must be from 2 to {MOST_EXAMPLES}")
         if self.steps < 1:
@@ -60,7 +64,7 @@ class ExplainConfig:
             raise UserError(f"--seed {self.seed}: must be from 0 to 2^63 - 1")
 
 
-_OF_A_NEURON = frozenset({"direction", "steps", "seed", *Settings.names()})
+_OF_A_NEURON = frozenset({"direction", "prior", "steps", "seed", *Settings.names()})
 
 
 def parse(arguments: Sequence[str]) -> ExplainConfig:
@@ -98,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=reader(int), metavar="N", help=f"steps of the ascent [{CPU.max_steps}]")
     add("--seed", type=reader(int), metavar="N", help="seed of the starts [0]")
     add("--pack", metavar="PACK", help="name or folder of the pack (that of the run, or vocal)")
+    add("--prior", metavar="|".join(PRIORS), help="where the ascent searches (the pack's own)")
     add("--out", type=Path, metavar="DIR", help="folder to make (RUN_DIR/report)")
     add(
         "--examples",

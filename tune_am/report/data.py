@@ -30,6 +30,7 @@ def facts(shown: Explanation) -> dict[str, Any]:
         "direction": shown.plan.direction,
         "searched": run is not None,
         "pack": {"name": pack.name, "hash": pack.hash},
+        "prior": pack.prior_kind,
         "run": None if run is None else str(run.path),
         "seed": shown.plan.seed,
         "best": shown.row,

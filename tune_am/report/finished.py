@@ -59,6 +59,11 @@ class FinishedRun:
     def direction(self) -> str:
         return str(self.result["direction"])
 
+    @property
+    def prior(self) -> str | None:
+        """Where the ascent searched; None, the pack's own, in results from before it was said."""
+        return self.result.get("prior")
+
     def plan(self) -> Plan:
         result = self.result
         return Plan(
@@ -75,7 +80,7 @@ class FinishedRun:
         source = elsewhere or entry["path"]
         if elsewhere is None and not Path(source).exists() and entry["name"] in SHIPPED:
             source = entry["name"]
-        pack = Pack.load(source, "cpu", trust_code)
+        pack = Pack.load(source, "cpu", trust_code, self.prior)
         if pack.hash != entry["hash"]:
             raise UserError(
                 f"the pack {pack.path} is not the one that {self.path} was searched on: name that "
@@ -125,6 +130,7 @@ def opposite(run: FinishedRun) -> FinishedRun | None:
             continue
         same = all(other.result[key] == run.result[key] for key in ("neuron", "complete"))
         same &= other.result["pack"]["hash"] == run.result["pack"]["hash"]
+        same &= other.prior == run.prior
         if same and other.direction != run.direction:
             found.append(((path / "result.json").stat().st_mtime, other))
     return max(found, key=lambda pair: pair[0])[1] if found else None

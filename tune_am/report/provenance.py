@@ -26,6 +26,7 @@ def rows(shown: Explanation) -> list[tuple[str, str]]:
     found = [("neuron", f"{shown.plan.neuron} ({shown.neuron.layer}:{shown.neuron.unit})")]
     # In full: a rounded setting is another setting.
     settings = ", ".join(f"{name} {value}" for name, value in shown.row["settings"].items())
+    found.append(("prior", pack.prior_kind))
     found += [("settings", settings), ("steps", str(shown.row["step"]))]
     found.append(("seed", str(shown.plan.seed)))
     if run is not None:

@@ -38,6 +38,7 @@ def params(job: Job) -> dict[str, Any]:
         "neuron": plan.neuron,
         "direction": plan.direction,
         "pack": job.pack.name,
+        "prior": job.pack.prior_kind,
         "space": job.space.name,
         "trials": job.budget.trials,
         "starts": plan.starts,
@@ -94,6 +95,7 @@ def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
     rows = {
         "pack": f"{job.pack.name} ({job.pack.path})",
         "neuron": f"{plan.neuron}, {plan.direction}imised",
+        "prior": job.pack.prior_kind,
         "space": job.space.name,
         "device": f"{plan.device}, {budget.workers} at a time",
         "budget": f"{budget.trials} trials of {plan.starts} starts, scored at steps "

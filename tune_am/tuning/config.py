@@ -10,6 +10,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from tune_am.am.manifest import PRIORS
 from tune_am.command import CommandParser, reader
 from tune_am.errors import UserError
 from tune_am.tuning.defaults import CPU, GPU, WORKERS_PER_GPU
@@ -46,6 +47,9 @@ class SearchConfig:
         None, str, "NAME", "neuron to explain: a name of the pack (vocal) or layer:unit (fc8:12)"
     )
     pack: str = _option("vocal", str, "PACK", "name or folder of the pack", resumable=True)
+    prior: str | None = _option(
+        None, str, "|".join(PRIORS), "where the ascent searches (the pack's own, mostly its GAN)"
+    )
     space: str = _option(
         "default", str, "SPACE", "search space: default, paper, quick, or a .py file of your own"
     )
@@ -116,6 +120,8 @@ class SearchConfig:
             raise UserError("--neuron is missing: name the neuron to explain, for example vocal")
         if self.direction not in DIRECTIONS:
             raise UserError(f"--direction {self.direction}: must be one of {', '.join(DIRECTIONS)}")
+        if self.prior not in (None, *PRIORS):
+            raise UserError(f"--prior {self.prior}: must be one of {', '.join(PRIORS)}")
         if not re.fullmatch(r"auto|cpu|cuda", self.device):
             raise UserError(f"--device {self.device}: must be one of auto, cpu, cuda")
         if not 0 <= self.seed < 2**63:
@@ -158,10 +164,11 @@ def resumed(stored: dict[str, Any], now: SearchConfig, given: frozenset[str]) ->
     """The stored search with what `now` changes; what defines the search cannot change."""
     by_name = {spec.name: spec for spec in fields(SearchConfig)}
     for name in sorted(given):
-        if not by_name[name].metadata["resumable"] and getattr(now, name) != stored[name]:
+        before = stored.get(name, by_name[name].default)  # searches from before there was `name`
+        if not by_name[name].metadata["resumable"] and getattr(now, name) != before:
             raise UserError(
                 f"{flag(name)} {getattr(now, name)}: a resumed search keeps its "
-                f"{name.replace('_', ' ')} ({stored[name]}); start a new one with --out"
+                f"{name.replace('_', ' ')} ({before}); start a new one with --out"
             )
     changes = {name: getattr(now, name) for name in given if by_name[name].metadata["resumable"]}
     # Asked anew each time: how to print, how long to go on, whether to trust a pack's code.

@@ -34,8 +34,9 @@ class Job:
     @property
     def title(self) -> str:
         """Names the study: searches for different things never share a history."""
-        plan = self.budget.plan
-        return f"{self.pack.name}/{plan.neuron}/{self.space.name}/{plan.direction}"
+        plan, prior = self.budget.plan, self.config.prior
+        title = f"{self.pack.name}/{plan.neuron}/{self.space.name}/{plan.direction}"
+        return f"{title}/{prior}" if prior else title
 
     @property
     def tracking_uri(self) -> str:
@@ -58,7 +59,7 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
         name = default_folder(config.neuron or "", time.strftime("%Y%m%d-%H%M%S"))
         folder = RunFolder.check_new(Path(config.out) if config.out else name)
     assert config.neuron is not None
-    pack = Pack.load(config.pack, device_of(config.device), config.trust_code)
+    pack = Pack.load(config.pack, device_of(config.device), config.trust_code, config.prior)
     if asked is not None and asked["pack_hash"] != pack.hash:
         raise UserError(f"the pack {pack.path} is not the one that the search began with")
     pack.reference.target(pack.neuron(config.neuron), config.direction, 2 * RESCORE_STARTS)

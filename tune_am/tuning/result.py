@@ -48,6 +48,7 @@ def build(
         "neuron": plan.neuron,
         "direction": plan.direction,
         "pack": {"name": pack.name, "path": str(pack.path.absolute()), "hash": pack.hash},
+        "prior": pack.prior_kind,
         "space": space,
         "seed": plan.seed,
         "device": plan.device,

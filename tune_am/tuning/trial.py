@@ -51,15 +51,16 @@ def task(pack: Pack, plan: Plan, folder: Path, trust_code: bool = False) -> dict
         "plan": {**vars(plan), "report_points": list(plan.report_points)},
         "folder": str(folder.absolute()),
         "trust_code": trust_code,
+        "prior": pack.prior_kind,
     }
 
 
 @lru_cache(maxsize=1)
-def load_pack(path: str, hash: str, device: str, trust_code: bool) -> Pack:
+def load_pack(path: str, hash: str, device: str, trust_code: bool, prior: str) -> Pack:
     """The pack, read once per process: later trials find it in memory."""
     if device == "cpu":
         torch.set_num_threads(1)  # the other cores belong to the other workers
-    pack = Pack.load(path, device, trust_code)
+    pack = Pack.load(path, device, trust_code, prior)
     if pack.hash != hash:
         raise RuntimeError(f"the pack {path} changed since the search began")
     return pack
@@ -67,7 +68,8 @@ def load_pack(path: str, hash: str, device: str, trust_code: bool) -> Pack:
 
 def pack_and_plan(task: dict[str, Any]) -> tuple[Pack, Plan]:
     plan = Plan(**task["plan"])
-    return load_pack(task["pack"], task["hash"], plan.device, task["trust_code"]), plan
+    how = task["trust_code"], task["prior"]
+    return load_pack(task["pack"], task["hash"], plan.device, *how), plan
 
 
 class AscentTrial(tune.Trainable):

@@ -1,0 +1,103 @@
+"""What real inputs are like: mean and covariance of their channels, and their range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tune_am.am.stored import load_tensors, save_tensors
+from tune_am.errors import UserError
+
+Bounds = tuple[float | None, float | None]  # the lowest and highest value of an input, if known
+
+
+@dataclass(frozen=True, eq=False)
+class InputStatistics:
+    """Statistics over examples and positions, by the input's first axis: its channels.
+
+    Of a picture [C, H, W] these are the colours, of a spectrogram [bands, frames] the bands.
+    mean: [C]. covariance: [C, C]. low, high: the lowest and highest value that an input may have.
+    """
+
+    shape: tuple[int, ...]
+    mean: Tensor
+    covariance: Tensor
+    low: float
+    high: float
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviation [C]."""
+        return self.covariance.diagonal().clamp_min(0).sqrt()
+
+    @classmethod
+    def of(cls, inputs: Tensor, bounds: Bounds = (None, None)) -> InputStatistics:
+        """Those of `inputs: [n, *input_shape]`; bounds that are not known are those they have."""
+        moments = Moments()
+        moments.add(inputs)
+        return moments.statistics(bounds)
+
+
+class Moments:
+    """Statistics of inputs that come in batches."""
+
+    def __init__(self) -> None:
+        self._shape: tuple[int, ...] | None = None
+        self._count = 0
+
+    def add(self, batch: Tensor) -> None:
+        """Count in `batch: [b, *input_shape]`."""
+        values = batch.detach().double().cpu()
+        rows = values.flatten(2) if values.dim() > 2 else values.unsqueeze(2)
+        rows = rows.transpose(0, 1).flatten(1)  # [C, b * positions]
+        if self._shape is None:
+            self._shape = tuple(batch.shape[1:])
+            # Sums about the first batch's mean keep their digits.
+            self._origin = rows.mean(1, keepdim=True)
+            self._sum = torch.zeros(len(rows), dtype=torch.float64)
+            self._products = torch.zeros(len(rows), len(rows), dtype=torch.float64)
+            self._low, self._high = torch.inf, -torch.inf
+        rows = rows - self._origin
+        self._count += rows.shape[1]
+        self._sum += rows.sum(1)
+        self._products += rows @ rows.T
+        self._low = min(self._low, float(values.min()))
+        self._high = max(self._high, float(values.max()))
+
+    def statistics(self, bounds: Bounds = (None, None)) -> InputStatistics:
+        """The statistics of all batches; bounds that are not known are those they have."""
+        if self._shape is None:
+            raise UserError("there are no inputs to take statistics of")
+        low, high = bounds
+        offset = self._sum / self._count
+        return InputStatistics(
+            shape=self._shape,
+            mean=self._origin[:, 0] + offset,
+            covariance=self._products / self._count - torch.outer(offset, offset),
+            low=self._low if low is None else low,
+            high=self._high if high is None else high,
+        )
+
+
+def save_statistics(statistics: InputStatistics, path: Path) -> None:
+    """Write mean, covariance and range as safetensors."""
+    bounds = torch.tensor([statistics.low, statistics.high], dtype=torch.float64)
+    moments = {"mean": statistics.mean, "covariance": statistics.covariance}
+    save_tensors({**moments, "range": bounds}, path)
+
+
+def load_statistics(path: Path, shape: tuple[int, ...], bounds: Bounds) -> InputStatistics:
+    """The statistics of inputs of `shape`; `bounds` go before the range that the file has."""
+    tensors = load_tensors(path)
+    promised = {"mean": [shape[0]], "covariance": [shape[0]] * 2, "range": [2]}
+    found = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    if found != promised:
+        raise UserError(f"{path}: holds {found}, inputs of shape {list(shape)} need {promised}")
+    low, high = (
+        float(value) if bound is None else bound
+        for bound, value in zip(bounds, tensors["range"], strict=True)
+    )
+    return InputStatistics(shape, tensors["mean"], tensors["covariance"], low, high)
