@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.outputs import by_unit
 from tune_am.errors import UserError
 
 
@@ -54,8 +55,8 @@ class Tap:
         seen: dict[str, Tensor] = {}
 
         def reader(layer: str):  # type: ignore[no-untyped-def]
-            def read(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-                seen[layer] = per_unit(output)
+            def read(module: nn.Module, _inputs: object, output: object) -> None:
+                seen[layer] = per_unit(by_unit(module, output))
 
             return read
 
@@ -72,10 +73,11 @@ class Tap:
 
 
 def per_unit(output: Tensor) -> Tensor:
-    """A module's output as [n, units]: positions averaged, a single output made one unit."""
-    if output.dim() == 1:
-        return output.unsqueeze(1)
-    return output.flatten(2).mean(2) if output.dim() > 2 else output
+    """A module's output [n, units, *positions] as [n, units]: positions averaged.
+
+    Always a tensor of its own: an activation function that works in place comes after the hook.
+    """
+    return output.flatten(2).mean(2) if output.dim() > 2 else output.clone()
 
 
 @torch.no_grad()

@@ -1,0 +1,32 @@
+"""What a module gives, as units."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+# Modules whose units are along the last axis, positions (time, tokens) before it; those of all
+# others are along the first axis after the batch.
+_UNITS_LAST = (nn.Linear, nn.Embedding, nn.LayerNorm, nn.RNNBase, nn.MultiheadAttention)
+
+
+def by_unit(module: nn.Module, output: object) -> Tensor:
+    """The output of `module` as [n, units, *positions]; of several tensors, the first.
+
+    A single number for each input is one unit.
+    """
+    values = _first_tensor(output)
+    if values is None:
+        raise TypeError(f"{type(module).__name__} gives {type(output).__name__}, not a tensor")
+    if values.dim() == 1:
+        return values.unsqueeze(1)
+    last = values.dim() > 2 and isinstance(module, _UNITS_LAST)
+    return values.movedim(-1, 1) if last else values
+
+
+def _first_tensor(output: object) -> Tensor | None:
+    if isinstance(output, Tensor):
+        return output
+    parts = output.values() if isinstance(output, dict) else output
+    if not isinstance(parts, tuple | list | type({}.values())):
+        return None
+    return next((found for part in parts if (found := _first_tensor(part)) is not None), None)
