@@ -22,9 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _search(arguments: Sequence[str]) -> int:
     config, given = parse(arguments)
-    from tune_am.tuning.session import search  # seconds of imports, after the cheap checks
+    from tune_am.tuning.session import command  # seconds of imports, after the cheap checks
 
-    return search(config, given, shlex.join(["python", "-m", "tune_am.search", *arguments]))
+    return command(config, given, shlex.join(["python", "-m", "tune_am.search", *arguments]))
 
 
 if __name__ == "__main__":

@@ -9,17 +9,17 @@ import os
 from reports import report
 from rich.console import Console
 
+from tune_am.tuning.events import JsonLines
 from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
 from tune_am.tuning.progress import (
     BEST_ROWS,
     RUNNING_ROWS,
-    JsonLines,
     Lines,
     Screen,
     duration,
-    make,
     number,
 )
+from tune_am.tuning.views import make
 
 
 def play(view, ledger, space):

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import ray
 
@@ -26,6 +27,11 @@ def check_address(address: str) -> None:
 
     Ray itself tries for 40 seconds, then ends the process.
     """
+    if running():
+        raise UserError(
+            f"--ray-address {address}: this process is connected to a Ray already; leave the "
+            "address out to use it, or call ray.shutdown() first"
+        )
     if address == "auto":
         return
     host, colon, port = address.rpartition(":")
@@ -49,12 +55,22 @@ def check_address(address: str) -> None:
         raise UserError(f"what answers at {address} is no Ray cluster of this version") from None
 
 
+def running() -> bool:
+    """Whether this process has a Ray already, as in a notebook of one who uses it."""
+    return bool(ray.is_initialized())
+
+
 def start(workers: int, gpus: int, address: str | None) -> str | None:
-    """Connect to Ray, or start it for `workers`; the address of its dashboard, if it has one."""
+    """Connect to Ray, or start it for `workers`; the address of its dashboard, if it has one.
+
+    A Ray that this process has already is taken as it is.
+    """
     environment.prepare()
-    common = {"logging_level": logging.ERROR, "log_to_driver": False}
+    common: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
-        if address is not None:
+        if running():
+            context = ray.init(ignore_reinit_error=True, **common)
+        elif address is not None:
             context = ray.init(address=address, **common)
         else:
             os.environ.pop("RAY_ADDRESS", None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Kept as the user has them, if they are set.
 _DEFAULTS = {
@@ -22,9 +24,27 @@ _NEEDED = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
 
+# Set or taken away elsewhere, for Ray (`cluster`, `run`).
+_ELSEWHERE = ("RAY_ADDRESS", "TUNE_MAX_PENDING_TRIALS_PG")
+
 
 def prepare() -> None:
     """Set it. Workers inherit it from a Ray that is started afterwards."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     os.environ.update(_NEEDED)
+
+
+@contextmanager
+def prepared() -> Iterator[None]:
+    """Set it, and leave it as it was: the process may be somebody's notebook."""
+    before = {name: os.environ.get(name) for name in (*_DEFAULTS, *_NEEDED, *_ELSEWHERE)}
+    prepare()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -20,7 +19,7 @@ RUNNING_ROWS, BEST_ROWS = 8, 5
 
 
 class Progress:
-    """Follows a search (`searcher.Listener`); this one prints nothing, as --quiet asks."""
+    """Follows a search (`searcher.Listener`); this one prints the result only, as --quiet asks."""
 
     def __init__(self, ledger: Ledger, trials: int) -> None:
         self._ledger = ledger
@@ -38,6 +37,8 @@ class Progress:
         """Something worth a line; `facts` are what a program would want of it."""
         if name == "trouble":
             print(text, file=sys.stderr, flush=True)
+        elif name == "result":
+            print(text)
 
     def trial_started(self, record: Record) -> None:
         pass
@@ -85,29 +86,6 @@ class Lines(Progress):
             )
         left = duration(self.seconds_left)
         print(f"[{self.ended}/{self._trials}] trial {record.number} {what}; {left}", flush=True)
-
-
-class JsonLines(Progress):
-    """One JSON object per event, for programs."""
-
-    def event(self, name: str, text: str, facts: Mapping[str, Any] | None = None) -> None:
-        print(json.dumps({"event": name, "time": time.time(), **(facts or {})}), flush=True)
-
-    def trial_started(self, record: Record) -> None:
-        facts = {"trial": record.number, "settings": record.settings.to_dict()}
-        self.event("trial_started", "", facts)
-
-    def trial_reported(self, record: Record) -> None:
-        self.event("trial_reported", "", {"trial": record.number, **record.reports[-1]})
-
-    def trial_ended(self, record: Record) -> None:
-        facts = {
-            "trial": record.number,
-            "outcome": record.outcome,
-            "step": record.step,
-            "activation_fid": record.score,
-        }
-        self.event("trial_ended", "", facts)
 
 
 class Screen(Progress):
@@ -167,22 +145,6 @@ class Screen(Progress):
         parts += [f"{n} {words}" for words, n in counts.items() if n]
         pace = [f"{self.per_minute:.1f} trials/min", duration(self.seconds_left)]
         return [" · ".join(parts), " · ".join(pace)]
-
-
-def make(quiet: bool, as_json: bool, ledger: Ledger, trials: int, out: TextIO) -> Progress:
-    """The view that fits what was asked for and where the output goes."""
-    if quiet:
-        return Progress(ledger, trials)
-    if as_json:
-        return JsonLines(ledger, trials)
-    console = Console(file=out)
-    # Not `console.is_terminal`: FORCE_COLOR, which CI services set, makes it true of a log.
-    redraws = out.isatty() and not console.is_dumb_terminal
-    return Screen(ledger, trials, console) if redraws else Lines(ledger, trials)
-
-
-def stdout_view(quiet: bool, as_json: bool, ledger: Ledger, trials: int) -> Progress:
-    return make(quiet, as_json, ledger, trials, sys.stdout)
 
 
 def number(value: float | None) -> str:

@@ -1,42 +1,107 @@
-"""One search from what was asked to its result."""
+"""One search from what was asked to its result: what the command and the library share."""
 
 from __future__ import annotations
 
 import json
-import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from tune_am.tuning import account, cluster, progress, result, tracking
+from tune_am.errors import UserError
+from tune_am.tuning import account, cluster, environment, result, tracking
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import RESCORE_STARTS
+from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.job import Job, prepare
 from tune_am.tuning.ledger import Ledger, Record
 from tune_am.tuning.metrics import SearchMetrics
 from tune_am.tuning.rescore import candidates, control_rows, rescore
 from tune_am.tuning.run import Halt, run_trials
 from tune_am.tuning.searcher import Listener
+from tune_am.tuning.stopping import stopping
 from tune_am.tuning.trial import task
+from tune_am.tuning.views import View, stdout_view
 
 INTERRUPTED = 130  # exit status, as of a shell for SIGINT
 
 _SECONDS = "seconds"  # the ledger's note of how long the search has run, over all sessions
 
+_BUSY = threading.Lock()  # a process has one Ray, one screen and one Ctrl-C
 
-def search(config: SearchConfig, given: frozenset[str], command: str) -> int:
-    """Run the search that `config` asks for, or go on with it; the exit status."""
-    begun = time.monotonic()
-    job = prepare(config, given, command)
-    if not job.fresh and (done := _complete(job)) is not None:
-        print(
-            json.dumps({"event": "result", "result": done}) if config.json else result.summary(done)
+
+@dataclass(frozen=True)
+class Ended:
+    """A search that has ended. content: of result.json, in part only where it was stopped, by the
+    signal `signal` or, if that is None, by its caller."""
+
+    folder: RunFolder
+    content: dict[str, Any]
+    stopped: bool = False
+    signal: int | None = None
+
+
+class StoppedAtOnce(KeyboardInterrupt):
+    """A second Ctrl-C. resume: how to go on; None before there is anything to go on with."""
+
+    def __init__(self, resume: str | None) -> None:
+        super().__init__(f"to go on: {resume}" if resume else "")
+        self.resume = resume
+
+
+def command(config: SearchConfig, given: frozenset[str], line: str) -> int:
+    """`search` as the command `line`: prints what `config` asks for; the exit status."""
+    view = stdout_view(config.quiet, config.json)
+    try:
+        ended = search(config, given, line, view)
+    except StoppedAtOnce as stop:
+        if stop.resume is not None:
+            print(f"\nStopped at once. To go on: {stop.resume}")
+        return INTERRUPTED
+    if ended.stopped:
+        return INTERRUPTED
+    return 0 if ended.content["best"] is not None else 1
+
+
+def search(
+    config: SearchConfig,
+    given: frozenset[str],
+    line: str,
+    view: View,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Ended:
+    """Run the search that `config` asks for, or go on with it.
+
+    given: the fields that were asked for, not left at their defaults. line: what to type for the
+    same. cancelled: is asked several times a second, and stops the search as Ctrl-C does. A Ray
+    that runs in this process is used, and left running. Raises `UserError`; `StoppedAtOnce`.
+    """
+    if not _BUSY.acquire(blocking=False):
+        raise UserError(
+            "a search is running in this process: wait for its end, or use another process"
         )
-        return 0
+    try:
+        with environment.prepared():
+            return _search(config, given, line, view, cancelled)
+    finally:
+        _BUSY.release()
+
+
+def _search(
+    config: SearchConfig,
+    given: frozenset[str],
+    line: str,
+    view: View,
+    cancelled: Callable[[], bool],
+) -> Ended:
+    begun = time.monotonic()
+    job = prepare(config, given, line)
+    if not job.fresh and (done := _complete(job, view)) is not None:
+        return done
     artifacts = job.folder.path.parent / "mlflow-artifacts"
+    ours = not cluster.running()
     try:
         with ThreadPoolExecutor(1) as threads:  # both take seconds, mostly of waiting
             connecting = threads.submit(tracking.Tracking, job.tracking_uri, artifacts)
@@ -45,25 +110,31 @@ def search(config: SearchConfig, given: frozenset[str], command: str) -> int:
         if job.fresh:
             job.folder.create(account.asked(job), job.space.source)
         with job.folder:
-            return _run(job, log, dashboard, begun)
+            return _run(job, log, dashboard, begun, view, cancelled)
     except KeyboardInterrupt:
-        if job.folder.exists():
-            print(f"\nStopped at once. To go on: {job.resume_command}")
-        return INTERRUPTED
+        raise StoppedAtOnce(job.resume_command if job.folder.exists() else None) from None
     finally:
-        cluster.stop()
+        if ours:
+            cluster.stop()
 
 
-def _run(job: Job, log: tracking.Tracking, dashboard: str | None, begun: float) -> int:
+def _run(
+    job: Job,
+    log: tracking.Tracking,
+    dashboard: str | None,
+    begun: float,
+    make_view: View,
+    cancelled: Callable[[], bool],
+) -> Ended:
     config, budget, folder = job.config, job.budget, job.folder
     ledger = Ledger(folder.journal, job.title, config.seed)
     ledger.enqueue(job.space.points[: budget.trials])
     clock = _Clock(ledger, begun)
     work = task(job.pack, budget.plan, folder.trials, config.trust_code)
-    view = progress.stdout_view(config.quiet, config.json, ledger, budget.trials)
+    view = make_view(ledger, budget.trials)
     rows = controls = None
     live = SearchMetrics(budget.plan, budget.trials, ledger)
-    with _stopping(view) as halt, live:
+    with stopping(view, cancelled) as (halt, caught), live:
         log.begin(
             job.id,
             folder.path.name,
@@ -100,29 +171,29 @@ def _run(job: Job, log: tracking.Tracking, dashboard: str | None, begun: float) 
         result.save_best(folder.best, rows[0], job.pack)
     folder.write_json(folder.result, content)
     log.close(account.metrics(content), "KILLED" if stopped else "FINISHED", ledger.unfinished)
-    if config.json:
-        view.event("result", "", {"path": str(folder.result), "result": content})
-    else:
-        print(result.summary(content))
-        print(account.closing(job, log))
+    text = f"{result.summary(content)}\n{account.closing(job, log)}"
+    view.event("result", text, {"path": str(folder.result), "result": content})
     if stopped:
         resume = job.resume_command
         view.event("stopped", f"Stopped. To go on: {resume}", {"resume": resume})
-        return INTERRUPTED
-    return 0 if ledger.scored else 1
+    return Ended(folder, content, stopped, caught[0] if caught else None)
 
 
-def _complete(job: Job) -> dict[str, Any] | None:
-    """The result of a search that has nothing left to do."""
+def _complete(job: Job, make_view: View) -> Ended | None:
+    """A search that has nothing left to do, told again."""
     with job.folder:
-        records = Ledger(job.folder.journal, job.title, job.config.seed).records
+        ledger = Ledger(job.folder.journal, job.title, job.config.seed)
     try:
         content: dict[str, Any] = json.loads(job.folder.result.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    ended = sum(record.outcome is not None for record in records)
-    same = content.get("complete") and content.get("trials_total") == len(records)
-    return content if same and ended >= job.budget.trials else None
+    ended = sum(record.outcome is not None for record in ledger.records)
+    same = content.get("complete") and content.get("trials_total") == len(ledger.records)
+    if not same or ended < job.budget.trials:
+        return None
+    facts = {"path": str(job.folder.result), "result": content}
+    make_view(ledger, job.budget.trials).event("result", result.summary(content), facts)
+    return Ended(job.folder, content)
 
 
 class _Clock:
@@ -147,26 +218,3 @@ class _Clock:
 
     def trial_ended(self, record: Record) -> None:
         self.note()
-
-
-@contextmanager
-def _stopping(view: progress.Progress) -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, as does a polite kill; a second one ends the process at once."""
-    halt = threading.Event()
-
-    def stop(signum: int, frame: Any) -> None:
-        if halt.is_set():
-            raise KeyboardInterrupt
-        halt.set()
-
-    def announce() -> None:  # in a thread: a signal may come in the middle of a print
-        halt.wait()
-        view.event("stopping", "Stopping: running trials end their step; Ctrl-C again leaves now")
-
-    threading.Thread(target=announce, daemon=True).start()
-    handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield halt
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)

@@ -1,0 +1,67 @@
+"""A search as events for programs: printed as JSON, or passed to a function."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tune_am.tuning.ledger import Ledger, Record
+from tune_am.tuning.progress import Progress
+
+
+class Events(Progress):
+    """Every event as plain values; this one passes them to nobody."""
+
+    def emit(self, name: str, facts: dict[str, Any]) -> None:
+        """What becomes of an event. facts: `time`, and what is told of it."""
+
+    def event(self, name: str, text: str, facts: Mapping[str, Any] | None = None) -> None:
+        self.emit(name, {"time": time.time(), **(facts or {})})
+
+    def trial_started(self, record: Record) -> None:
+        facts = {"trial": record.number, "settings": record.settings.to_dict()}
+        self.event("trial_started", "", facts)
+
+    def trial_reported(self, record: Record) -> None:
+        self.event("trial_reported", "", {"trial": record.number, **record.reports[-1]})
+
+    def trial_ended(self, record: Record) -> None:
+        facts = {
+            "trial": record.number,
+            "outcome": record.outcome,
+            "step": record.step,
+            "activation_fid": record.score,
+        }
+        self.event("trial_ended", "", facts)
+
+
+class JsonLines(Events):
+    """One JSON object per event."""
+
+    def emit(self, name: str, facts: dict[str, Any]) -> None:
+        print(json.dumps({"event": name, **facts}), flush=True)
+
+
+class Calls(Events):
+    """Calls a function per event, from one thread at a time."""
+
+    def __init__(
+        self, ledger: Ledger, trials: int, function: Callable[[str, dict[str, Any]], object]
+    ) -> None:
+        super().__init__(ledger, trials)
+        self._function = function
+        self._turn = threading.RLock()
+        self.error: BaseException | None = None
+
+    def emit(self, name: str, facts: dict[str, Any]) -> None:
+        """After `error`, which the function raised, nothing is passed on: an error within Ray's
+        loop would leave trials in the air, so it is for the search's caller to raise it."""
+        with self._turn:
+            if self.error is None:
+                try:
+                    self._function(name, facts)
+                except BaseException as error:
+                    self.error = error

@@ -1,0 +1,52 @@
+"""How a search is told to stop, and gets to its end all the same."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tune_am.tuning.progress import Progress
+
+_CANCEL_SECONDS = 0.2  # between two looks at whether the caller wants to stop
+
+
+@contextmanager
+def stopping(
+    view: Progress, cancelled: Callable[[], bool]
+) -> Iterator[tuple[threading.Event, list[int]]]:
+    """An event that Ctrl-C sets, as do a polite kill and the caller, and the signals that did; a
+    second signal ends the search at once."""
+    halt, over = threading.Event(), threading.Event()
+    caught: list[int] = []
+
+    def stop(signum: int, frame: Any) -> None:
+        caught.append(signum)
+        if halt.is_set():
+            raise KeyboardInterrupt
+        halt.set()
+
+    def announce() -> None:  # in a thread: a signal may come in the middle of a print
+        while not (over.is_set() or halt.wait(_CANCEL_SECONDS)):
+            if cancelled():
+                halt.set()
+        if not over.is_set():
+            view.event(
+                "stopping", "Stopping: running trials end their step; Ctrl-C again leaves now"
+            )
+
+    announcer = threading.Thread(target=announce, daemon=True)
+    announcer.start()
+    # Python lets only its main thread handle signals: elsewhere the caller has `cancelled`.
+    main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
+    handlers = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield halt, caught
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        over.set()
+        announcer.join()
