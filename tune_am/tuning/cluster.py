@@ -32,6 +32,7 @@ def check_address(address: str) -> None:
             f"--ray-address {address}: this process is connected to a Ray already; leave the "
             "address out to use it, or call ray.shutdown() first"
         )
+    _offer_token()
     if address == "auto":
         return
     host, colon, port = address.rpartition(":")
@@ -51,8 +52,32 @@ def check_address(address: str) -> None:
             check=True,
             capture_output=True,
         )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+    except subprocess.CalledProcessError as error:
+        if b"InvalidAuthToken" in error.stderr:
+            raise UserError(
+                f"the Ray cluster at {address} refuses this machine's token: copy ~/.ray/auth_token "
+                "from its head node, or set RAY_AUTH_TOKEN"
+            ) from None
         raise UserError(f"what answers at {address} is no Ray cluster of this version") from None
+    except subprocess.TimeoutExpired:
+        raise UserError(f"what answers at {address} is no Ray cluster of this version") from None
+
+
+def _offer_token() -> None:
+    """Have Ray show the user's token, where there is one and nobody said otherwise.
+
+    Since 2.60 a cluster made by `ray start` wants the token that it put into the user's home, yet
+    what connects shows none unless RAY_AUTH_MODE says so. Ray reads that variable only once, hence
+    its own function, which earlier versions neither have nor need.
+    """
+    try:
+        from ray._private.authentication import authentication_token_setup as setup
+
+        offer = setup.maybe_enable_token_auth_if_token_available
+    except (ImportError, AttributeError):
+        return
+    logging.getLogger(setup.__name__).setLevel(logging.ERROR)
+    offer(warn_if_disabled=False)
 
 
 def running() -> bool:

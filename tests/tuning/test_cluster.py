@@ -1,0 +1,41 @@
+"""Connecting to a Ray that was started elsewhere."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tune_am
+
+MODE = """
+from tune_am.tuning import cluster
+cluster._offer_token()
+from ray._raylet import get_authentication_mode
+print(get_authentication_mode().name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("has_token", "asked", "mode"),
+    [(True, None, "TOKEN"), (True, "disabled", "DISABLED"), (False, None, "DISABLED")],
+)
+def test_a_token_is_shown_where_there_is_one(has_token, asked, mode, tmp_path):
+    pytest.importorskip("ray._private.authentication.authentication_token_setup")
+    if has_token:
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray" / "auth_token").write_text("0" * 64)
+    environment = {name: value for name, value in os.environ.items() if "RAY_AUTH" not in name}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(Path(tune_am.__file__).parents[1])}
+    if asked:
+        environment["RAY_AUTH_MODE"] = asked
+
+    done = subprocess.run(
+        [sys.executable, "-c", MODE], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == mode
+    assert done.stderr == ""
