@@ -55,8 +55,8 @@ def check_address(address: str) -> None:
     except subprocess.CalledProcessError as error:
         if b"InvalidAuthToken" in error.stderr:
             raise UserError(
-                f"the Ray cluster at {address} refuses this machine's token: copy ~/.ray/auth_token "
-                "from its head node, or set RAY_AUTH_TOKEN"
+                f"the Ray cluster at {address} refuses this machine's token: copy the file "
+                "~/.ray/auth_token from its head node, or set RAY_AUTH_TOKEN"
             ) from None
         raise UserError(f"what answers at {address} is no Ray cluster of this version") from None
     except subprocess.TimeoutExpired:
