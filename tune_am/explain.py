@@ -1,4 +1,4 @@
-"""The examples of a neuron, to look at and listen to.
+"""The examples of a neuron, to look at and listen to. As a function: `explain`.
 
 python -m tune_am.explain RUN_DIR
 python -m tune_am.explain --neuron vocal --lr 0.05 --l2 0.1 --steps 40
@@ -7,22 +7,30 @@ python -m tune_am.explain --compare RUN_DIR RUN_DIR
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tune_am.am.settings import Settings
+from tune_am.callable_module import make_callable
 from tune_am.command import exit_status
 from tune_am.errors import UserError
 from tune_am.report.config import ExplainConfig, parse
+from tune_am.tuning.config import flag
 
 if TYPE_CHECKING:
     from tune_am.am.pack import Pack
     from tune_am.report.explanation import Explanation
     from tune_am.report.finished import FinishedRun
+    from tune_am.result import SearchResult
+
+    Run = SearchResult | str | os.PathLike[str]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,11 +41,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _reported(arguments: Sequence[str]) -> None:
     begun = time.monotonic()
-    page = explain(parse(arguments), shlex.join(["python", "-m", "tune_am.explain", *arguments]))
+    page = write(parse(arguments), shlex.join(["python", "-m", "tune_am.explain", *arguments]))
     print(f"Report: {page} ({time.monotonic() - begun:.1f} s)")
 
 
-def explain(config: ExplainConfig, command: str) -> Path:
+def explain(
+    run: Run | None = None,
+    *,
+    compare: Sequence[Run] = (),
+    neuron: str | None = None,
+    settings: Settings | dict[str, Any] | None = None,
+    **options: Any,
+) -> Path:
+    """Write pictures, sounds and one page about a search, several, or a neuron at given settings.
+
+    run: a result or a run folder; or compare: two or more of them; or neuron, with `settings` and
+    the options direction, steps, prior and seed. Further options, as of the command line: pack,
+    out, examples, overwrite, trust_code (`tune_am.report.config.ExplainConfig`). The path of the
+    page; prints nothing. Raises `UserError`.
+    """
+    asked: dict[str, Any] = {
+        name: value
+        for name, value in {**options, "neuron": neuron}.items()
+        if value is not None and value is not False
+    }
+    allowed = {spec.name for spec in fields(ExplainConfig)} - {"given", "settings"}
+    if unknown := sorted(asked.keys() - allowed):
+        raise UserError(
+            f"an explanation has no option {unknown[0]!r}; there are {', '.join(sorted(allowed))}"
+        )
+    if settings is not None and neuron is None:
+        raise UserError("settings go with neuron= only: a run has its own")
+    words = ["python", "-m", "tune_am.explain"]
+    if run is not None:
+        asked["run"] = _folder(run)
+        words.append(str(asked["run"]))
+    if compare:
+        asked["compare"] = tuple(_folder(one) for one in compare)
+        words += ["--compare", *map(str, asked["compare"])]
+    if "out" in asked:
+        asked["out"] = Path(asked["out"])
+    if "pack" in asked:
+        asked["pack"] = str(getattr(asked["pack"], "path", asked["pack"]))
+    chosen = settings if isinstance(settings, Settings) else Settings.from_dict(settings or {})
+    usual = Settings().to_dict()
+    differing = {name: v for name, v in chosen.to_dict().items() if v != usual[name]}
+    for name, value in {**asked, **differing}.items():
+        if name not in ("run", "compare"):
+            words += [flag(name)] if value is True else [flag(name), str(value)]
+    return write(ExplainConfig(**asked, settings=chosen, given=frozenset(asked)), shlex.join(words))
+
+
+def _folder(run: Run) -> Path:
+    return Path(getattr(run, "folder", run))  # type: ignore[arg-type]
+
+
+def write(config: ExplainConfig, command: str) -> Path:
     """Write the report that `config` asks for; the path of its page. Raises `UserError`."""
     from tune_am.report.folder import check
 
@@ -120,3 +179,5 @@ def _default_folder(config: ExplainConfig) -> Path:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+make_callable(__name__)

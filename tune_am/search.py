@@ -1,16 +1,28 @@
-"""The main command: hunt the best settings for a neuron.
+"""The main command: hunt the best settings for a neuron. As a function: `search`.
 
 python -m tune_am.search --neuron vocal
 """
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
+from tune_am.callable_module import make_callable
 from tune_am.command import exit_status
+from tune_am.errors import UserError
 from tune_am.tuning.config import parse
+from tune_am.tuning.options import command_line, from_keywords, parameters
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from tune_am.result import SearchResult
+    from tune_am.tuning.options import SearchOptions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,5 +39,49 @@ def _search(arguments: Sequence[str]) -> int:
     return command(config, given, shlex.join(["python", "-m", "tune_am.search", *arguments]))
 
 
+def search(
+    neuron: str | None = None,
+    *,
+    progress: bool = False,
+    on_event: Callable[[str, dict[str, Any]], object] | None = None,
+    cancel: threading.Event | None = None,
+    **options: Unpack[SearchOptions],
+) -> SearchResult:
+    """Hunt the settings of activation maximisation that explain `neuron` best.
+
+    neuron: a name of the pack ("vocal") or layer:unit ("fc8:12"). options: those of the command
+    line, by name, with its defaults and checks (`tune_am.tuning.config.SearchConfig`);
+    ``resume=folder`` goes on with an earlier search.
+
+    Prints nothing, unless `progress`; trouble that does not end the search goes to the log
+    "tune_am". on_event: called with each event's name and facts, those that ``--json`` prints,
+    from one thread at a time but not always the caller's; it must return at once. What it raises
+    stops the search and is raised here. cancel: an event which, once set, stops the search: the
+    result is then in part only (`SearchResult.complete`). Ctrl-C stops it too; then
+    `KeyboardInterrupt` is raised once its results are written.
+
+    A Ray that runs in this process is used and left running; else one is started and shut down.
+    Works from any thread, one search at a time. Raises `UserError` for what the caller can mend.
+    """
+    asked: dict[str, Any] = {"neuron": neuron, **options}
+    config, given = from_keywords(asked)
+    if progress and config.quiet:
+        raise UserError("progress=True and quiet=True exclude each other")
+    from tune_am.tuning.library import run_search  # seconds of imports, after the cheap checks
+
+    return run_search(config, given, command_line(config, given), progress, on_event, cancel)
+
+
+def _signature() -> inspect.Signature:
+    """With every option by name."""
+    plain = inspect.signature(search)
+    named = [p for p in plain.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    return plain.replace(parameters=[*named, *parameters()])
+
+
+search.__signature__ = _signature()  # type: ignore[attr-defined]
+
 if __name__ == "__main__":
     sys.exit(main())
+
+make_callable(__name__)

@@ -17,7 +17,11 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    assert not {"torch", "numpy", "ray", "optuna", "mlflow"} & modules_after("import tune_am")
+    heavy = {"torch", "numpy", "ray", "optuna", "mlflow", "matplotlib", "pandas", "IPython"}
+    assert not heavy & modules_after("import tune_am")
+    # Nor does a look at what a search takes, as an editor does while one types.
+    looked = "import inspect, tune_am; inspect.signature(tune_am.search); dir(tune_am)"
+    assert not heavy & modules_after(looked)
 
 
 def test_one_trial_needs_neither_ray_nor_optuna_nor_mlflow() -> None:

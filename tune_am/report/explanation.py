@@ -126,9 +126,15 @@ def explain_run(run: FinishedRun, pack: Pack, examples: int) -> Explanation | No
 
 
 def explain_settings(
-    pack: Pack, plan: Plan, settings: Settings, steps: int, examples: int
+    pack: Pack,
+    plan: Plan,
+    settings: Settings,
+    steps: int,
+    examples: int,
+    controlled: bool = True,
 ) -> Explanation:
-    """A neuron at given settings, with no search behind them."""
+    """A neuron at given settings, with no search behind them; its controls if `controlled`, which
+    take about as long as the ascent."""
     trace = watch(pack, plan.fresh("explain"), settings, steps, examples)
     valid = torch.isfinite(trace.activations[-1])
     kept = Kept(trace.latents[-1][valid], trace.activations[-1][valid])
@@ -146,15 +152,17 @@ def explain_settings(
         "ci95": list(bootstrap_interval(kept.activations, target, seed=plan.seed)),
         "activation_mean": float(kept.activations.mean()),
     }
-    rows = {
-        "never_optimised": controls.never_optimised(pack, plan),
-        "random_classifier": controls.random_classifier(pack, plan, settings, steps),
-        "real_vs_real": controls.real_vs_real(pack, plan),
-    }
+    rows: dict[str, Any] = {}
+    if controlled:
+        rows = {
+            "never_optimised": controls.never_optimised(pack, plan),
+            "random_classifier": controls.random_classifier(pack, plan, settings, steps),
+            "real_vs_real": controls.real_vs_real(pack, plan),
+        }
     return Explanation(
         row=row,
         kept=kept,
-        controls=dict(rows),
+        controls=rows,
         trace=trace,
         path=_path(pack, trace),
         **_shown(pack, plan, kept, examples),

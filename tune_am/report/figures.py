@@ -45,20 +45,21 @@ def draw_figures(
     folder.mkdir()
     with house_style():
         figures = {
-            "examples": _examples(shown, renderer, limits),
-            "activations": _activations(shown),
+            "examples": examples_figure(shown, renderer, limits),
+            "activations": activations_figure(shown),
         }
         if shown.trace is not None and shown.path is not None:
             figures["path"] = _path(shown.path, shown.trace, renderer, limits)
-            figures["ascent"] = _ascent(shown, shown.trace)
+            figures["ascent"] = ascent_figure(shown, shown.trace)
         if searched:
-            figures["search"] = _search(shown, searched)
+            figures["search"] = search_figure(shown, searched)
         for name, figure in figures.items():
             save(figure, folder, name)
     return list(figures)
 
 
-def _examples(shown: Explanation, renderer: Renderer, limits: tuple[float, float]) -> Figure:
+@house_style()
+def examples_figure(shown: Explanation, renderer: Renderer, limits: tuple[float, float]) -> Figure:
     """The best examples, the real ones and those never optimised, on one colour scale."""
     groups = {"synthesised": shown.best, "real": shown.real, "never optimised": shown.never}
     rows: list[tuple[str, Group, int]] = []
@@ -127,7 +128,8 @@ def _colour_bar(
         bar.outline.set_visible(False)
 
 
-def _ascent(shown: Explanation, trace: Trace) -> Figure:
+@house_style()
+def ascent_figure(shown: Explanation, trace: Trace) -> Figure:
     """The activation kept by each start, step by step, beside that of the real excerpts."""
     figure = new_figure(2.6)
     axes = figure.subplots()
@@ -146,7 +148,8 @@ def _ascent(shown: Explanation, trace: Trace) -> Figure:
     return figure
 
 
-def _activations(shown: Explanation) -> Figure:
+@house_style()
+def activations_figure(shown: Explanation) -> Figure:
     """What the score measures: both sets of activations, their means and deviations."""
     figure = new_figure(2.8)
     strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=(1, 4))
@@ -174,7 +177,8 @@ def _activations(shown: Explanation) -> Figure:
     return figure
 
 
-def _search(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figure:
+@house_style()
+def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figure:
     """Every trial's score along its ascent, and where it was stopped."""
     figure = new_figure(3.2)
     axes = figure.subplots()

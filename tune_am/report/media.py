@@ -61,7 +61,7 @@ class Media:
                 "label": labels[i] if labels else str(i + 1),
                 "activation": texts[i],
                 "credit": group.credits[i] if group.credits else "",
-                "picture": _data_uri(_png(picture, self.renderer.colours), "image/png"),
+                "picture": picture_uri(picture, self.renderer.colours),
                 "sound": self._embedded(group.key, i),
             }
             for i, picture in enumerate(pictures)
@@ -72,7 +72,7 @@ class Media:
         if self.renderer.colours is None:
             return None
         scale = np.arange(256, dtype=np.uint8)[None]
-        return _data_uri(_png(scale, self.renderer.colours), "image/png")
+        return picture_uri(scale, self.renderer.colours)
 
     def _embedded(self, key: str, i: int) -> str | None:
         suffix = self.renderer.suffix
@@ -81,15 +81,16 @@ class Media:
         return _data_uri(self.sound(key, i).read_bytes(), _MIME[suffix])
 
 
-def _png(codes: Tensor | np.ndarray, colours: str | None) -> bytes:
-    """A picture of uint8 `codes`: [H, W] places on the scale `colours`, or [H, W, 3] colours."""
+def picture_uri(codes: Tensor | np.ndarray, colours: str | None) -> str:
+    """A picture of uint8 `codes` as a data URI: [H, W] places on the scale `colours`, or [H, W, 3]
+    colours."""
     image = Image.fromarray(np.ascontiguousarray(codes))
     if colours is not None:
         palette = (255 * matplotlib.colormaps[colours](np.arange(256))[:, :3]).round()
         image.putpalette(palette.astype(np.uint8).tobytes())
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
-    return file.getvalue()
+    return _data_uri(file.getvalue(), "image/png")
 
 
 def _data_uri(content: bytes, kind: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ INK = "#767676"
 WIDTH = 7.2  # inches
 
 DPI = 200
+NOTEBOOK_DPI = 110
 
 _STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -65,9 +67,23 @@ def house_style() -> Iterator[None]:
         yield
 
 
+class HouseFigure(Figure):
+    """A figure that keeps the house style wherever it is shown or saved."""
+
+    def savefig(self, fname: Any, **kwargs: Any) -> None:
+        with house_style():
+            super().savefig(fname, **kwargs)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows, whether or not it has set Matplotlib up."""
+        file = io.BytesIO()
+        self.savefig(file, format="png", dpi=NOTEBOOK_DPI)
+        return file.getvalue()
+
+
 def new_figure(height: float) -> Figure:
     """A figure of the text's width, `height` inches high."""
-    return Figure(figsize=(WIDTH, height), layout="constrained")
+    return HouseFigure(figsize=(WIDTH, height), layout="constrained")
 
 
 def direct_label(axes: Axes, x: float, y: float, text: str, colour: str) -> None:

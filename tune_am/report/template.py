@@ -23,6 +23,28 @@ def fill(name: str, data: dict[str, Any], **content: Any) -> str:
     Nothing is fetched: the page's own security policy allows its one script, by digest, and
     pictures and sounds that it holds itself.
     """
+    script = "\n".join((_FOLDER / part).read_text(encoding="utf-8") for part in SCRIPTS)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        _environment()
+        .get_template(name)
+        .render(
+            css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
+            script=Markup(script),
+            script_hash=digest,
+            data=Markup(_json(data)),
+            words=words.CONTROLS,
+            **content,
+        )
+    )
+
+
+def fragment(name: str, **content: Any) -> str:
+    """A piece of a page that is somebody else's, as of a notebook: no style sheet, no scripts."""
+    return _environment().get_template(name).render(words=words.CONTROLS, **content)
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -30,17 +52,12 @@ def fill(name: str, data: dict[str, Any], **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": words.number, "interval": words.interval}
-    script = "\n".join((_FOLDER / part).read_text(encoding="utf-8") for part in SCRIPTS)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template(name).render(
-        css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=digest,
-        data=Markup(_json(data)),
-        words=words.CONTROLS,
-        **content,
-    )
+    environment.filters |= {
+        "number": words.number,
+        "interval": words.interval,
+        "settings": words.settings_in_words,
+    }
+    return environment
 
 
 def _json(data: dict[str, Any]) -> str:

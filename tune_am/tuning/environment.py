@@ -25,7 +25,7 @@ _NEEDED = {
 }
 
 # Set or taken away elsewhere, for Ray (`cluster`, `run`).
-_ELSEWHERE = ("RAY_ADDRESS", "TUNE_MAX_PENDING_TRIALS_PG")
+_ELSEWHERE = ("RAY_ADDRESS", "RAY_AUTH_MODE", "TUNE_MAX_PENDING_TRIALS_PG")
 
 
 def prepare() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -46,22 +45,13 @@ class JsonLines(Events):
 
 
 class Calls(Events):
-    """Calls a function per event, from one thread at a time."""
+    """Calls a function per event, with its name and facts."""
 
     def __init__(
         self, ledger: Ledger, trials: int, function: Callable[[str, dict[str, Any]], object]
     ) -> None:
         super().__init__(ledger, trials)
         self._function = function
-        self._turn = threading.RLock()
-        self.error: BaseException | None = None
 
     def emit(self, name: str, facts: dict[str, Any]) -> None:
-        """After `error`, which the function raised, nothing is passed on: an error within Ray's
-        loop would leave trials in the air, so it is for the search's caller to raise it."""
-        with self._turn:
-            if self.error is None:
-                try:
-                    self._function(name, facts)
-                except BaseException as error:
-                    self.error = error
+        self._function(name, facts)

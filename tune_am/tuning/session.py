@@ -148,7 +148,13 @@ def _run(
         with view:
             stop = Halt(halt, config.time_budget)
             follow: list[Listener] = [view, log, live, clock]
-            errors = run_trials(ledger, job.space, budget, work, folder.ray, stop, follow)
+            if cancelled():  # before Ray makes workers for nothing
+                halt.set()
+            errors = (
+                []
+                if halt.is_set()
+                else run_trials(ledger, job.space, budget, work, folder.ray, stop, follow)
+            )
         if errors:
             folder.errors.write_text("\n".join(errors), encoding="utf-8")
             last = errors[-1].strip().splitlines()[-1]

@@ -1,0 +1,259 @@
+"""tune_am as scripts and notebooks use it. The search itself: test_library_search.py."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import tune_am
+from tests.am.test_pack_writing import written
+from tune_am.am.pack import Pack
+from tune_am.tuning.config import SearchConfig, parse
+from tune_am.tuning.options import SearchOptions, command_line, from_keywords
+
+
+@pytest.mark.parametrize("name", ["search", "explain"])
+def test_a_command_is_a_module_and_a_function_in_either_order(name):
+    """Importing a submodule sets it on its package: whatever comes first, both uses work."""
+    checks = f"""
+assert callable(tune_am.{name}), type(tune_am.{name})
+assert tune_am.{name} is sys.modules["tune_am.{name}"]
+assert tune_am.{name}.main and "neuron" in inspect.signature(tune_am.{name}).parameters
+try:
+    tune_am.{name}(nothing=1)
+except tune_am.UserError as error:
+    assert "has no option 'nothing'" in str(error), error
+else:
+    raise AssertionError("called for nothing")
+"""
+    for first in (
+        f"import tune_am; tune_am.{name}; import tune_am.{name}",
+        f"import tune_am.{name}",
+        f"from tune_am.{name} import main; import tune_am",
+        f"from tune_am import {name}; import tune_am; assert {name} is tune_am.{name}",
+    ):
+        code = f"import inspect, sys\n{first}\n{checks}"
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_keywords_are_the_options_of_the_command_line():
+    """One list of options, one place of defaults; `json` is what a command prints."""
+    names = {spec.name for spec in fields(SearchConfig)} - {"neuron", "json"}
+    assert names == set(SearchOptions.__annotations__), "tell SearchOptions of a new option"
+    shown = inspect.signature(tune_am.search).parameters
+    defaults = {spec.name: spec.default for spec in fields(SearchConfig)}
+    assert names | {"neuron", "progress", "on_event", "cancel"} == set(shown)
+    assert all(shown[name].default == defaults[name] for name in names)
+
+
+def test_keywords_ask_for_what_the_command_line_asks_for():
+    asked = {
+        "neuron": "fc8:1",
+        "pack": Path("some pack"),
+        "trials": 3,
+        "seed": 0,
+        "time_budget": "1.5m",
+        "trust_code": True,
+        "workers": None,
+    }
+    config, given = from_keywords(asked)
+    line = command_line(config, given)
+    assert line == (
+        "python -m tune_am.search --neuron fc8:1 --pack 'some pack' --trials 3 --seed 0 "
+        "--time-budget 90.0 --trust-code"
+    )
+    typed = ["--neuron", "fc8:1", "--pack", "some pack", "--trials", "3", "--seed", "0"]
+    assert (config, given) == parse([*typed, "--time-budget", "90", "--trust-code"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "--neuron is missing"),
+        ({"neuron": "vocal", "trails": 8}, "no option 'trails'; there are neuron, pack"),
+        ({"neuron": "vocal", "json": True}, "no option 'json'"),
+        ({"neuron": "vocal", "trials": "8"}, "trials='8': must be a whole number"),
+        ({"neuron": "vocal", "trials": True}, "trials=True: must be a whole number"),
+        ({"neuron": "vocal", "trials": 0}, "--trials 0: must be at least 1"),
+        ({"neuron": 3}, "neuron=3: must be a text"),
+        ({"neuron": "vocal", "time_budget": "soon"}, "'soon' is no duration"),
+        ({"neuron": "vocal", "trust_code": 1}, "trust_code=1: must be True or False"),
+        ({"neuron": "vocal", "quiet": True, "progress": True}, "exclude each other"),
+        ({"neuron": "vocal", "pack": "nowhere"}, "nowhere"),
+        ({"resume": "nowhere"}, "no run folder nowhere"),
+    ],
+)
+def test_bad_options_raise(options, said, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(tune_am.UserError) as raised:
+        tune_am.search(**options)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert capfd.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_activation_fid_takes_what_holds_numbers():
+    """(m1 - m2)^2 + (s1 - s2)^2, in NumPy."""
+    x, y = np.random.default_rng(0).normal(size=(2, 40)) * [[1], [3]] + [[0], [5]]
+    expected = (x.mean() - y.mean()) ** 2 + (x.std(ddof=1) - y.std(ddof=1)) ** 2
+    for one, other in ((x, y), (x.tolist(), torch.tensor(y))):
+        assert tune_am.activation_fid(one, other) == pytest.approx(expected)
+    for one, said in (([1.0], "n >= 2"), (["a"], "activation_fid"), ([1, np.nan], "non-finite")):
+        with pytest.raises(tune_am.UserError, match=said):
+            tune_am.activation_fid(one, y)
+
+
+def test_a_result_read_again(runs):
+    result = tune_am.load_result(runs / "most")
+    content = json.loads((runs / "most" / "result.json").read_text())
+    assert (result.neuron, result.direction, result.complete) == ("vocal", "max", True)
+    assert result.folder == runs / "most"
+    assert result.best.settings == tune_am.Settings.from_dict(content["best"]["settings"])
+    assert result.best.activation_fid == content["best"]["activation_fid"]
+    assert list(result.best.ci95) == content["best"]["ci95"]
+    assert [one.trial for one in result.runners_up] == [r["trial"] for r in content["runners_up"]]
+    for name, control in result.controls.items():
+        assert control.activation_fid == content["controls"][name]["activation_fid"]
+    assert result.trials == content["trials"]
+    table = result.to_frame()
+    assert table["activation_fid"].tolist() == [row["activation_fid"] for row in result.trials]
+    assert table["lr"].tolist() == [row["settings"]["lr"] for row in result.trials]
+    with pytest.raises(tune_am.UserError, match="no run folder"):
+        tune_am.load_result(runs / "none")
+
+
+def test_a_result_in_a_notebook(runs):
+    result = tune_am.load_result(runs / "most")
+    html = result._repr_html_()
+    content = json.loads((runs / "most" / "result.json").read_text())
+    assert "95 % interval" in html
+    assert html.count("<img src=") == 4
+    for words in ("best", "2.", "never optimised", "random classifier", "real against real"):
+        assert f">{words}</th>" in html
+    assert html.count('scope="row"') == 1 + len(content["runners_up"]) + 3
+    assert len(html) < 200_000
+    assert "SearchResult of vocal, maximised: activation-FID" in repr(result)
+
+
+def test_a_result_whose_pack_is_gone_keeps_its_numbers(runs, tmp_path):
+    moved = json.loads((runs / "most" / "result.json").read_text())
+    moved["pack"]["path"] = str(tmp_path / "gone")
+    (tmp_path / "run").mkdir()
+    for name in ("result.json", "search.json"):
+        text = (runs / "most" / name).read_text()
+        (tmp_path / "run" / name).write_text(json.dumps(moved) if name == "result.json" else text)
+    result = tune_am.load_result(tmp_path / "run")
+    html = result._repr_html_()
+    assert "activation-FID" in html
+    assert "<img" not in html
+    with pytest.raises(tune_am.UserError, match="gone"):
+        result.plot_examples()
+
+
+def test_figures_are_pictures(runs, tmp_path):
+    result = tune_am.load_result(runs / "most")
+    for plot in (result.plot_examples, result.plot_activations, result.plot_search):
+        figure = plot()
+        (tmp_path / "shown.png").write_bytes(figure._repr_png_())
+        shown = np.asarray(Image.open(tmp_path / "shown.png"))
+        assert shown.shape[1] > 700
+        assert shown[..., 3].std() > 10  # not all of it transparent
+    figure.savefig(tmp_path / "saved.svg")
+    assert "activation-FID</text>" in (tmp_path / "saved.svg").read_text()
+    with pytest.raises(tune_am.UserError, match="not watched"):
+        result.examples.plot_ascent()
+
+
+def test_examples_play(runs):
+    pytest.importorskip("IPython", reason="IPython is not installed")
+    result = tune_am.load_result(runs / "most")
+    player = result.play(0)
+    assert player.data[:4] == b"fLaC"
+    assert 'type="audio/' in player._repr_html_()
+    assert result.play(1, "real").data != player.data
+    with pytest.raises(tune_am.UserError, match="no example 99 of 'best': there are 0 to "):
+        result.play(99)
+    with pytest.raises(tune_am.UserError, match="no group 'worst'; there are best, real, never"):
+        result.play(0, "worst")
+
+
+def test_inputs_that_make_no_sound_say_so(tiny_pack, tmp_path):
+    """The same networks, of a pack whose inputs are plain pictures."""
+    pack = written(Pack.load(tiny_pack), tmp_path / "images", input={"shape": [80, 115]})
+    examples = tune_am.ascend("vocal", steps=1, starts=2, pack=pack)
+    assert examples.plot_examples()._repr_png_()
+    with pytest.raises(tune_am.UserError, match="make no sound"):
+        examples.play(0)
+    with pytest.raises(tune_am.UserError, match="no real excerpts"):
+        examples._group("real")
+
+
+def test_an_ascent_by_hand(tiny_pack):
+    """`ascend` is the trial of a search, on starts of its own."""
+    pack = tune_am.load_pack(tiny_pack)
+    settings = tune_am.Settings(lr=0.1, l2=0.01)
+    examples = tune_am.ascend("vocal", settings, steps=3, starts=4, pack=pack, seed=7)
+    assert (examples.settings, examples.step) == (settings, 3)
+    assert examples.activations.shape == (4,)
+    assert examples.inputs.shape == (4, 80, 115)
+    target = pack.reference.target(pack.neuron("vocal"), "max").activations
+    assert examples.activation_fid == tune_am.activation_fid(examples.activations, target)
+    assert examples.ci95[0] <= examples.activation_fid <= examples.ci95[1]
+    assert examples.plot_ascent()._repr_png_()
+    assert "lr 0.1" in examples._repr_html_()
+    more = tune_am.ascend("vocal", {"lr": 0.1, "l2": 0.01}, steps=6, starts=4, pack=pack, seed=7)
+    assert (more.activations >= examples.activations).all()  # the same starts, twice as far
+    with pytest.raises(tune_am.UserError, match="unknown setting 'rate'"):
+        tune_am.ascend("vocal", {"rate": 1}, pack=pack)
+    with pytest.raises(tune_am.UserError, match="no neuron 'fc9:9'"):
+        tune_am.ascend("fc9:9", pack=pack)
+
+
+def test_explaining_writes_what_the_command_writes(runs, tiny_pack, tmp_path, capfd):
+    result = tune_am.load_result(runs / "most")
+    page = tune_am.explain(result, out=tmp_path / "run", examples=2)
+    assert page == tmp_path / "run" / "report.html"
+    command = f"python -m tune_am.explain {result.folder} --out {tmp_path / 'run'} --examples 2"
+    assert command in page.read_text(encoding="utf-8")
+    settings = tune_am.Settings(lr=0.2)
+    out = tmp_path / "given"
+    tune_am.explain(
+        neuron="vocal", settings=settings, steps=2, examples=2, pack=tiny_pack, out=out, seed=1
+    )
+    facts = json.loads((out / "explain.json").read_text())
+    assert facts["best"]["settings"] == settings.to_dict()
+    assert load_file(out / "latents.safetensors")["best.latents"].shape == (2, 8)
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("run", "options", "said"),
+    [
+        (None, {}, "name one of"),
+        (None, {"neuron": "vocal", "colour": 1}, "no option 'colour'; there are compare, direct"),
+        ("{run}", {"settings": {"lr": 1.0}}, "settings go with neuron= only"),
+        ("{run}", {"steps": 3}, "--steps goes with --neuron only"),
+        ("nowhere", {}, "no run folder nowhere"),
+        (SimpleNamespace(folder="nowhere"), {}, "no run folder nowhere"),
+    ],
+)
+def test_an_explanation_that_cannot_be_raises(run, options, said, runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if isinstance(run, str):
+        run = run.format(run=runs / "most")
+    with pytest.raises(tune_am.UserError) as raised:
+        tune_am.explain(run, **options)
+    assert said in str(raised.value)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,35 @@
+"""Small functions of the library."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+import torch
+
+from tune_am.am.frechet import frechet_distance
+from tune_am.am.pack import Pack
+from tune_am.errors import UserError
+
+
+def load_pack(
+    source: str | PathLike[str] = "vocal", device: str = "cpu", trust_code: bool = False
+) -> Pack:
+    """The pack of that name or in that folder, every file and shape checked (`UserError`).
+
+    trust_code: allow networks of code outside this package, which is run.
+    """
+    return Pack.load(source if isinstance(source, str) else str(source), device, trust_code)
+
+
+def activation_fid(x: Any, y: Any) -> float:
+    """The score: the Fréchet distance between two sets of activations, [n] and [m], or [n, D] and
+    [m, D], as tensors, arrays or lists; in squared units of the activation, computed in float64.
+
+    For one neuron (m1 - m2)^2 + (s1 - s2)^2 of means and unbiased standard deviations. Raises
+    `UserError` for sets of fewer than two, of other shapes, or with a non-finite value.
+    """
+    try:
+        return frechet_distance(torch.as_tensor(x), torch.as_tensor(y))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"activation_fid: {error}") from None

@@ -1,0 +1,206 @@
+"""What a search found, for a script or a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_am.am.pack import Pack
+from tune_am.am.settings import Settings
+from tune_am.errors import UserError
+from tune_am.report import figures, template, words
+from tune_am.report.config import EXAMPLES
+from tune_am.report.data import trial_rows
+from tune_am.report.explanation import Explanation, best_of_run
+from tune_am.report.finished import FinishedRun
+
+if TYPE_CHECKING:
+    from IPython.display import Audio
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+    from typing_extensions import Self
+
+    from tune_am.examples import Examples
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An activation-FID, in squared units of the activation, and its 95 % interval, if it has one.
+
+    of: the row of result.json, with all that is known.
+    """
+
+    activation_fid: float
+    ci95: tuple[float, float] | None
+    of: dict[str, Any]
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        ci95 = row["ci95"]
+        return cls(row["activation_fid"], None if ci95 is None else (ci95[0], ci95[1]), row)
+
+
+@dataclass(frozen=True)
+class Found(Scored):
+    """A setting that a search found: `settings` at `step` steps, of the trial `trial`."""
+
+    @property
+    def settings(self) -> Settings:
+        return Settings.from_dict(self.of["settings"])
+
+    @property
+    def step(self) -> int:
+        return int(self.of["step"])
+
+    @property
+    def trial(self) -> int:
+        return int(self.of["trial"])
+
+
+class SearchResult:
+    """The result of a search. content: of its result.json (docs/result.md). folder: its run folder.
+
+    What is shown is read from the run folder and computed from the pack when first asked for;
+    `UserError` where either is gone.
+    """
+
+    def __init__(self, folder: Path, content: dict[str, Any]) -> None:
+        self.folder = folder
+        self.content = content
+
+    @property
+    def complete(self) -> bool:
+        """False when the search was stopped: scores are then those of the search, not repeated on
+        fresh starts, and there are no controls."""
+        return bool(self.content["complete"])
+
+    @property
+    def neuron(self) -> str:
+        return str(self.content["neuron"])
+
+    @property
+    def direction(self) -> str:
+        return str(self.content["direction"])
+
+    @cached_property
+    def best(self) -> Found:
+        """The best setting. Raises `UserError` when no trial got as far as a score."""
+        if self.content["best"] is None:
+            raise UserError(f"no trial got as far as a score: see {self.folder / 'errors.txt'}")
+        return Found.from_row(self.content["best"])
+
+    @cached_property
+    def runners_up(self) -> list[Found]:
+        return [Found.from_row(row) for row in self.content["runners_up"]]
+
+    @cached_property
+    def controls(self) -> dict[str, Scored]:
+        """never_optimised, random_classifier and real_vs_real: what the best is read against."""
+        return {name: Scored.from_row(row) for name, row in self.content["controls"].items()}
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """Every trial: trial, outcome, step, activation_fid and settings, as in result.json."""
+        rows: list[dict[str, Any]] = self.content["trials"]
+        return rows
+
+    def to_frame(self) -> DataFrame:
+        """The trials as a table, a column for each setting."""
+        from pandas import DataFrame  # comes with MLflow
+
+        return DataFrame(
+            {**{k: v for k, v in row.items() if k != "settings"}, **row["settings"]}
+            for row in self.trials
+        ).set_index("trial")
+
+    @cached_property
+    def pack(self) -> Pack:
+        """The pack that was searched on."""
+        return self._run.load_pack()
+
+    @cached_property
+    def examples(self) -> Examples:
+        """The examples of the best setting, to look at and listen to."""
+        from tune_am.examples import Examples
+
+        return Examples(self._shown)
+
+    def plot_examples(self) -> Figure:
+        """The best examples, real excerpts and latents never optimised, on one colour scale."""
+        return self.examples.plot_examples()
+
+    def plot_activations(self) -> Figure:
+        """What the score compares: the activations of the best examples and of real excerpts."""
+        return self.examples.plot_activations()
+
+    def plot_search(self) -> Figure:
+        """Every trial's score along its ascent, and where it was stopped."""
+        return figures.search_figure(self._shown, trial_rows(self._run))
+
+    def play(self, i: int = 0, group: str = "best") -> Audio:
+        """See `tune_am.examples.Examples.play`."""
+        return self.examples.play(i, group)
+
+    def answer(self) -> list[str]:
+        """Two sentences: the best score with its interval, and what the controls say of it."""
+        return words.answer(self.best.of, self.content["controls"], self.direction)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        title = f"{self.neuron}, {self.direction}imised"
+        if self.content["best"] is None:
+            sentence = "No trial got as far as a score."
+            return template.fragment(
+                "notebook.html",
+                title=title,
+                sentences=[sentence],
+                rows=[],
+                pictures=[],
+                folder=self.folder,
+            )
+        rows = [{"name": "best", **self.best.of}]
+        for place, found in enumerate(self.runners_up, start=2):
+            rows.append({"name": f"{place}.", **found.of})
+        for name, (title_of, _, tells) in words.CONTROLS.items():
+            if name in self.controls:
+                rows.append({"name": title_of, **self.controls[name].of, "tells": tells})
+        try:
+            pictures = self.examples.pictures()
+        except UserError:  # the pack or the examples are gone: the numbers are not
+            pictures = []
+        return template.fragment(
+            "notebook.html",
+            title=title,
+            sentences=self.answer(),
+            rows=rows,
+            pictures=pictures,
+            folder=self.folder,
+        )
+
+    def __repr__(self) -> str:
+        best = self.content["best"]
+        score = "no score" if best is None else f"activation-FID {best['activation_fid']:.4g}"
+        part = "" if self.complete else ", stopped"
+        return (
+            f"<SearchResult of {self.neuron}, {self.direction}imised: {score}, "
+            f"{len(self.trials)} trials{part}, {self.folder}>"
+        )
+
+    @cached_property
+    def _run(self) -> FinishedRun:
+        return FinishedRun.read(self.folder)
+
+    @cached_property
+    def _shown(self) -> Explanation:
+        shown = best_of_run(self._run, self.pack, EXAMPLES)
+        if shown is None:
+            raise UserError(f"{self.folder} holds no examples (best.safetensors, trials/)")
+        return shown
+
+
+def load_result(folder: str | Path) -> SearchResult:
+    """The result in the run folder of a search that ended. Raises `UserError`."""
+    run = FinishedRun.read(Path(folder))
+    return SearchResult(run.path, run.result)

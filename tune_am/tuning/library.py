@@ -1,0 +1,72 @@
+"""A search as a function of a script or a notebook: quiet, and it returns what it found."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from tune_am.result import SearchResult
+from tune_am.tuning.config import SearchConfig
+from tune_am.tuning.events import Calls
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.progress import Progress
+from tune_am.tuning.session import search
+from tune_am.tuning.views import Several, Silent, make
+
+Function = Callable[[str, dict[str, Any]], object]
+
+
+def run_search(
+    config: SearchConfig,
+    given: frozenset[str],
+    line: str,
+    progress: bool,
+    on_event: Function | None,
+    cancel: threading.Event | None,
+) -> SearchResult:
+    """See `tune_am.search.search`."""
+    guarded = None if on_event is None else Guarded(on_event)
+
+    def view(ledger: Ledger, trials: int) -> Progress:
+        if progress:
+            shown = make(False, False, ledger, trials, sys.stdout)
+        else:
+            shown = Silent(ledger, trials)
+        if guarded is None:
+            return shown
+        return Several(ledger, trials, [shown, Calls(ledger, trials, guarded)])
+
+    def cancelled() -> bool:
+        failed = guarded is not None and guarded.error is not None
+        return failed or (cancel is not None and cancel.is_set())
+
+    ended = search(config, given, line, view, cancelled)
+    if guarded is not None and guarded.error is not None:
+        raise guarded.error
+    if ended.signal is not None:
+        # The search has stopped in order; now the caller's own handler gets what was meant for it.
+        signal.raise_signal(ended.signal)
+    return SearchResult(ended.folder.path, ended.content)
+
+
+class Guarded:
+    """Calls a function from one thread at a time, until it raises an error, which is kept.
+
+    Raised within Ray's loop, it would leave trials in the air.
+    """
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self._turn = threading.RLock()
+        self.error: BaseException | None = None
+
+    def __call__(self, name: str, facts: dict[str, Any]) -> None:
+        with self._turn:
+            if self.error is None:
+                try:
+                    self._function(name, facts)
+                except BaseException as error:
+                    self.error = error

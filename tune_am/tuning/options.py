@@ -1,0 +1,100 @@
+"""The options of a search as keywords of a function: those of the command line, checked alike."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tune_am.errors import UserError
+from tune_am.tuning.config import SearchConfig, duration, flag
+
+if TYPE_CHECKING:
+    from tune_am.am.pack import Pack
+
+# Options that say what a command prints: a library has `progress` and `on_event` instead.
+_OF_THE_COMMAND = frozenset({"json"})
+
+
+class SearchOptions(TypedDict, total=False):
+    """The fields of `SearchConfig`, where their defaults and meanings stand, for type checkers."""
+
+    pack: str | os.PathLike[str] | Pack
+    prior: str | None
+    space: str | os.PathLike[str]
+    direction: str
+    trials: int | None
+    starts: int | None
+    max_steps: int | None
+    seed: int
+    workers: int | None
+    device: str
+    out: str | os.PathLike[str] | None
+    resume: str | os.PathLike[str] | None
+    ray_address: str | None
+    mlflow_uri: str | None
+    time_budget: float | str | None
+    trust_code: bool
+    quiet: bool
+
+
+def from_keywords(options: Mapping[str, Any]) -> tuple[SearchConfig, frozenset[str]]:
+    """The search that `options` ask for, and the names of the fields they give (`UserError`)."""
+    kinds = {
+        spec.name: spec.metadata["kind"]
+        for spec in fields(SearchConfig)
+        if spec.name not in _OF_THE_COMMAND
+    }
+    for name in options:
+        if name not in kinds:
+            raise UserError(f"a search has no option {name!r}; there are {', '.join(kinds)}")
+    given = {name: value for name, value in options.items() if value is not None}
+    values = {name: _checked(name, kinds[name], value) for name, value in given.items()}
+    return SearchConfig(**values), frozenset(values)
+
+
+def command_line(config: SearchConfig, given: frozenset[str]) -> str:
+    """What to type for the same search, in the order of the options."""
+    words = ["python", "-m", "tune_am.search"]
+    for spec in fields(SearchConfig):
+        if spec.name in given - {"quiet"}:
+            value = getattr(config, spec.name)
+            if spec.metadata["kind"] is not bool:
+                words += [flag(spec.name), str(value)]
+            elif value:
+                words.append(flag(spec.name))
+    return shlex.join(words)
+
+
+def parameters() -> list[inspect.Parameter]:
+    """Keywords and defaults, for who asks a function of `**options` what it takes."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(spec.name, kind, default=spec.default)
+        for spec in fields(SearchConfig)
+        if spec.name not in {"neuron", *_OF_THE_COMMAND}
+    ]
+
+
+def _checked(name: str, kind: Any, value: Any) -> Any:
+    """`value` as the command line would have read it."""
+    if kind is duration:
+        if isinstance(value, str):
+            return duration(value)
+        kind, wanted = float, "seconds or a text like 5m"
+        good = isinstance(value, int | float) and not isinstance(value, bool)
+    elif kind is str:
+        value = getattr(value, "path", value) if name == "pack" else value  # a pack is its folder
+        value = os.fspath(value) if isinstance(value, os.PathLike) else value
+        good, wanted = isinstance(value, str), "a text"
+    elif kind is bool:
+        good, wanted = isinstance(value, bool), "True or False"
+    else:
+        good = isinstance(value, int) and not isinstance(value, bool)
+        wanted = "a whole number"
+    if not good:
+        raise UserError(f"{name}={value!r}: must be {wanted}")
+    return kind(value)
