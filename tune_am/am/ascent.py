@@ -78,9 +78,6 @@ class Ascent:
         self._settings = settings
         self._prior = _frozen(prior)
         classifier = _frozen(classifier)
-        if device.type == "cpu":
-            classifier = laid_out(classifier)
-        self._tap = Tap(classifier, [neuron.layer])
         self._chunk = default_chunk(device, starts) if chunk is None else chunk
         self._transform = Transform(settings.jitter, settings.gain)
         # All draws are the CPU's, and are for all starts at once: neither the device nor the chunk
@@ -88,6 +85,10 @@ class Ascent:
         self._random = torch.Generator().manual_seed(seed)
         scale, truncation = settings.init_scale, settings.truncation
         self.latents = prior.sample(starts, self._random, scale, truncation).to(device)
+        if device.type == "cpu":
+            with torch.no_grad():
+                classifier = laid_out(classifier, prior(self.latents[:1]))
+        self._tap = Tap(classifier, [neuron.layer])
         self._optimizer = _optimizer(settings, self.latents)
         self._identity = [starts, seed, direction, str(neuron), settings.to_dict()]
 

@@ -237,6 +237,7 @@ def _entry(network: nn.Module, config: Mapping[str, Any], weights: str) -> dict[
 def _units(
     classifier: nn.Module, layers: Sequence[str], shape: Sequence[int]
 ) -> list[dict[str, Any]]:
-    device = next(classifier.parameters()).device
+    weight = next(classifier.parameters(), None)
+    device = "cpu" if weight is None else weight.device
     outputs = Tap(classifier.eval(), layers)(torch.zeros(2, *shape, device=device))
     return [{"name": layer, "units": output.shape[1]} for layer, output in outputs.items()]

@@ -41,6 +41,10 @@ class InputStatistics:
         return moments.statistics(bounds)
 
 
+# Their covariance is a square: more channels than this are no channels.
+_MOST_CHANNELS = 2048
+
+
 class Moments:
     """Statistics of inputs that come in batches."""
 
@@ -50,6 +54,11 @@ class Moments:
 
     def add(self, batch: Tensor) -> None:
         """Count in `batch: [b, *input_shape]`."""
+        if batch.shape[1] > _MOST_CHANNELS:
+            raise UserError(
+                f"inputs of shape {list(batch.shape[1:])} have {batch.shape[1]} channels, at most "
+                f"{_MOST_CHANNELS} are allowed: a signal of one channel has the shape [1, samples]"
+            )
         values = batch.detach().double().cpu()
         rows = values.flatten(2) if values.dim() > 2 else values.unsqueeze(2)
         rows = rows.transpose(0, 1).flatten(1)  # [C, b * positions]

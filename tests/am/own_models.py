@@ -1,0 +1,117 @@
+"""Networks as users bring them."""
+
+from __future__ import annotations
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+
+
+class Colours(nn.Module):
+    """3 channels of 224 px: batch norm, activations in place, a `view`, a tuple as output."""
+
+    def __init__(self, width: int = 8, classes: int = 5) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, width, 7, stride=8),
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(width, width, 3, stride=2),
+            nn.ReLU(inplace=True),
+        )
+        self.relu = nn.ReLU(inplace=True)
+        self.hidden, self.head = nn.Linear(width * 13 * 13, 6), nn.Linear(6, classes)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        x = self.features(x)
+        hidden = self.relu(self.hidden(x.view(x.shape[0], -1)))
+        return self.head(self.dropout(hidden)), {"hidden": hidden}
+
+
+class Painter(nn.Module):
+    """Latents [n, 4] -> pictures [n, *shape], 0 to 1."""
+
+    def __init__(self, shape: tuple[int, ...] = (3, 224, 224)) -> None:
+        super().__init__()
+        self.shape = shape
+        self.dense = nn.Linear(4, shape[0] * 7 * 7)
+
+    def forward(self, z: Tensor) -> Tensor:
+        small = self.dense(z).view(len(z), self.shape[0], 7, 7)
+        return torch.sigmoid(nn.functional.interpolate(small, size=self.shape[1:]))
+
+
+class Thrower(nn.Module):
+    """Not the same twice: it cannot be stored as operations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x + torch.rand_like(x))
+
+
+class Branching(nn.Module):
+    """Its way depends on its input: `torch.export` refuses it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x) if x.sum() > 0 else self.head(-x)
+
+
+def wav2letter() -> nn.Module:
+    """torchaudio's, with random weights, for 20 bands."""
+    torch.manual_seed(0)
+    return torchaudio.models.Wav2Letter(num_classes=10, input_type="mfcc", num_features=20)
+
+
+class Listener(nn.Module):
+    """torchaudio's wav2vec 2.0 with random weights, small, on signals [n, 1, samples]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.model = torchaudio.models.wav2vec2_model(
+            extractor_mode="layer_norm",
+            extractor_conv_layer_config=[(8, 10, 5), (8, 3, 2)],
+            extractor_conv_bias=True,
+            encoder_embed_dim=12,
+            encoder_projection_dropout=0.1,
+            encoder_pos_conv_kernel=4,
+            encoder_pos_conv_groups=2,
+            encoder_num_layers=2,
+            encoder_num_heads=2,
+            encoder_attention_dropout=0.1,
+            encoder_ff_interm_features=16,
+            encoder_ff_interm_dropout=0.1,
+            encoder_dropout=0.1,
+            encoder_layer_norm_first=True,
+            encoder_layer_drop=0.1,
+            aux_num_out=5,
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        return self.model(x[:, 0])
+
+
+def pictures(n: int, *shape: int) -> Tensor:
+    return torch.rand(n, *shape, generator=torch.Generator().manual_seed(1))
+
+
+def describe() -> dict[str, object]:
+    """What `python -m tune_am.make_pack tests.am.own_models:describe` is told."""
+    torch.manual_seed(0)
+    return {
+        "classifier": nn.Sequential(nn.Flatten(), nn.Linear(64, 3)),
+        "prior": Painter((1, 8, 8)),
+        "latent": 4,
+        "real_data": pictures(120, 1, 8, 8),
+        "neurons": {"second": "1:1"},
+        "input": {"range": [0, 1]},
+        "credits": "random numbers, CC0",
+    }

@@ -1,0 +1,193 @@
+"""From a user's own networks to a pack that a search can run on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from tests.am.own_models import Colours, Listener, Painter, Thrower, pictures
+from tune_am.am.make_pack import make_pack
+from tune_am.am.neuron import Tap
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.am.prior import GeneratorPrior, Prior
+from tune_am.am.settings import Settings
+from tune_am.am.trial_run import TrialRun
+from tune_am.errors import UserError
+
+NEURONS = {"first": "head:0", "texture": "features.3:2"}
+
+
+@pytest.fixture(scope="module")
+def colours() -> Colours:
+    torch.manual_seed(0)
+    network = Colours()
+    network(torch.rand(8, 3, 224, 224))  # batch norm has seen something
+    return network
+
+
+@pytest.fixture(scope="module")
+def made(colours: Colours, tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    data = TensorDataset(pictures(110, 3, 224, 224), torch.zeros(110))
+    out = tmp_path_factory.mktemp("own") / "colours"
+    torch.manual_seed(1)
+    return make_pack(
+        colours,
+        Painter(),
+        DataLoader(data, batch_size=40),
+        NEURONS,
+        out,
+        latent=4,
+        input={"range": [0, 1]},
+        credits="random numbers, CC0",
+        about={"licence": {"weights": "CC0"}},
+    )
+
+
+def test_the_pack_does_what_the_networks_do(made: Pack, colours: Colours) -> None:
+    layers = ["features.0", "features.3", "hidden", "head"]
+    pack = Pack.load(made.path)  # without consent: there is no foreign code
+    assert pack.layers == {"features.0": 8, "features.3": 8, "hidden": 6, "head": 5}
+    assert (pack.name, pack.neurons, pack.input_shape) == ("colours", NEURONS, (3, 224, 224))
+    assert colours.training
+    real = pictures(110, 3, 224, 224)
+    expected = Tap(colours.eval(), layers)(real)
+    for layer in layers:
+        torch.testing.assert_close(pack.reference.activations[layer], expected[layer])
+        torch.testing.assert_close(
+            Tap(pack.classifier, layers)(real[:5])[layer], expected[layer][:5]
+        )
+    colours.train()
+    torch.manual_seed(1)
+    z = torch.randn(2, 4, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(pack.prior(z), Painter().eval()(z))
+    torch.testing.assert_close(pack.statistics.mean, real.double().mean((0, 2, 3)))
+    assert (pack.statistics.low, pack.statistics.high) == (0, 1)
+
+
+def test_the_real_inputs_shown_are_the_extreme_ones(made: Pack) -> None:
+    assert made.excerpts is not None
+    assert set(made.excerpts.credits) == {"random numbers, CC0"}
+    real = pictures(110, 3, 224, 224)
+    for name in NEURONS:
+        order = made.reference.of(made.neuron(name)).argsort(stable=True)
+        for place in (*order[:8].tolist(), *order[-8:].tolist()):
+            assert (made.excerpts.inputs - real[place]).abs().amax((1, 2, 3)).min() < 1 / 255
+
+
+@pytest.mark.parametrize("prior", ["gan", "raw", "fourier"])
+def test_an_ascent_runs_through_it(made: Pack, prior: str) -> None:
+    pack = Pack.load(made.path, prior=prior)
+    run = TrialRun(pack, Plan("first", starts=3, report_points=(2, 8)), Settings(lr=0.02, l2=0.0))
+    metrics = [run.advance_to(step) for step in (2, 8)]
+    assert metrics[-1]["improved_share"] == 1
+    assert metrics[-1]["activation_mean"] > metrics[0]["activation_mean"]
+
+
+def test_a_real_torchaudio_model(tmp_path: Path) -> None:
+    network, data = Listener(), torch.randn(100, 1, 200)
+    pack = make_pack(network, "fourier", data, {"letter": "model.aux:3"}, tmp_path / "pack")
+    assert pack.layers["model.aux"] == 5
+    assert pack.layers["model.encoder.transformer.layers.1.feed_forward.intermediate_dense"] == 16
+    layers = list(pack.layers)
+    expected = Tap(network.eval(), layers)(data)
+    for layer in layers:
+        torch.testing.assert_close(
+            pack.reference.activations[layer], expected[layer], atol=1e-5, rtol=1e-4
+        )
+    assert (pack.prior_kind, pack.prior.latent_shape) == ("fourier", (1, 101, 2))
+    run = TrialRun(pack, Plan("letter", starts=3, report_points=(3,)), Settings(lr=0.1))
+    assert run.advance_to(3)["improved_share"] == 1
+
+
+def test_with_its_config_a_network_is_stored_by_its_class(tmp_path: Path) -> None:
+    config = {"width": 4, "classes": 3}
+    out = tmp_path / "pack"
+    made = make_pack(Colours(**config), "raw", pictures(100, 3, 224, 224), {"a": "head:0"}, out,
+                     classifier_config=config)  # fmt: skip
+    assert type(made.classifier) is Colours
+    with pytest.raises(UserError, match=r"own_models:Colours' is foreign code"):
+        Pack.load(out)
+    # Its own forward has a `view`, for which the faster layout must not be forced on it.
+    run = TrialRun(made, Plan("a", starts=2, report_points=(1,)), Settings())
+    assert run.advance_to(1)["improved_share"] == 0  # the first step evaluates the starts
+
+
+class OwnStarts(GeneratorPrior):
+    def sample(self, *arguments: Any, **options: Any) -> Tensor:
+        return super().sample(*arguments, **options).abs()
+
+
+class Ramp(Prior):
+    latent_shape = (2, 3)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z.flatten(1).cumsum(1)
+
+
+def test_a_prior_of_ones_own(tmp_path: Path) -> None:
+    classifier = nn.Sequential(nn.Linear(6, 2))
+    pack = make_pack(classifier, Ramp(), torch.randn(100, 6), {}, tmp_path / "ramp")
+    z = torch.randn(3, 2, 3)
+    assert pack.prior.latent_shape == (2, 3)
+    torch.testing.assert_close(pack.prior(z), Ramp()(z))
+
+
+SMALL: dict[str, Any] = {
+    "classifier": nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2)),
+    "prior": "raw",
+    "real_data": torch.randn(100, 6, generator=torch.Generator().manual_seed(0)),
+    "neurons": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"classifier": 3}, "the classifier is int, not a network"),
+        ({"classifier": nn.Linear(5, 2)}, r"does not take real_data of shape \[6\], float32"),
+        ({"classifier": nn.Linear(6, 2).double()}, "computes in float64, float32 is needed"),
+        ({"classifier": nn.Flatten()}, "Flatten has no layers with weights"),
+        ({"classifier": Thrower()}, "'head' is .* off once stored: does the network draw random"),
+        ({"real_data": torch.zeros(100, 6).byte()}, r"real_data is uint8.*x\.float\(\) / 255"),
+        ({"real_data": torch.zeros(100, 6).half()}, "real_data is float16"),
+        ({"real_data": torch.zeros(99, 6)}, "has 99 inputs, a search needs at least 100"),
+        ({"real_data": torch.full((100, 6), torch.nan)}, "a non-finite value"),
+        ({"real_data": []}, "real_data is empty"),
+        ({"real_data": ["x"]}, "real_data gives str"),
+        ({"real_data": [torch.zeros(9, 6), torch.zeros(9, 7)]}, r"shape \[7\] after such of \[6\]"),
+        (
+            {"classifier": nn.Sequential(nn.Linear(3000, 2)), "real_data": torch.zeros(100, 3000)},
+            r"3000 channels, at most 2048 are allowed: .* \[1, samples\]",
+        ),
+        ({"real_data": torch.zeros(100)}, r"a batch of shape \[64\]"),
+        ({"layers": ["3"]}, "the classifier has no layer '3'; there are 0, 1, 2"),
+        ({"neurons": {"a": "2:5"}}, "the neuron 'a' is wrong: no neuron '2:5'"),
+        ({"neurons": {"a": "5:0"}, "layers": ["0"]}, "no layer '5'"),
+        ({"input": {"range": [0, 1]}}, r"real_data goes from -.* from 0 to 1"),
+        ({"prior": "vae"}, "unknown prior 'vae': give a network, or raw, fourier"),
+        ({"prior": "fourier"}, r"shape \[6\] have no Fourier prior"),
+        ({"prior": nn.Linear(3, 6)}, "the latent of Linear is not known: give latent"),
+        ({"prior": nn.Linear(3, 6), "latent": 4}, r"does not take latents of shape \[4\]"),
+        ({"prior": nn.Linear(3, 5), "latent": 3}, r"makes \[3, 5\] float32 of 3 .* \[3, 6\] float"),
+        ({"prior": nn.Linear(3, 6).double(), "latent": 3}, "does not take latents of shape"),
+        ({"prior": OwnStarts(nn.Linear(3, 6), 3)}, "draws starts of its own: give prior_config"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        make_pack(**{**SMALL, **change}, out=tmp_path / "pack")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_torchscript_is_refused(tmp_path: Path) -> None:
+    with pytest.warns(Warning, match=r"torch.jit.script.* is deprecated"):
+        script = torch.jit.script(nn.Linear(6, 2))
+    with pytest.raises(UserError, match="TorchScript, whose layers cannot be read"):
+        make_pack(**{**SMALL, "classifier": script}, out=tmp_path / "pack")

@@ -1,0 +1,178 @@
+"""Any network as a `Graph`, by `torch.export`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import operator
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tune_am.am.graph import Graph, encoded, operation
+from tune_am.am.outputs import by_unit
+from tune_am.errors import UserError
+
+# Only in what is traced, not in what is computed: checks of shapes that a graph need not repeat.
+_CHECKS = ("_assert_", "sym_constrain_range")
+
+
+class _Read(nn.Module):
+    """A network that gives the outputs of some of its layers, or its own where none is named."""
+
+    def __init__(self, network: nn.Module, layers: Sequence[str]) -> None:
+        super().__init__()
+        self.network, self._names = network, tuple(layers)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        if not self._names:
+            return (self.network(x),)
+        seen: dict[str, Tensor] = {}
+
+        def reader(name: str):  # type: ignore[no-untyped-def]
+            # Cloned: an activation function that works in place comes after the hook.
+            return lambda module, _, output: seen.__setitem__(name, by_unit(module, output).clone())
+
+        hooks = [
+            self.network.get_submodule(name).register_forward_hook(reader(name))
+            for name in self._names
+        ]
+        try:
+            self.network(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return tuple(seen[name] for name in self._names)
+
+
+def as_graph(network: nn.Module, example: Tensor, layers: Sequence[str] = ()) -> Graph:
+    """A `Graph` that computes what `network` does, for any number of inputs.
+
+    example: [at least 2, *shape] of inputs. layers: those to be read, in order; the last one's
+    output is the graph's. `network` must be in evaluation mode. Raises `UserError`, one line, where
+    it cannot be traced.
+    """
+    try:
+        config, tensors = _described(_traced(network, example, layers), layers)
+    except Exception as error:  # torch.export's own errors are many
+        reason = " ".join(str(error).split("\n")[0].split())[:200]
+        raise UserError(
+            f"{type(network).__name__} cannot be stored as a torch.export graph ({reason}); give "
+            "the config that its class is called with, to store it as class and weights"
+        ) from None
+    graph = Graph(**config)
+    graph.load_state_dict(tensors)
+    return graph.eval().requires_grad_(False)
+
+
+def unfolded(program: torch.export.ExportedProgram) -> nn.Module:
+    """An exported program with its modules by their names, so that its layers can be read."""
+    with _quiet():
+        network: nn.Module = torch.export.unflatten(program)
+    return network
+
+
+def _traced(
+    network: nn.Module, example: Tensor, layers: Sequence[str]
+) -> torch.export.ExportedProgram:
+    """The program of `_Read`, for any number of inputs."""
+    shapes = ({0: torch.export.Dim("n")},)
+    with _quiet():
+        try:
+            read = _Read(network, layers)
+            return torch.export.export(read, (example,), dynamic_shapes=shapes, strict=False)
+        except Exception as error:
+            # By running it, `len(x)` is a plain number; by its bytecode it stays what it is, but
+            # hooks are lost: so that comes first, and they are set on what it gives.
+            try:
+                program = torch.export.export(
+                    network, (example,), dynamic_shapes=shapes, strict=True
+                )
+                read = _Read(torch.export.unflatten(program), layers)
+                return torch.export.export(read, (example,), dynamic_shapes=shapes, strict=False)
+            except Exception:
+                raise error from None
+
+
+def _described(
+    program: torch.export.ExportedProgram, layers: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The arguments of the `Graph` that computes what `program` does, and its tensors by name."""
+    signature = program.graph_signature
+    if signature.buffers_to_mutate or signature.user_inputs_to_mutate:
+        raise ValueError("it changes its own state or its input")
+    held = {**program.state_dict, **program.constants}
+    lines, tensors, state = [], {}, {}
+    outputs: list[str] = []
+    of_parameters = signature.inputs_to_parameters
+    named = {
+        **of_parameters,
+        **signature.inputs_to_buffers,
+        **signature.inputs_to_lifted_tensor_constants,
+    }
+    for node in program.graph.nodes:
+        if node.op == "placeholder" and node.name in named and node.users:
+            path, value = _path(named[node.name]), held[named[node.name]]
+            if not isinstance(value, Tensor):
+                raise ValueError(f"{path} is a {type(value).__name__}")
+            dtype = str(value.dtype).removeprefix("torch.")
+            trained = node.name in of_parameters
+            tensors[node.name] = [path, trained, list(value.shape), dtype]
+            state[path] = value.detach().clone(memory_format=torch.contiguous_format)
+        elif node.op == "call_function":
+            name = _operation_name(node.target)
+            if not name.removeprefix("aten.").startswith(_CHECKS):
+                operation(name)
+                args, kwargs = encoded(node.args, _node), _keywords(node.kwargs)
+                lines.append(json.dumps([node.name, name, args, kwargs]))
+        elif node.op == "output":
+            outputs = [str(_node(part)) for part in node.args[0]]
+        elif node.op != "placeholder":
+            raise ValueError(f"it has a node {node.op} {node.target}")
+    (given,) = signature.user_inputs
+    config = {
+        "input": given,
+        "nodes": lines,
+        "tensors": tensors,
+        "layers": dict(zip(layers, outputs, strict=False)),
+        "output": outputs[-1],
+    }
+    return config, state
+
+
+def _path(name: str) -> str:
+    return name.removeprefix("network.")
+
+
+def _node(value: Any) -> str | None:
+    return value.name if isinstance(value, torch.fx.Node) else None
+
+
+def _keywords(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: encoded(value, _node) for key, value in kwargs.items()}
+
+
+def _operation_name(target: Any) -> str:
+    if isinstance(target, torch._ops.OpOverload):
+        return str(target)
+    name = getattr(target, "__name__", str(target))
+    if getattr(operator, name, None) is target:
+        return f"operator.{name}"
+    raise ValueError(f"it uses {name}, which is no plain operator")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the tracer's remarks, of its own deprecations mostly, off the user's screen."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
