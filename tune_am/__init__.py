@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from tune_am.examples import Examples, ascend
     from tune_am.explain import explain
     from tune_am.library import activation_fid, load_pack
+    from tune_am.make_pack import make_pack
     from tune_am.result import SearchResult, load_result
     from tune_am.search import search
 
 __version__ = "0.1.0"
 
-# Where each name is defined. "search" and "explain" are modules of commands that can be called as
-# functions (`tune_am.callable_module` says why).
+# Where each name is defined. "search", "explain" and "make_pack" are modules of commands that
+# can be called as functions (`tune_am.callable_module` says why).
 _HOMES = {
     "Ascent": "tune_am.am.ascent",
     "Examples": "tune_am.examples",
@@ -45,6 +46,7 @@ _HOMES = {
     "explain": "",
     "load_pack": "tune_am.library",
     "load_result": "tune_am.result",
+    "make_pack": "",
     "search": "",
 }
 
@@ -64,6 +66,7 @@ __all__ = [
     "explain",
     "load_pack",
     "load_result",
+    "make_pack",
     "search",
 ]
 

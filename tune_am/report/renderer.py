@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from tune_am.errors import UserError
 
 # Domain, as the entry "input" of pack.json names it -> what draws and sounds its inputs. Whatever
 # is not listed is drawn as a plain image.
-DOMAINS = {"log-mel": "tune_am.vocal.render:LogMel"}
+DOMAINS = {"image": "tune_am.report.image:Image", "log-mel": "tune_am.vocal.render:LogMel"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Renderer:
         self.colours: str | None = None if len(shape) == 3 and shape[0] == 3 else "gray"
         self.height, self.width = shape[-2:]
 
+    def describe(self, entry: Mapping[str, Any]) -> None:
+        """Take in what the entry "input" of pack.json says of an input."""
+
     def limits(self, inputs: Tensor) -> tuple[float, float]:
         """The values at the ends of the one colour scale that all of `inputs` share."""
         return float(inputs.min()), float(inputs.max())
@@ -73,6 +77,7 @@ def renderer_for(pack: Pack) -> Renderer:
     """The renderer of the pack's inputs. Raises `UserError` for what cannot be drawn."""
     module, _, name = DOMAINS.get(_domain(pack), f"{__name__}:Renderer").partition(":")
     renderer: Renderer = getattr(import_module(module), name)(pack.input_shape)
+    renderer.describe(pack.manifest["input"])
     return renderer
 
 

@@ -1,0 +1,101 @@
+"""A pack of your own classifier and prior. As a function: `make_pack`.
+
+python -m tune_am.make_pack my_module:describe --out my_pack --trust-code
+
+`describe()` is yours: it returns the arguments of `tune_am.am.make_pack.make_pack` as a dict, all
+but `out`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_am.callable_module import make_callable
+from tune_am.command import CommandParser, exit_status
+from tune_am.errors import UserError
+
+if TYPE_CHECKING:
+    from tune_am.am.pack import Pack
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    return exit_status(lambda: _made(arguments))
+
+
+def make_pack(*arguments: Any, **options: Any) -> Pack:
+    """Write the pack of a classifier, a prior and real data: `tune_am.am.make_pack.make_pack`."""
+    from tune_am.am.make_pack import make_pack as make  # PyTorch only where it is used
+
+    return make(*arguments, **options)
+
+
+def _made(arguments: Sequence[str]) -> None:
+    parser = CommandParser(
+        prog="python -m tune_am.make_pack",
+        description="Make a pack of your own classifier, prior and real data.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "describe",
+        metavar="MODULE:FUNCTION",
+        help="your function that returns the arguments of make_pack as a dict",
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to make")
+    parser.add_argument("--overwrite", action="store_true", help="replace a pack in that folder")
+    parser.add_argument("--trust-code", action="store_true", help="import and call MODULE:FUNCTION")
+    options = parser.parse_args(list(arguments))
+    if not options.trust_code:
+        raise UserError(
+            f"{options.describe} is code: add --trust-code if you trust whoever wrote it"
+        )
+    if options.out.exists() and not options.overwrite:  # before anything is computed
+        raise UserError(f"{options.out}: exists already; name another folder or add --overwrite")
+    described = _described(options.describe)
+    pack = make_pack(**described, out=options.out, overwrite=options.overwrite)
+    units = ", ".join(f"{layer} ({count})" for layer, count in pack.layers.items())
+    print(f"Pack:    {pack.path}")
+    print(f"Layers:  {units}")
+    print(f"Neurons: {', '.join(pack.neurons) or 'none named: LAYER:UNIT'}")
+    neuron = next(iter(pack.neurons), f"{next(reversed(pack.layers))}:0")
+    print(f"Search:  python -m tune_am.search --pack {options.out} --neuron {neuron}")
+
+
+def _described(name: str) -> dict[str, Any]:
+    """What the function "module:function" returns, checked to be arguments of `make_pack`."""
+    from tune_am.am.make_pack import make_pack as make
+
+    module, _, attribute = name.partition(":")
+    if not (module and attribute):
+        raise UserError(
+            f"{name!r} is no function: write MODULE:FUNCTION, for example nets:describe"
+        )
+    sys.path.insert(0, "")  # as for `python -m`, also where an entry point calls
+    try:
+        function = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"{name} cannot be imported: {error}") from None
+    finally:
+        sys.path.remove("")
+    described = function() if callable(function) else None
+    if not isinstance(described, dict):
+        raise UserError(f"{name} must be a function that returns a dict of arguments of make_pack")
+    allowed = inspect.signature(make).parameters.keys() - {"out", "overwrite"}
+    if unknown := [key for key in described if key not in allowed]:
+        raise UserError(f"{name} gives {unknown[0]!r}; make_pack has {', '.join(sorted(allowed))}")
+    if missing := [key for key in ("classifier", "prior", "real_data", "neurons")
+                   if key not in described]:  # fmt: skip
+        raise UserError(f"{name} gives no {missing[0]!r}, which make_pack needs")
+    return described
+
+
+make_callable(__name__)
+
+if __name__ == "__main__":
+    sys.exit(main())
