@@ -24,6 +24,7 @@ from tune_am.vocal import card, samples
 from tune_am.vocal.checkpoint import STORED, load_trained, read_log
 from tune_am.vocal.corpus import build_corpus, load_corpus
 from tune_am.vocal.evaluation import minutes
+from tune_am.vocal.fidelity import fidelity
 from tune_am.vocal.gan import GanTraining
 from tune_am.vocal.held_out import LAYERS, held_out
 from tune_am.vocal.layouts import HOUSE, SEE_THE_SET, describe_sources
@@ -105,6 +106,12 @@ def assemble(
             "gan": {
                 "samples": SAMPLES,
                 "heard_as_singing": samples.share_heard_as_singing(detector, drawn),
+                "fidelity": {
+                    stage: fidelity(
+                        work, work / stage / "generator.safetensors", gan_training.compared
+                    )
+                    for stage in ("draft", "gan")
+                },
             },
         },
     }

@@ -72,7 +72,7 @@ def compare(
 
     The measures' rows ``generated``, ``test`` and ``train_again`` (more training excerpts: what
     nothing can beat) each say, against the same `n` training excerpts: ``judge_fd`` and
-    ``statistics_fd``, Fréchet distances in the judge's features and in `texture.statistics`;
+    ``statistics_fd``, Fréchet distance in the judge's features and `texture.statistics_distance`;
     precision, recall, density, coverage in the judge's features; the share that the judge hears as
     singing; RMS differences of the bands' means and deviations (nats) and of the modulation
     spectra (dB). ``ratio``: generated over test. ``generated_against_test``: both distances to the
@@ -97,7 +97,7 @@ def compare(
         "ratio": {name: rows["generated"][name] / rows["test"][name] for name in distances},
         "generated_against_test": {
             "judge_fd": frechet_distance(heard.features, real.test_heard.features),
-            "statistics_fd": _statistics_fd(samples, real.test),
+            "statistics_fd": texture.statistics_distance(samples, real.test),
         },
         "nearest": _memorised(heard, found, real),
     }
@@ -129,7 +129,7 @@ def _row(excerpts: Tensor, heard: Hearing, real: Real) -> dict[str, float]:
     )
     return {
         "judge_fd": frechet_distance(heard.features, real.train_heard.features),
-        "statistics_fd": _statistics_fd(excerpts, real.train),
+        "statistics_fd": texture.statistics_distance(excerpts, real.train),
         **prdc(real.train_heard.features, heard.features),
         "heard_as_singing": float((heard.logits > 0).float().mean()),
         "band_mean_rms": mean,
@@ -137,10 +137,6 @@ def _row(excerpts: Tensor, heard: Hearing, real: Real) -> dict[str, float]:
         "modulation_over_time_rms_db": over_time,
         "modulation_over_bands_rms_db": over_bands,
     }
-
-
-def _statistics_fd(x: Tensor, y: Tensor) -> float:
-    return frechet_distance(texture.statistics(x), texture.statistics(y))
 
 
 def _rms(x: Tensor) -> float:

@@ -13,7 +13,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tune_am.am.frechet import frechet_distance
 from tune_am.vocal import texture
 from tune_am.vocal.batches import Batches
 from tune_am.vocal.checkpoint import append_log, load_checkpoint, save_checkpoint
@@ -116,7 +115,7 @@ class Gan:
 def train(gan: Gan, work: Path, folder: Path) -> Path:
     """Trains (or goes on from the last checkpoint) and returns the file with the weights of the
     best checkpoint: that whose samples are nearest to the validation songs' excerpts, by the
-    Fréchet distance between `texture.statistics`, which no network was trained for."""
+    `texture.statistics_distance`, for which no network was trained."""
     training = gan.training
     folder.mkdir(parents=True, exist_ok=True)
     batches = Batches(load_corpus(work, "train"))
@@ -153,5 +152,4 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
 
 
 def _distance(generator: Generator, held_out: Tensor) -> float:
-    drawn = draw_samples(generator, len(held_out))
-    return frechet_distance(texture.statistics(drawn), texture.statistics(held_out))
+    return texture.statistics_distance(draw_samples(generator, len(held_out)), held_out)

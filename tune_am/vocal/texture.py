@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tune_am.am.frechet import frechet_distance
 from tune_am.vocal.melspec import BANDS, FRAMES, FRAMES_PER_SECOND
 
 # Bands that share a number, so that a thousand excerpts give a sound covariance.
@@ -24,6 +25,18 @@ def statistics(x: Tensor) -> Tensor:
     harmonics = torch.cat([harmonics, harmonics[:, -1:]], dim=1)
     parts = [x.mean(dim=2), x.std(dim=2), onsets, harmonics]
     return torch.cat([part.unflatten(1, (-1, _POOLED)).mean(dim=2) for part in parts], dim=1)
+
+
+def statistics_distance(x: Tensor, real: Tensor) -> float:
+    """Fréchet distance between the statistics of ``x`` and of real excerpts ``[n, BANDS, FRAMES]``.
+
+    Each statistic counts in units of its deviation among the real ones. In nats the level of quiet
+    bands, which varies most, would drown harmonics and onsets.
+    """
+    theirs = statistics(real)
+    # What never varies among the real ones has no such unit: a tenth of a nat.
+    unit = theirs.std(dim=0).clamp_min(0.1)
+    return frechet_distance(statistics(x) / unit, theirs / unit)
 
 
 def band_moments(x: Tensor) -> tuple[Tensor, Tensor]:
