@@ -117,6 +117,18 @@ def test_modulation_of_a_tone_and_of_noise():
         assert spectrum[2:-1] == pytest.approx(10 * math.log10(9), abs=0.3)
 
 
+def test_statistics_count_in_units_of_their_deviation():
+    levels = torch.linspace(-9, -3, 50)[:, None, None]  # of 50 excerpts that are else alike
+    real = levels + torch.randn(50, 80, 115, generator=torch.Generator().manual_seed(0))
+
+    louder = texture.statistics_distance(real + 2, real)
+
+    # Louder by 2 nats moves the 40 means only, each by 2 over its deviation.
+    deviation = texture.statistics(real)[:, :40].std(dim=0)
+    assert louder == pytest.approx(float((2 / deviation).square().sum()), rel=1e-4)
+    assert texture.statistics_distance(real, real) == pytest.approx(0, abs=1e-6)
+
+
 def test_statistics_of_stripes():
     half = BANDS // 2
     stripes = torch.tensor([1.0, -1.0]).repeat(FRAMES)[:FRAMES].expand(1, BANDS, FRAMES)
