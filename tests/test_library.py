@@ -19,6 +19,8 @@ from safetensors.torch import load_file
 import tune_am
 from tests.am.test_pack_writing import written
 from tune_am.am.pack import Pack
+from tune_am.report.config import parse as parse_explain
+from tune_am.report.options import from_keywords as options_of_explain
 from tune_am.tuning.config import SearchConfig, parse
 from tune_am.tuning.options import SearchOptions, command_line, from_keywords
 
@@ -167,7 +169,7 @@ def test_figures_are_pictures(runs, tmp_path):
     for plot in (result.plot_examples, result.plot_activations, result.plot_search):
         figure = plot()
         (tmp_path / "shown.png").write_bytes(figure._repr_png_())
-        shown = np.asarray(Image.open(tmp_path / "shown.png"))
+        shown = np.asarray(Image.open(tmp_path / "shown.png").convert("RGBA"))
         assert shown.shape[1] > 700
         assert shown[..., 3].std() > 10  # not all of it transparent
     figure.savefig(tmp_path / "saved.svg")
@@ -221,17 +223,29 @@ def test_an_ascent_by_hand(tiny_pack):
         tune_am.ascend("fc9:9", pack=pack)
 
 
-def test_explaining_writes_what_the_command_writes(runs, tiny_pack, tmp_path, capfd):
+def test_explaining_asks_for_what_the_command_asks_for(runs):
     result = tune_am.load_result(runs / "most")
-    page = tune_am.explain(result, out=tmp_path / "run", examples=2)
-    assert page == tmp_path / "run" / "report.html"
-    command = f"python -m tune_am.explain {result.folder} --out {tmp_path / 'run'} --examples 2"
-    assert command in page.read_text(encoding="utf-8")
-    settings = tune_am.Settings(lr=0.2)
-    out = tmp_path / "given"
-    tune_am.explain(
-        neuron="vocal", settings=settings, steps=2, examples=2, pack=tiny_pack, out=out, seed=1
-    )
+    for keywords, typed in (
+        ({"run": result, "examples": 2}, f"{result.folder} --examples 2"),
+        ({"run": str(result.folder), "overwrite": True}, f"{result.folder} --overwrite"),
+        ({"compare": [result, runs / "least"]}, f"--compare {runs / 'most'} {runs / 'least'}"),
+        (
+            {"neuron": "vocal", "settings": {"lr": 0.2}, "steps": 3, "pack": result.pack},
+            f"--steps 3 --pack {result.pack.path} --neuron vocal --lr 0.2",
+        ),
+    ):
+        named = {"run": None, "compare": (), "neuron": None, "settings": None} | keywords
+        first = [named.pop(name) for name in ("run", "compare", "neuron", "settings")]
+        config, line = options_of_explain(*first, named)
+        assert line == f"python -m tune_am.explain {typed}"
+        assert config == parse_explain(typed.split())
+
+
+def test_explaining_writes_a_report(tiny_pack, tmp_path, capfd):
+    settings, out = tune_am.Settings(lr=0.2), tmp_path / "given"
+    asked = {"steps": 2, "examples": 2, "pack": tiny_pack, "out": out, "seed": 1}
+    page = tune_am.explain(neuron="vocal", settings=settings, **asked)
+    assert page == out / "report.html"
     facts = json.loads((out / "explain.json").read_text())
     assert facts["best"]["settings"] == settings.to_dict()
     assert load_file(out / "latents.safetensors")["best.latents"].shape == (2, 8)

@@ -7,30 +7,26 @@ python -m tune_am.explain --compare RUN_DIR RUN_DIR
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tune_am.am.settings import Settings
 from tune_am.callable_module import make_callable
 from tune_am.command import exit_status
 from tune_am.errors import UserError
 from tune_am.report.config import ExplainConfig, parse
-from tune_am.tuning.config import flag
+from tune_am.report.options import from_keywords
 
 if TYPE_CHECKING:
     from tune_am.am.pack import Pack
+    from tune_am.am.settings import Settings
     from tune_am.report.explanation import Explanation
     from tune_am.report.finished import FinishedRun
-    from tune_am.result import SearchResult
-
-    Run = SearchResult | str | os.PathLike[str]
+    from tune_am.report.options import Run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,40 +56,7 @@ def explain(
     out, examples, overwrite, trust_code (`tune_am.report.config.ExplainConfig`). The path of the
     page; prints nothing. Raises `UserError`.
     """
-    asked: dict[str, Any] = {
-        name: value
-        for name, value in {**options, "neuron": neuron}.items()
-        if value is not None and value is not False
-    }
-    allowed = {spec.name for spec in fields(ExplainConfig)} - {"given", "settings"}
-    if unknown := sorted(asked.keys() - allowed):
-        raise UserError(
-            f"an explanation has no option {unknown[0]!r}; there are {', '.join(sorted(allowed))}"
-        )
-    if settings is not None and neuron is None:
-        raise UserError("settings go with neuron= only: a run has its own")
-    words = ["python", "-m", "tune_am.explain"]
-    if run is not None:
-        asked["run"] = _folder(run)
-        words.append(str(asked["run"]))
-    if compare:
-        asked["compare"] = tuple(_folder(one) for one in compare)
-        words += ["--compare", *map(str, asked["compare"])]
-    if "out" in asked:
-        asked["out"] = Path(asked["out"])
-    if "pack" in asked:
-        asked["pack"] = str(getattr(asked["pack"], "path", asked["pack"]))
-    chosen = settings if isinstance(settings, Settings) else Settings.from_dict(settings or {})
-    usual = Settings().to_dict()
-    differing = {name: v for name, v in chosen.to_dict().items() if v != usual[name]}
-    for name, value in {**asked, **differing}.items():
-        if name not in ("run", "compare"):
-            words += [flag(name)] if value is True else [flag(name), str(value)]
-    return write(ExplainConfig(**asked, settings=chosen, given=frozenset(asked)), shlex.join(words))
-
-
-def _folder(run: Run) -> Path:
-    return Path(getattr(run, "folder", run))  # type: ignore[arg-type]
+    return write(*from_keywords(run, compare, neuron, settings, options))
 
 
 def write(config: ExplainConfig, command: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import threading
@@ -49,7 +50,9 @@ def run_search(
     if ended.signal is not None:
         # The search has stopped in order; now the caller's own handler gets what was meant for it.
         signal.raise_signal(ended.signal)
-    return SearchResult(ended.folder.path, ended.content)
+    # As written, so that a result is the same now and when it is read again.
+    content = json.loads(ended.folder.result.read_text(encoding="utf-8"))
+    return SearchResult(ended.folder.path, content)
 
 
 class Guarded:

@@ -21,7 +21,7 @@ from tune_am.tuning.metrics import SearchMetrics
 from tune_am.tuning.rescore import candidates, control_rows, rescore
 from tune_am.tuning.run import Halt, run_trials
 from tune_am.tuning.searcher import Listener
-from tune_am.tuning.stopping import stopping
+from tune_am.tuning.stopping import handlers_kept, stopping
 from tune_am.tuning.trial import task
 from tune_am.tuning.views import View, stdout_view
 
@@ -83,7 +83,7 @@ def search(
             "a search is running in this process: wait for its end, or use another process"
         )
     try:
-        with environment.prepared():
+        with environment.prepared(), handlers_kept():
             return _search(config, given, line, view, cancelled)
     finally:
         _BUSY.release()

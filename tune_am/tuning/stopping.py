@@ -39,14 +39,28 @@ def stopping(
 
     announcer = threading.Thread(target=announce, daemon=True)
     announcer.start()
-    # Python lets only its main thread handle signals: elsewhere the caller has `cancelled`.
-    main = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
-    handlers = {number: signal.signal(number, stop) for number in numbers}
     try:
-        yield halt, caught
+        with handlers_kept() as numbers:
+            for number in numbers:
+                signal.signal(number, stop)
+            yield halt, caught
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
         over.set()
         announcer.join()
+
+
+@contextmanager
+def handlers_kept() -> Iterator[tuple[signal.Signals, ...]]:
+    """Whatever is done to the handlers of these signals within is undone; Ray sets its own.
+
+    Python lets only its main thread handle signals: elsewhere there are none.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if main else ()
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield numbers
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # set by something else than Python
+                signal.signal(number, handler)
