@@ -158,7 +158,7 @@ class SearchResult:
                 sentences=[sentence],
                 rows=[],
                 pictures=[],
-                folder=self.folder,
+                folder=self._from_here(),
             )
         rows = [{"name": "best", **self.best.of}]
         for place, found in enumerate(self.runners_up, start=2):
@@ -176,7 +176,7 @@ class SearchResult:
             sentences=self.answer(),
             rows=rows,
             pictures=pictures,
-            folder=self.folder,
+            folder=self._from_here(),
         )
 
     def __repr__(self) -> str:
@@ -185,8 +185,13 @@ class SearchResult:
         part = "" if self.complete else ", stopped"
         return (
             f"<SearchResult of {self.neuron}, {self.direction}imised: {score}, "
-            f"{len(self.trials)} trials{part}, {self.folder}>"
+            f"{len(self.trials)} trials{part}, {self._from_here()}>"
         )
+
+    def _from_here(self) -> Path:
+        """The folder as a user would type it."""
+        here = Path.cwd()
+        return self.folder.relative_to(here) if self.folder.is_relative_to(here) else self.folder
 
     @cached_property
     def _run(self) -> FinishedRun:
