@@ -67,7 +67,7 @@ def search(
     config, given = from_keywords(asked)
     if progress and config.quiet:
         raise UserError("progress=True and quiet=True exclude each other")
-    from tune_am.tuning.library import run_search  # seconds of imports, after the cheap checks
+    from tune_am.run_search import run_search  # seconds of imports, after the cheap checks
 
     return run_search(config, given, command_line(config, given), progress, on_event, cancel)
 
