@@ -168,6 +168,10 @@ SMALL: dict[str, Any] = {
         ({"real_data": torch.zeros(100)}, r"a batch of shape \[64\]"),
         ({"layers": ["3"]}, "the classifier has no layer '3'; there are 0, 1, 2"),
         ({"neurons": {"a": "2:5"}}, "the neuron 'a' is wrong: no neuron '2:5'"),
+        (
+            {"neurons": {"a": "2:@direction.npy"}},
+            "the neuron 'a' is wrong: .* is not written layer",
+        ),
         ({"neurons": {"a": "5:0"}, "layers": ["0"]}, "no layer '5'"),
         ({"input": {"range": [0, 1]}}, r"real_data goes from -.* from 0 to 1"),
         ({"prior": "vae"}, "unknown prior 'vae': give a network, or raw, fourier"),

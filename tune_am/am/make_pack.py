@@ -149,6 +149,8 @@ def _layers_of(neurons: Mapping[str, str]) -> list[str]:
 
 
 def _neuron(alias: str, unit: str, layers: Mapping[str, int]) -> Neuron:
+    if not unit.rpartition(":")[2].isdecimal():  # a direction is a file, which a pack has not
+        raise UserError(f"the neuron {alias!r} is wrong: {unit!r} is not written layer:unit")
     try:
         return Neuron.parse(unit, {}, layers)
     except UserError as error:
