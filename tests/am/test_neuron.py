@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tune_am.am.neuron import Neuron, Tap, layer_before, read_activations
+from tune_am.am.neuron import Neuron, Tap, beside, layer_before, read_activations, shown
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.am.reference import Reference
+from tune_am.am.settings import Settings
+from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
 
 ALIASES = {"vocal": "fc9:0"}
@@ -78,3 +87,73 @@ def test_reading_in_chunks_is_reading() -> None:
     chunked = read_activations(network, ["dense"], x, chunk=3)["dense"]
     torch.testing.assert_close(chunked, Tap(network, ["dense"])(x)["dense"])
     assert not chunked.requires_grad
+
+
+def test_a_direction_is_the_sum_of_units_by_weights_of_length_1(tmp_path: Path) -> None:
+    file = tmp_path / "pair.npy"
+    np.save(file, np.array([3, 0, 4], dtype=np.int64))
+    neuron = Neuron.parse(f"fc8:@{file}", {}, {"fc8": 3})
+    assert neuron.name == neuron.place == "fc8:@pair.npy"
+    assert neuron.weights == pytest.approx((0.6, 0.0, 0.8))
+    activations = torch.tensor([[1.0, 7.0, 2.0], [0.0, 1.0, -1.0]])
+    assert neuron.read(activations).tolist() == pytest.approx([2.2, -0.8])
+    reference = Reference({"fc8": activations})
+    assert reference.of(neuron).tolist() == pytest.approx([2.2, -0.8])
+    assert reference.tail(neuron, "min", 1).tolist() == [1]
+
+
+def test_huge_directions_do_not_overflow(tmp_path: Path) -> None:
+    np.save(tmp_path / "huge.npy", np.array([1e300, -1e300]))
+    neuron = Neuron.parse(f"fc8:@{tmp_path / 'huge.npy'}", {}, {"fc8": 2})
+    assert neuron.weights == pytest.approx((0.5**0.5, -(0.5**0.5)))
+
+
+def test_a_direction_along_one_unit_is_that_unit(tiny_pack: Path, tmp_path: Path) -> None:
+    """The whole trial: ascent, reference and scores."""
+    pack = Pack.load(tiny_pack)
+    axis = np.zeros(pack.layers["conv4"])
+    axis[3] = 2.0
+    np.save(tmp_path / "axis.npy", axis)
+    runs = [
+        TrialRun(pack, Plan(name, starts=3, report_points=(2, 4)), Settings(lr=0.1))
+        for name in ("conv4:3", f"conv4:@{tmp_path / 'axis.npy'}")
+    ]
+    one, other = (run.advance_to(4) for run in runs)
+    assert one["activation_fid"] == pytest.approx(other["activation_fid"], rel=1e-4)
+    assert one["layer_fid"] == pytest.approx(other["layer_fid"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("vector", "why"),
+    [
+        (np.ones(3), r"has the shape \[3\]; fc8 needs \[64\]"),
+        (np.ones((1, 64)), r"has the shape \[1, 64\]"),
+        (np.full(64, np.nan), "holds NaN"),
+        (np.zeros(64), "all zero"),
+        (np.array(["a"] * 64), "real numbers"),
+        (np.ones(64, dtype=complex), "real numbers"),
+        (np.array([None] * 64), "is no .npy file"),  # a pickle: never read
+    ],
+)
+def test_bad_directions_get_one_line(vector: Any, why: str, tmp_path: Path) -> None:
+    np.save(tmp_path / "bad.npy", vector, allow_pickle=True)
+    with pytest.raises(UserError, match=why) as caught:
+        Neuron.parse(f"fc8:@{tmp_path / 'bad.npy'}", ALIASES, LAYERS)
+    assert "\n" not in str(caught.value)
+    assert "bad.npy" in str(caught.value)
+
+
+def test_a_direction_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot read direction none.npy: No such file"):
+        Neuron.parse("fc8:@none.npy", ALIASES, LAYERS)
+
+
+def test_a_direction_moves_with_its_run_folder() -> None:
+    assert shown("fc8:@/far/away/a.npy") == "fc8:@a.npy"
+    assert beside("fc8:@/far/away/a.npy", Path("/run")) == "fc8:@/run/a.npy"
+    assert shown("fc8:12") == beside("fc8:12", Path("/run")) == "fc8:12"
+
+
+def test_no_reference_for_a_single_position() -> None:
+    with pytest.raises(UserError, match=r"no reference for single positions.*ask for conv4:5"):
+        Neuron.parse("conv4:5@centre", ALIASES, LAYERS)

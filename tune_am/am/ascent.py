@@ -136,7 +136,7 @@ class Ascent:
         return activation, gradient
 
     def _activation(self, x: Tensor) -> Tensor:
-        return self._tap(x)[self.neuron.layer][:, self.neuron.unit]
+        return self.neuron.read(self._tap(x)[self.neuron.layer])
 
     def _judge(self, activation: Tensor, gradient: Tensor) -> None:
         """Freeze the starts that went wrong, keep the examples that are new bests."""

@@ -4,34 +4,109 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from tune_am.am.outputs import by_unit
 from tune_am.errors import UserError
 
+DIRECTION = ":@"  # between the layer and the file of a direction
+CENTRE = "@centre"
+
 
 @dataclass(frozen=True)
 class Neuron:
-    """One unit of one layer; `name` is what the user called it."""
+    """One unit of one layer, or a direction in it; `name` is what the user called it.
+
+    `weights` is None for a unit. A direction has one for each unit of the layer, of length 1, and
+    no unit (-1): its activation is the sum of the units' activations, each times its weight.
+    """
 
     layer: str
     unit: int
     name: str
+    weights: tuple[float, ...] | None = None
 
     @classmethod
     def parse(cls, text: str, aliases: Mapping[str, str], layers: Mapping[str, int]) -> Neuron:
-        """The neuron that `text` names: an alias ("vocal") or layer and unit ("fc8:12").
+        """The neuron that `text` names: an alias ("vocal"), a unit or a direction of a layer.
 
+        A unit is "fc8:12"; of a convolution it is a channel, and its activation the mean over the
+        positions. A direction is "fc8:@file.npy": a vector [units], scaled to length 1 here.
         `aliases` maps names to "layer:unit", `layers` maps each layer to its number of units.
-        Raises `UserError` that lists both when there is no such neuron.
+        Raises `UserError`, one line, when there is no such neuron.
         """
         layer, colon, unit = aliases.get(text, text).partition(":")
-        if colon and layer in layers and unit.isdecimal() and int(unit) < layers[layer]:
-            return cls(layer, int(unit), text)
+        if colon and layer in layers:
+            if unit.isdecimal() and int(unit) < layers[layer]:
+                return cls(layer, int(unit), text)
+            if unit.startswith("@"):
+                return cls(layer, -1, shown(text), _direction(Path(unit[1:]), layer, layers[layer]))
+            if unit.endswith(CENTRE):
+                raise UserError(
+                    f"neuron {text!r}: a pack has no reference for single positions, only for the "
+                    f"mean over them; ask for {text.removesuffix(CENTRE)}"
+                )
         sizes = ", ".join(f"{name}:0-{units - 1}" for name, units in layers.items())
         raise UserError(f"no neuron {text!r}; there are {', '.join([*aliases, sizes])}")
+
+    @property
+    def place(self) -> str:
+        """Where it is, whatever it is called: "fc8:12", "fc8:@file.npy"."""
+        return self.name if self.weights else f"{self.layer}:{self.unit}"
+
+    def read(self, activations: Tensor) -> Tensor:
+        """Its activations [n], out of those of its layer, [n, units]."""
+        if self.weights is None:
+            return activations[:, self.unit]
+        return activations @ torch.tensor(
+            self.weights, dtype=activations.dtype, device=activations.device
+        )
+
+
+def shown(text: str) -> str:
+    """The neuron `text` without the folder of its direction's file, if it has one."""
+    layer, at, file = text.partition(DIRECTION)
+    return f"{layer}{at}{Path(file).name}" if at else text
+
+
+def direction_file(text: str) -> Path | None:
+    """The file of a direction; None for a unit."""
+    _, at, file = text.partition(DIRECTION)
+    return Path(file) if at else None
+
+
+def beside(text: str, folder: Path) -> str:
+    """The neuron `text` with its direction's file, if it has one, read from `folder`."""
+    layer, at, file = text.partition(DIRECTION)
+    return f"{layer}{at}{folder / Path(file).name}" if at else text
+
+
+def _direction(path: Path, layer: str, units: int) -> tuple[float, ...]:
+    """The vector in `path`, scaled to length 1."""
+    what = f"direction {path}"
+    try:
+        vector = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise UserError(f"cannot read {what}: {error.strerror or error}") from None
+    except (ValueError, EOFError):
+        raise UserError(f"{what} is no .npy file: write a vector by numpy.save") from None
+    if not isinstance(vector, np.ndarray) or vector.shape != (units,):
+        shape = list(getattr(vector, "shape", ["an archive"]))
+        raise UserError(f"{what} has the shape {shape}; {layer} needs [{units}]")
+    if vector.dtype.kind not in "fiu":
+        raise UserError(f"{what} is of {vector.dtype}; it needs real numbers")
+    vector = vector.astype(np.float64)
+    if not np.isfinite(vector).all():
+        raise UserError(f"{what} holds NaN or infinity")
+    largest = float(np.abs(vector).max())
+    if largest == 0:
+        raise UserError(f"{what} is all zero: it points nowhere")
+    vector = vector / largest  # or the squares of huge numbers overflow
+    return tuple((vector / np.linalg.norm(vector)).tolist())
 
 
 def layer_before(layer: str, layers: Sequence[str]) -> str:

@@ -44,7 +44,7 @@ class Reference:
 
     def of(self, neuron: Neuron) -> Tensor:
         """Activations [excerpts] of `neuron`."""
-        return self.activations[neuron.layer][:, neuron.unit]
+        return neuron.read(self.activations[neuron.layer])
 
     def tail(self, neuron: Neuron, direction: str = "max", n: int = TAIL) -> Tensor:
         """Indices [n] of the excerpts that excite `neuron` most ("max") or least ("min").

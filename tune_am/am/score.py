@@ -78,7 +78,7 @@ def activations_of(pack: Pack, neuron: Neuron, inputs: Tensor) -> Tensor:
     """Activations [n] of `neuron`, for `inputs: [n, *input_shape]`."""
     chunk = default_chunk(inputs.device, len(inputs))
     layer = neuron.layer
-    return read_activations(pack.classifier, [layer], inputs, chunk)[layer][:, neuron.unit]
+    return neuron.read(read_activations(pack.classifier, [layer], inputs, chunk)[layer])
 
 
 def pairwise_distance(inputs: Tensor) -> float:

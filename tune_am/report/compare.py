@@ -23,7 +23,7 @@ class Side:
 
 def sides(shown: Sequence[Explanation]) -> list[Side]:
     """The explanations with titles of their own, and keys of their own for their files."""
-    names = [f"{one.plan.neuron}, {one.plan.direction}imised" for one in shown]
+    names = [f"{one.neuron.name}, {one.plan.direction}imised" for one in shown]
     doubled = {name for name, count in Counter(names).items() if count > 1}
     return [
         Side(f"{name} ({_where(one)})" if name in doubled else name, renamed(one, str(i)))

@@ -25,8 +25,8 @@ def facts(shown: Explanation) -> dict[str, Any]:
     pack, run = shown.pack, shown.run
     return {
         "schema": SCHEMA,
-        "neuron": shown.plan.neuron,
-        "unit": f"{shown.neuron.layer}:{shown.neuron.unit}",
+        "neuron": shown.neuron.name,
+        "unit": shown.neuron.place,
         "direction": shown.plan.direction,
         "searched": run is not None,
         "pack": {"name": pack.name, "hash": pack.hash},

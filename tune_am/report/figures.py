@@ -143,7 +143,7 @@ def ascent_figure(shown: Explanation, trace: Trace) -> Figure:
     direct_label(axes, steps[-1], mean, "real, mean ± SD", REAL)
     direct_label(axes, steps[-1], float(np.median(courses[-1])), "median start", SYNTHESISED)
     axes.set_xlabel("step of the ascent")
-    axes.set_ylabel(f"activation of {shown.plan.neuron}")
+    axes.set_ylabel(f"activation of {shown.neuron.name}")
     axes.margins(x=0.01)
     return figure
 
@@ -171,7 +171,7 @@ def activations_figure(shown: Explanation) -> Figure:
     strip.tick_params(bottom=False)
     strip.set_ylim(-2.7, 0.7)
     strip.set_ylabel("mean\n± SD", rotation=0, ha="right", va="center", fontsize=8)
-    axes.set_xlabel(f"activation of {shown.plan.neuron}")
+    axes.set_xlabel(f"activation of {shown.neuron.name}")
     axes.set_ylabel("share")
     axes.legend()
     return figure

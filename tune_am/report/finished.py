@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tune_am.am.neuron import beside
 from tune_am.am.pack import SHIPPED, Pack
 from tune_am.am.plan import Plan
 from tune_am.errors import UserError
@@ -67,7 +68,7 @@ class FinishedRun:
     def plan(self) -> Plan:
         result = self.result
         return Plan(
-            neuron=result["neuron"],
+            neuron=beside(result["neuron"], self.path),
             direction=result["direction"],
             starts=result["starts"],
             report_points=tuple(result["report_points"]),

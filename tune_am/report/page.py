@@ -79,7 +79,7 @@ def axes(media: Media) -> dict[str, Any]:
 def side(shown: Explanation, media: Media) -> dict[str, Any]:
     """One of two or more explanations that stand side by side."""
     return {
-        "title": f"{shown.plan.neuron}, {shown.plan.direction}imised",
+        "title": f"{shown.neuron.name}, {shown.plan.direction}imised",
         "fid": shown.row["activation_fid"],
         "sure": sure(shown.row),
         "mean": float(shown.kept.activations.mean()),

@@ -23,7 +23,7 @@ def versions() -> dict[str, str]:
 def rows(shown: Explanation) -> list[tuple[str, str]]:
     """Settings, seeds, versions and digests, as name and value."""
     pack, run = shown.pack, shown.run
-    found = [("neuron", f"{shown.plan.neuron} ({shown.neuron.layer}:{shown.neuron.unit})")]
+    found = [("neuron", f"{shown.neuron.name} ({shown.neuron.place})")]
     # In full: a rounded setting is another setting.
     settings = ", ".join(f"{name} {value}" for name, value in shown.row["settings"].items())
     found.append(("prior", pack.prior_kind))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_am import __version__
+from tune_am.am.neuron import shown
 from tune_am.tuning import cluster, tracking
 from tune_am.tuning.job import Job
 
@@ -35,7 +36,7 @@ def versions() -> dict[str, str]:
 def params(job: Job) -> dict[str, Any]:
     plan = job.budget.plan
     return {
-        "neuron": plan.neuron,
+        "neuron": shown(plan.neuron),
         "direction": plan.direction,
         "pack": job.pack.name,
         "prior": job.pack.prior_kind,
@@ -94,7 +95,7 @@ def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
     limit = f", at most {job.config.time_budget:.0f} s" if job.config.time_budget else ""
     rows = {
         "pack": f"{job.pack.name} ({job.pack.path})",
-        "neuron": f"{plan.neuron}, {plan.direction}imised",
+        "neuron": f"{shown(plan.neuron)}, {plan.direction}imised",
         "prior": job.pack.prior_kind,
         "space": job.space.name,
         "device": f"{plan.device}, {budget.workers} at a time",

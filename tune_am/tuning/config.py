@@ -44,7 +44,10 @@ class SearchConfig:
     """
 
     neuron: str | None = _option(
-        None, str, "NAME", "neuron to explain: a name of the pack (vocal) or layer:unit (fc8:12)"
+        None,
+        str,
+        "NAME",
+        "neuron to explain: a name of the pack (vocal), layer:unit or layer:@direction.npy",
     )
     pack: str = _option("vocal", str, "PACK", "name or folder of the pack", resumable=True)
     prior: str | None = _option(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from tune_am.am.neuron import beside, direction_file, shown
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.tuning import cluster, tracking
@@ -35,7 +38,7 @@ class Job:
     def title(self) -> str:
         """Names the study: searches for different things never share a history."""
         plan, prior = self.budget.plan, self.config.prior
-        title = f"{self.pack.name}/{plan.neuron}/{self.space.name}/{plan.direction}"
+        title = f"{self.pack.name}/{shown(plan.neuron)}/{self.space.name}/{plan.direction}"
         return f"{title}/{prior}" if prior else title
 
     @property
@@ -45,6 +48,19 @@ class Job:
     @property
     def resume_command(self) -> str:
         return f"python -m tune_am.search --resume {shlex.quote(str(self.folder.path))}"
+
+    def begin(self, asked: dict[str, Any]) -> Job:
+        """Make the run folder, which says what was `asked`; the job as it is run from there."""
+        neuron = self.budget.plan.neuron
+        job = self
+        if (file := direction_file(neuron)) is not None:
+            # A copy, so that a resumed search does not depend on the user's file.
+            self.folder.path.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, self.folder.path / file.name)
+            plan = replace(self.budget.plan, neuron=beside(neuron, self.folder.path))
+            job = replace(self, budget=replace(self.budget, plan=plan))
+        self.folder.create(asked, self.space.source)
+        return job
 
 
 def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
@@ -56,14 +72,17 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
         space, identity = from_source(config.space, source), asked["id"]
     else:
         space, identity, asked = load(config.space), uuid.uuid4().hex, None
-        name = default_folder(config.neuron or "", time.strftime("%Y%m%d-%H%M%S"))
+        name = default_folder(shown(config.neuron or ""), time.strftime("%Y%m%d-%H%M%S"))
         folder = RunFolder.check_new(Path(config.out) if config.out else name)
     assert config.neuron is not None
+    neuron = config.neuron
+    if asked is not None:  # its direction lies in the run folder, wherever that is now
+        neuron = beside(neuron, folder.path)
     pack = Pack.load(config.pack, device_of(config.device), config.trust_code, config.prior)
     if asked is not None and asked["pack_hash"] != pack.hash:
         raise UserError(f"the pack {pack.path} is not the one that the search began with")
-    pack.reference.target(pack.neuron(config.neuron), config.direction, 2 * RESCORE_STARTS)
-    budget = budget_for(config, space, config.neuron)
+    pack.reference.target(pack.neuron(neuron), config.direction, 2 * RESCORE_STARTS)
+    budget = budget_for(config, space, neuron)
     made = Job(identity, config, space, pack, budget, folder, command, asked is None)
     if config.ray_address is not None:
         cluster.check_address(config.ray_address)

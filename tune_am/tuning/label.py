@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from tune_am.am.neuron import shown
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 
@@ -14,7 +15,7 @@ _ALWAYS = ("lr", "l2")
 
 def search_title(plan: Plan) -> str:
     """What is explained: `vocal-max`."""
-    return f"{plan.neuron}-{plan.direction}"
+    return f"{shown(plan.neuron)}-{plan.direction}"
 
 
 def trial_title(plan: Plan, settings: Settings) -> str:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from tune_am.am import score
+from tune_am.am.neuron import shown
 from tune_am.am.plan import Plan
 from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Ledger, Record
 
@@ -72,7 +73,7 @@ def exported(name: str) -> str:
 
 
 def search_tags(plan: Plan) -> dict[str, str]:
-    return {NEURON: plan.neuron, DIRECTION: plan.direction}
+    return {NEURON: shown(plan.neuron), DIRECTION: plan.direction}
 
 
 class SearchMetrics:

@@ -9,6 +9,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
+from tune_am.am.neuron import shown
 from tune_am.am.pack import Pack
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.defaults import RESCORED
@@ -45,7 +46,7 @@ def build(
     return {
         "schema": SCHEMA,
         "complete": rows is not None and controls is not None,
-        "neuron": plan.neuron,
+        "neuron": shown(plan.neuron),
         "direction": plan.direction,
         "pack": {"name": pack.name, "path": str(pack.path.absolute()), "hash": pack.hash},
         "prior": pack.prior_kind,

@@ -108,7 +108,7 @@ def _search(
             dashboard = cluster.start(job.budget.workers, job.budget.gpus, job.config.ray_address)
         log = connecting.result()
         if job.fresh:
-            job.folder.create(account.asked(job), job.space.source)
+            job = job.begin(account.asked(job))
         with job.folder:
             return _run(job, log, dashboard, begun, view, cancelled)
     except KeyboardInterrupt:

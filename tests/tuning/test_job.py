@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tune_am.tuning import account
+from tune_am.tuning.config import SearchConfig
+from tune_am.tuning.job import prepare
+
+
+def test_a_direction_is_copied_and_found_again_wherever_the_run_folder_goes(
+    tiny_pack: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "both.npy"
+    np.save(file, np.array([1.0] + [0.0] * 6 + [1.0]))
+    neuron, out = f"fc8:@{file}", tmp_path / "run"
+    asked = SearchConfig(neuron, str(tiny_pack), space="quick", out=str(out))
+    job = prepare(asked, frozenset(), "python -m tune_am.search")
+    begun = job.begin(account.asked(job))
+    assert begun.title == job.title
+    assert str(tmp_path) not in job.title
+    file.unlink()
+    out.rename(tmp_path / "moved")
+    again = SearchConfig(None, resume=str(tmp_path / "moved"))
+    resumed = prepare(again, frozenset({"resume"}), "python -m tune_am.search")
+    assert resumed.title == job.title
+    found = resumed.pack.neuron(resumed.budget.plan.neuron)
+    assert found.name == "fc8:@both.npy"
+    assert found.weights == pytest.approx((0.5**0.5, *[0.0] * 6, 0.5**0.5))

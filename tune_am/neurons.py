@@ -1,0 +1,168 @@
+"""What there is to explain in a pack: its layers, their units, and what excites them for real.
+
+python -m tune_am.neurons fc8
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tune_am.command import CommandParser, exit_status
+from tune_am.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tune_am.am.pack import Pack
+
+# Real excerpts that are named for one unit, and units of a layer that are shown.
+NAMED = 5
+SHOWN = 20
+
+_HEAD = f"{'unit':>8}{'lowest':>10}{'mean':>10}{'highest':>10}{'deviation':>11}{'selectivity':>13}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status: 0, or 2 for what the user can mend."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    return exit_status(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> None:
+    parser = CommandParser(
+        prog="python -m tune_am.neurons",
+        description="The layers of a pack, the units of a layer, or what excites one unit.",
+    )
+    parser.add_argument("what", nargs="?", help="a layer (fc8) or a neuron (fc8:12, vocal)")
+    parser.add_argument("--pack", default="vocal", metavar="PACK", help="name or folder [vocal]")
+    parser.add_argument("--trust-code", action="store_true", help="import a pack's own code")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, with all units")
+    asked = parser.parse_args(list(arguments))
+
+    from tune_am.am.pack import Pack  # seconds of imports, after the cheap checks
+
+    pack = Pack.load(asked.pack, trust_code=asked.trust_code)
+    found, lines = _answer(pack, asked.what)
+    print(json.dumps(found) if asked.json else "\n".join(lines))
+
+
+def _answer(pack: Pack, what: str | None) -> tuple[dict[str, Any], list[str]]:
+    if what is None:
+        return _pack(pack)
+    if what in pack.layers:
+        return _layer(pack, what)
+    if ":" not in what and what not in pack.neurons:
+        names = ", ".join([*pack.layers, *pack.neurons])
+        raise UserError(f"no layer {what!r}; there are {names}, and layer:unit")
+    return _neuron(pack, what)
+
+
+def statistics(activations: Tensor) -> dict[str, Any]:
+    """Of one unit over real excerpts, `activations: [n]`.
+
+    dead: the unit says the same of all excerpts. selectivity: how far the largest 1 % (at least
+    one excerpt) are above the mean, in standard deviations; about 2.7 of a normal distribution.
+    """
+    values = activations.double()
+    deviation = float(values.std()) if len(values) > 1 else 0.0
+    dead = float(values.max()) == float(values.min())
+    top = values.topk(max(1, len(values) // 100)).values
+    return {
+        "lowest": float(values.min()),
+        "mean": float(values.mean()),
+        "highest": float(values.max()),
+        "deviation": deviation,
+        "selectivity": 0.0 if dead else float(top.mean() - values.mean()) / deviation,
+        "dead": dead,
+    }
+
+
+def _units(pack: Pack, layer: str) -> list[dict[str, Any]]:
+    columns = pack.reference.activations[layer].T
+    return [{"unit": unit, **statistics(column)} for unit, column in enumerate(columns)]
+
+
+def _pack(pack: Pack) -> tuple[dict[str, Any], list[str]]:
+    layers = []
+    for layer, units in pack.layers.items():
+        rows = _units(pack, layer)
+        layers.append(
+            {
+                "layer": layer,
+                "module": type(pack.classifier.get_submodule(layer)).__name__,
+                "units": units,
+                "dead": sum(row["dead"] for row in rows),
+                "lowest": min(row["lowest"] for row in rows),
+                "highest": max(row["highest"] for row in rows),
+                "selectivity": max(row["selectivity"] for row in rows),
+            }
+        )
+    found = {
+        "pack": pack.name,
+        "excerpts": len(pack.reference),
+        "neurons": pack.neurons,
+        "layers": layers,
+    }
+    lines = [f"{pack.name}: activations of {len(pack.reference)} real excerpts", ""]
+    lines += [f"{'layer':12}{'module':12}{'units':>6}{'dead':>6}{'lowest':>11}{'highest':>11}"]
+    lines[-1] += f"{'most selective':>18}"
+    for row in layers:
+        lines.append(
+            f"{row['layer']:12.12}{row['module']:12.12}{row['units']:6}{row['dead']:6}"
+            f"{row['lowest']:11.4g}{row['highest']:11.4g}{row['selectivity']:18.2f}"
+        )
+    named = [f"{alias} is {unit}" for alias, unit in pack.neurons.items()]
+    return found, [*lines, "", *named, *_READ]
+
+
+_READ = (
+    "An activation is what the module itself gives, before any nonlinearity that",
+    "follows it; of a convolution, the mean over positions.",
+)
+
+
+def _layer(pack: Pack, layer: str) -> tuple[dict[str, Any], list[str]]:
+    rows = _units(pack, layer)
+    ranked = sorted(rows, key=lambda row: -row["selectivity"])[:SHOWN]
+    lines = [f"{pack.name}, {layer}: {len(rows)} units, the most selective first", "", _HEAD]
+    lines += [_line(row) for row in ranked]
+    if len(rows) > len(ranked):
+        lines.append(f"and {len(rows) - len(ranked)} more: --json lists all")
+    lines.append("Selectivity: the top 1 % of excerpts above the mean, in deviations.")
+    return {"pack": pack.name, "layer": layer, "units": rows}, lines
+
+
+def _line(row: dict[str, Any]) -> str:
+    numbers = "".join(f"{row[name]:10.4g}" for name in ("lowest", "mean", "highest"))
+    last = f"{'dead':>13}" if row["dead"] else f"{row['selectivity']:13.2f}"
+    return f"{row['unit']:>8}{numbers}{row['deviation']:11.4g}{last}"
+
+
+def _neuron(pack: Pack, name: str) -> tuple[dict[str, Any], list[str]]:
+    from tune_am.am.score import activations_of
+
+    neuron = pack.neuron(name)
+    row = {"unit": neuron.place, **statistics(pack.reference.of(neuron))}
+    named: list[dict[str, Any]] = []
+    if pack.excerpts is not None:
+        activations = activations_of(pack, neuron, pack.excerpts.inputs)
+        for i in activations.argsort(descending=True, stable=True)[:NAMED].tolist():
+            named.append({"activation": float(activations[i]), "credit": pack.excerpts.credits[i]})
+    lines = [f"{pack.name}, {neuron.name} over {len(pack.reference)} real excerpts", "", _HEAD]
+    # A direction's place may be long: what it is stands in the line above.
+    lines += [_line({**row, "unit": "" if neuron.weights else neuron.unit}), ""]
+    if pack.excerpts is None:
+        lines.append("The pack has no excerpts that it may show.")
+    else:
+        lines.append(f"Most exciting of the {len(pack.excerpts)} excerpts that may be shown:")
+        for one in named:
+            credit = one["credit"] if len(one["credit"]) <= 68 else one["credit"][:65] + "..."
+            lines.append(f"{one['activation']:10.4g}  {credit}")
+    return {"pack": pack.name, "neuron": neuron.name, **row, "excerpts": named}, lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())
