@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import pytest
+
+from tune_am.errors import UserError
+from tune_am.tuning.campaign import FIRST, Course, next_neuron, select, warm_start
+
+LAYERS = {"conv1": 3, "fc8": 64}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("vocal", ["vocal"]),
+        ("fc8:2-4", ["fc8:2", "fc8:3", "fc8:4"]),
+        ("conv1:*", ["conv1:0", "conv1:1", "conv1:2"]),
+        ("vocal,fc8:63-63,conv1:1", ["vocal", "fc8:63", "conv1:1"]),
+        ("fc9:0-1", ["fc9:0-1"]),  # no such layer: for Neuron.parse to refuse
+    ],
+)
+def test_select(text: str, names: list[str]) -> None:
+    assert select(text, LAYERS) == names
+
+
+@pytest.mark.parametrize("text", ["fc8:4-2", "fc8:0-64", "fc8:64-70"])
+def test_a_range_that_the_layer_has_not(text: str) -> None:
+    with pytest.raises(UserError, match=f"no neurons '{text}': fc8 has the units 0-63"):
+        select(text, LAYERS)
+
+
+def test_nothing_is_asked_for_twice() -> None:
+    with pytest.raises(UserError, match="fc8:3 is asked for twice"):
+        select("fc8:1-4,fc8:3", LAYERS)
+
+
+def test_every_neuron_gets_its_first_trials_in_turn() -> None:
+    courses = {name: Course(1.0) for name in "abc"}
+    order = []
+    for _ in range(3 * FIRST):
+        name = next_neuron(courses)
+        order.append(name)
+        courses[name] = Course(1.0, (*courses[name].scores, 0.1 if name == "a" else 100.0))
+    assert "".join(order) == "abc" * FIRST
+
+
+def test_then_the_one_farthest_from_its_floor_in_multiples_of_it() -> None:
+    courses = {"near": Course(50.0, (90.0, 60.0)), "far": Course(0.1, (9.0, 4.0))}
+    assert next_neuron(courses) == "far"
+
+
+def test_running_trials_and_barren_ones_send_the_next_elsewhere() -> None:
+    near, far = Course(1.0, (9.0, 5.0)), Course(1.0, (99.0, 50.0))
+    assert next_neuron({"near": near, "far": far}) == "far"
+    assert next_neuron({"near": near, "far": Course(1.0, (99.0, 50.0), running=2)}) == "near"
+    assert next_neuron({"near": near, "far": Course(1.0, (50.0, 60.0, 70.0))}) == "near"
+
+
+def test_none_starves_and_failures_do_not_eat_the_budget() -> None:
+    courses = {"failing": Course(1.0), "done": Course(1.0), "hard": Course(1.0)}
+    falls = {"failing": None, "done": 0.5, "hard": 1e4}
+    given: Counter[str] = Counter()
+    for _ in range(200):
+        name = next_neuron(courses)
+        given[name] += 1
+        courses[name] = Course(1.0, (*courses[name].scores, falls[name]))
+    assert given["hard"] > given["done"] > FIRST
+    assert given["failing"] < 130
+
+
+def test_a_course() -> None:
+    course = Course(2.0, (8.0, None, 4.0, 6.0), running=1)
+    assert (course.trials, course.best, course.barren, course.distance) == (5, 4.0, 2, 2.0)
+    assert math.isinf(Course(1.0).best)
+    assert Course(1.0, (0.0, 3.0)).distance > 0
+
+
+def test_a_warm_start_is_what_most_others_agree_on_then_the_nearest_to_the_floor() -> None:
+    one, two, three = {"lr": 0.1}, {"lr": 0.2}, {"lr": 0.3}
+    best = [(one, 1.0), (two, 9.0), (two, 8.0), (three, 0.5)]
+    assert warm_start(best, []) == two
+    assert warm_start(best, [two]) == three
+    assert warm_start(best, [two, three]) == one
+    assert warm_start(best, [one, two, three]) is None
+    assert warm_start([], []) is None
