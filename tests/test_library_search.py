@@ -1,0 +1,151 @@
+"""Searches of the library, on a Ray that the process has already."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+import tune_am
+
+NOTEBOOK = Path(__file__).parents[1] / "examples" / "vocal.ipynb"
+SIZES = {"trials": 3, "starts": 2, "max_steps": 2, "workers": 1, "seed": 3}
+
+
+@pytest.fixture(scope="module")
+def _own_ray() -> Iterator[None]:
+    """A Ray of the user's own, as in a notebook."""
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
+class Events:
+    """What a search tells; `then` is done at the first event of the kind `at`."""
+
+    def __init__(self, at: str = "", then: Any = None) -> None:
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self._at, self._then = at, then
+
+    def __call__(self, name: str, facts: dict[str, Any]) -> None:
+        first = name not in self.names
+        self.told.append((name, facts))
+        if first and name == self._at:
+            self._then()
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.told]
+
+
+@pytest.mark.usefixtures("_own_ray")
+def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatch, capfd):
+    """Ctrl-C in the main thread, a resume whose callback fails, then all of it from a thread."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    before = dict(os.environ)
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    capfd.readouterr()
+
+    stopped = Events("start", lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        tune_am.search("vocal", pack=tiny_pack, out="run", on_event=stopped, **SIZES)
+    assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert stopped.names[0] == "start"
+    assert stopped.names[-2:] == ["result", "stopped"]
+
+    def fail() -> None:
+        raise ZeroDivisionError("of the caller's own")
+
+    with pytest.raises(ZeroDivisionError, match="of the caller's own"):
+        tune_am.search(resume="run", on_event=Events("start", fail))
+
+    busy = []
+
+    def another() -> None:
+        """In the middle of a search there cannot be a second."""
+        with pytest.raises(tune_am.UserError, match="a search is running in this process"):
+            tune_am.search("vocal", pack=tiny_pack)
+        busy.append(True)
+
+    told = Events("start", another)
+    with ThreadPoolExecutor(1) as threads:
+        result = threads.submit(tune_am.search, resume="run", on_event=told).result()
+    assert busy
+    assert result.complete
+    assert [f["trial"] for name, f in told.told if name == "trial_ended"] == [0, 1, 2]
+    assert told.names[-1] == "result"
+    assert told.told[-1][1]["path"] == str(result.folder / "result.json")
+    assert result.best.ci95 is not None
+    assert set(result.controls) == {"never_optimised", "random_classifier", "real_vs_real"}
+    assert "95 % interval" in result._repr_html_()
+
+    # Asked again, it has nothing to do, and nothing was printed all along.
+    assert tune_am.search(resume="run").content == result.content
+    assert capfd.readouterr() == ("", "")
+    assert ray.is_initialized()
+    assert dict(os.environ) == before
+    with pytest.raises(tune_am.UserError, match="connected to a Ray already"):
+        tune_am.search("vocal", pack=tiny_pack, ray_address="127.0.0.1:1")
+
+
+@pytest.mark.usefixtures("_own_ray")
+def test_progress_is_shown_when_asked_for(tiny_pack, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    cancel = threading.Event()
+    cancel.set()
+    result = tune_am.search("vocal", pack=tiny_pack, progress=True, cancel=cancel, **SIZES)
+    shown = capfd.readouterr().out
+    assert "neuron         vocal, maximised" in shown
+    assert "No trial got as far as a score." in shown
+    assert f"To go on: python -m tune_am.search --resume {result.folder}" in shown
+    with pytest.raises(tune_am.UserError, match="no trial got as far as a score"):
+        _ = result.best
+    assert "No trial got as far as a score." in result._repr_html_()
+
+
+@pytest.mark.usefixtures("_own_ray")
+def test_the_notebook_runs(shown_pack, tmp_path, monkeypatch):
+    """Its cells in order, as small as can be; the last expression of each can be shown."""
+    pytest.importorskip("IPython", reason="IPython is not installed")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    namespace: dict[str, Any] = {}
+    kinds: list[str] = []
+    for cell in (cell for cell in cells if cell["cell_type"] == "code"):
+        assert not any(o["output_type"] == "error" for o in cell["outputs"])
+        source = "".join(cell["source"])
+        if "parameters" in cell["metadata"].get("tags", ()):
+            assert "STARTS, STEPS, TRIALS = " in source
+            source = f'PACK, NEURON, STARTS, STEPS, TRIALS = {str(shown_pack)!r}, "vocal", 2, 2, 2'
+        *lines, last = ast.parse(source).body
+        exec(compile(ast.Module(lines, []), "cell", "exec"), namespace)
+        if not isinstance(last, ast.Expr):
+            exec(compile(ast.Module([last], []), "cell", "exec"), namespace)
+            continue
+        value = eval(compile(ast.Expression(last.value), "cell", "eval"), namespace)
+        shows = [getattr(value, f"_repr_{kind}_", None) for kind in ("html", "png")]
+        shown = [text for show in shows if show is not None and (text := show()) is not None]
+        assert shown or value is None or isinstance(value, tune_am.Settings)
+        kinds.append(type(value).__name__)
+    assert set(kinds) == {
+        "Examples",
+        "SearchResult",
+        "HouseFigure",
+        "Audio",
+        "Settings",
+        "NoneType",
+    }
+    assert namespace["result"].complete
+    assert NOTEBOOK.stat().st_size < 500_000
