@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 import tune_am
 from tune_am.search import main
 from tune_am.tuning import folder
+from tune_am.tuning.label import settings_title
 from tune_am.tuning.ledger import Ledger
 
 SPACE = """
@@ -110,6 +111,7 @@ def test_a_search_killed_stopped_and_resumed(tiny_pack, tmp_path):
     finished = Session("--resume", str(run), cwd=tmp_path)
     assert finished.finish() == 0, finished.process.communicate()[1]
     assert not any(event["event"] == "trouble" for event in finished.events)
+    assert finished.last("report")["path"] == str(run / "report" / "report.html")
 
     sessions = (killed, stopped, finished)
     told = [trial for session in sessions for trial in session.trials("trial_ended")]
@@ -179,6 +181,25 @@ def check_mlflow(result: dict[str, Any], run: Path) -> None:
         history = client.get_metric_history(child.info.run_id, "activation_fid")
         logged = [(point.step, point.value) for point in history]
         assert logged == [(m["step"], m["activation_fid"]) for m in record.reports]
+        assert child.info.run_name == f"vocal-max {settings_title(record.settings)}"
+        assert [file.path for file in client.list_artifacts(child.info.run_id)] == ["examples.png"]
+    check_artifacts(client, parent, result, run)
+
+
+def check_artifacts(client: MlflowClient, parent: Any, result: dict[str, Any], run: Path) -> None:
+    """Who has MLflow only sees the search whole; the pack's card is not there, it has none."""
+    run_id = parent.info.run_id
+    tags = parent.data.tags
+    assert (tags["neuron"], tags["direction"], tags["space"]) == ("vocal", "max", "mine.py")
+    assert tags["pack.hash"] == result["pack"]["hash"]
+    names = {file.path for file in client.list_artifacts(run_id)}
+    assert names == {"result.json", "best.safetensors", "report", "trials.json"}
+    page = Path(client.download_artifacts(run_id, "report/report.html"))
+    assert page.read_text() == (run / "report" / "report.html").read_text()
+    table = json.loads(Path(client.download_artifacts(run_id, "trials.json")).read_text())
+    columns = dict(zip(table["columns"], zip(*table["data"], strict=True), strict=True))
+    assert list(columns["trial"]) == [row["trial"] for row in result["trials"]]
+    assert columns["lr"] == pytest.approx([row["settings"]["lr"] for row in result["trials"]])
 
 
 def dead_port() -> int:

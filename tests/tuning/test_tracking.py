@@ -26,7 +26,8 @@ def uri(tmp_path_factory) -> str:
 def follow(uri: str, ledger, search: str, said: list[str] | None = None) -> tracking.Tracking:
     log = tracking.Tracking(uri, Path("artifacts"))
     params, tags = {"neuron": "vocal", "trials": 4}, {"pack.hash": "abc"}
-    log.begin(search, "run", params, tags, ledger, (said if said is not None else []).append)
+    trouble = (said if said is not None else []).append
+    log.begin(search, "run", params, tags, ledger, lambda record: f"t{record.number}", trouble)
     return log
 
 
@@ -71,6 +72,7 @@ def test_a_parent_per_search_and_a_child_per_trial(uri, make_ledger, plain_space
     assert outcomes == {0: "stopped_early", 1: "diverged", 2: "interrupted"}
     assert [runs[n].info.status for n in range(3)] == ["FINISHED", "FINISHED", "KILLED"]
     assert steps(uri, runs[0].info.run_id) == [2, 4]
+    assert [runs[n].info.run_name for n in range(3)] == ["t0", "t1", "t2"]
     assert float(runs[0].data.params["lr"]) == ledger[0].settings.lr
 
 

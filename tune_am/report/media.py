@@ -84,13 +84,18 @@ class Media:
 def picture_uri(codes: Tensor | np.ndarray, colours: str | None) -> str:
     """A picture of uint8 `codes` as a data URI: [H, W] places on the scale `colours`, or [H, W, 3]
     colours."""
+    file = io.BytesIO()
+    image_of(codes, colours).save(file, "PNG", optimize=True)
+    return _data_uri(file.getvalue(), "image/png")
+
+
+def image_of(codes: Tensor | np.ndarray, colours: str | None) -> Image.Image:
+    """The picture of those codes."""
     image = Image.fromarray(np.ascontiguousarray(codes))
     if colours is not None:
         palette = (255 * matplotlib.colormaps[colours](np.arange(256))[:, :3]).round()
         image.putpalette(palette.astype(np.uint8).tobytes())
-    file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
-    return _data_uri(file.getvalue(), "image/png")
+    return image
 
 
 def _data_uri(content: bytes, kind: str) -> str:

@@ -52,6 +52,7 @@ def params(job: Job) -> dict[str, Any]:
 
 def tags(job: Job) -> dict[str, Any]:
     return {
+        **{name: params(job)[name] for name in ("neuron", "direction", "pack", "prior", "space")},
         "pack.hash": job.pack.hash,
         "space.source": job.space.source[:5000],  # as long as MLflow lets a tag be
         "command": job.command,

@@ -19,7 +19,7 @@ from tune_am.tuning.defaults import CPU, GPU, WORKERS_PER_GPU
 
 DIRECTIONS = ("max", "min")
 
-_PASSING = ("quiet", "json", "time_budget", "trust_code")
+_PASSING = ("quiet", "json", "time_budget", "trust_code", "no_report")
 
 
 def _option(default: Any, kind: Any, shown: str, help: str, resumable: bool = False) -> Any:
@@ -107,6 +107,9 @@ class SearchConfig:
         "TIME",
         "start and go on with trials this long (90s, 5m, 1h); the re-scoring of the best follows",
         resumable=True,
+    )
+    no_report: bool = _option(
+        False, bool, "", "leave out the page about the result (tune_am.explain)", resumable=True
     )
     trust_code: bool = _option(
         False,

@@ -37,6 +37,7 @@ class SearchOptions(TypedDict, total=False):
     ray_address: str | None
     mlflow_uri: str | None
     time_budget: float | str | None
+    no_report: bool
     trust_code: bool
     quiet: bool
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from tune_am.errors import UserError
-from tune_am.tuning import account, cluster, environment, result, tracking
+from tune_am.tuning import account, artifacts, cluster, environment, result, tracking
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.job import Job, prepare
+from tune_am.tuning.label import trial_title
 from tune_am.tuning.ledger import Ledger, Record
 from tune_am.tuning.metrics import SearchMetrics
+from tune_am.tuning.progress import Progress
 from tune_am.tuning.rescore import candidates, control_rows, rescore
 from tune_am.tuning.run import Halt, run_trials
 from tune_am.tuning.searcher import Listener
@@ -100,11 +102,11 @@ def _search(
     job = prepare(config, given, line)
     if not job.fresh and (done := _complete(job, view)) is not None:
         return done
-    artifacts = job.folder.path.parent / "mlflow-artifacts"
+    store = job.folder.path.parent / "mlflow-artifacts"
     ours = not cluster.running()
     try:
         with ThreadPoolExecutor(1) as threads:  # both take seconds, mostly of waiting
-            connecting = threads.submit(tracking.Tracking, job.tracking_uri, artifacts)
+            connecting = threads.submit(tracking.Tracking, job.tracking_uri, store)
             dashboard = cluster.start(job.budget.workers, job.budget.gpus, job.config.ray_address)
         log = connecting.result()
         if job.fresh:
@@ -141,6 +143,7 @@ def _run(
             account.params(job),
             account.tags(job),
             ledger,
+            title=lambda record: trial_title(budget.plan, record.settings),
             trouble=lambda message: view.event("trouble", message, {"message": message}),
         )
         facts = account.facts(job, log, dashboard)
@@ -179,10 +182,38 @@ def _run(
     log.close(account.metrics(content), "KILLED" if stopped else "FINISHED", ledger.unfinished)
     text = f"{result.summary(content)}\n{account.closing(job, log)}"
     view.event("result", text, {"path": str(folder.result), "result": content})
+    if content["complete"]:
+        _leave(job, log, view, content)
     if stopped:
         resume = job.resume_command
         view.event("stopped", f"Stopped. To go on: {resume}", {"resume": resume})
     return Ended(folder, content, stopped, caught[0] if caught else None)
+
+
+def _leave(job: Job, log: tracking.Tracking, view: Progress, content: dict[str, Any]) -> None:
+    """Write the report, and give MLflow what there is to look at. Neither can fail a search."""
+
+    def trouble(what: str, error: Exception) -> None:
+        text = f"{what}: {error}"
+        view.event("trouble", text, {"message": text})
+
+    if not job.config.no_report:
+        try:
+            page = artifacts.write_report(job.folder, job.config.trust_code)
+            view.event("report", f"Report:   {page}", {"path": str(page)})
+        except Exception as error:
+            trouble("no report", error)
+    try:
+        images = list(artifacts.pictures(job.folder, job.pack))
+    except Exception as error:  # inputs that nothing can draw
+        images = []
+        trouble("no pictures of trials", error)
+    table = artifacts.table(content)
+    log.attach(
+        artifacts.files(job.folder, job.pack),
+        (artifacts.TABLE, table),
+        (artifacts.PICTURE, images),
+    )
 
 
 def _complete(job: Job, make_view: View) -> Ended | None:

@@ -8,7 +8,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ class Tracking:
         self._children: dict[int, str] = {}
         self._logged: dict[int, int] = {}  # trial -> last step in MLflow
         self._trouble: Callable[[str], None] = lambda message: None
+        self._title: Callable[[Record], str] = lambda record: str(record.number)
         self._broken = False
         try:
             self._connect(artifacts)
@@ -98,11 +99,12 @@ class Tracking:
         params: Mapping[str, Any],
         tags: Mapping[str, Any],
         ledger: Ledger,
+        title: Callable[[Record], str],
         trouble: Callable[[str], None],
     ) -> None:
         """Open the run called `name` of the search with this id, or the one that it had before, and
-        log what it lacks."""
-        self._trouble = trouble
+        log what it lacks. title: what a trial's run is called."""
+        self._trouble, self._title = trouble, title
         try:
             found = self._find({SEARCH: search})
             if found:
@@ -147,6 +149,42 @@ class Tracking:
         if self._thread.is_alive():
             self._trouble(f"MLflow at {self.uri} is slow: not all is logged")
 
+    def attach(
+        self,
+        files: Iterable[tuple[Path, str | None]],
+        table: tuple[str, Mapping[str, list[Any]]],
+        pictures: tuple[str, Iterable[tuple[int, Any]]],
+    ) -> None:
+        """Log what a search left, once it is closed; in place of what it left before.
+
+        files: files and folders, each with the folder of the run's artifacts that it goes into.
+        table: its name and columns. pictures: their name, and for trials, by number, an image.
+        """
+        if self._broken:
+            return
+        try:
+            for path, place in files:
+                log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
+                log(self.run_id, str(path), place)
+            self._log_table(*table)
+            name, images = pictures
+            for number, image in images:
+                self._client.log_image(self._children[number], image, artifact_file=name)
+        except Exception as error:
+            self._trouble(
+                f"MLflow at {self.uri} failed ({_first_line(error)}): its run lacks files, the run "
+                f"folder has them"
+            )
+
+    def _log_table(self, name: str, columns: Mapping[str, list[Any]]) -> None:
+        if any(found.path == name for found in self._client.list_artifacts(self.run_id)):
+            from pandas import DataFrame  # MLflow's own format; its `log_table` would append
+
+            text = DataFrame(columns).to_json(orient="split", index=False)
+            self._client.log_text(self.run_id, text, name)
+        else:
+            self._client.log_table(self.run_id, dict(columns), name)
+
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
             if self._broken:
@@ -173,7 +211,7 @@ class Tracking:
             return
         run = self._client.create_run(
             self._experiment_id,
-            run_name=f"trial {record.number}",
+            run_name=self._title(record),
             tags={_PARENT: self.run_id, TRIAL: str(record.number)},
         )
         self._children[record.number] = run.info.run_id

@@ -1,0 +1,75 @@
+"""What a finished search leaves to look at: its report, and in MLflow all that one needs to read it
+without the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_am.tuning.folder import RunFolder
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from tune_am.am.pack import Pack
+
+# Where they are among a run's artifacts.
+REPORT, TABLE, CARD, PICTURE = "report", "trials.json", "pack", "examples.png"
+
+_SHOWN = 4  # examples in a trial's picture
+
+
+def write_report(folder: RunFolder, trust_code: bool) -> Path:
+    """The report of `tune_am.explain` on the search in `folder`, in place of an earlier one; the
+    path of its page. Raises `UserError` where there is nothing to show."""
+    from tune_am.explain import write  # matplotlib and more
+    from tune_am.report.config import ExplainConfig
+
+    config = ExplainConfig(run=folder.path, overwrite=True, trust_code=trust_code)
+    return write(config, f"python -m tune_am.explain {folder.path}")
+
+
+def files(folder: RunFolder, pack: Pack) -> Iterator[tuple[Path, str | None]]:
+    """Files and folders for the search's run, each with the folder it goes into."""
+    report = folder.path / REPORT
+    for path, place in (
+        (folder.result, None),
+        (folder.best, None),
+        (pack.path / "README.md", CARD),
+        (report, REPORT),
+    ):
+        if path.exists():
+            yield path, place
+
+
+def table(content: dict[str, Any]) -> dict[str, list[Any]]:
+    """All trials of a result.json as columns, settings apart."""
+    rows = [
+        {**{k: v for k, v in row.items() if k != "settings"}, **row["settings"]}
+        for row in content["trials"]
+    ]
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def pictures(folder: RunFolder, pack: Pack) -> Iterator[tuple[int, Image]]:
+    """Of each trial that kept examples its number and a small picture of a few, on one scale."""
+    import torch
+
+    from tune_am.am.score import inputs_of
+    from tune_am.report.finished import FinishedRun
+    from tune_am.report.media import image_of
+    from tune_am.report.renderer import renderer_for
+
+    run, renderer = FinishedRun.read(folder.path), renderer_for(pack)
+    shown = {}
+    for row in run.result["trials"]:
+        if (kept := run.kept(row["trial"])) is not None:
+            latents = kept.latents[:_SHOWN].to(pack.device)
+            shown[row["trial"]] = inputs_of(pack, latents).cpu()
+    if not shown:
+        return
+    limits = renderer.limits(torch.cat(list(shown.values())))
+    for number, inputs in shown.items():
+        codes = renderer.codes(inputs, limits)
+        yield number, image_of(torch.cat(list(codes), dim=1), renderer.colours)
