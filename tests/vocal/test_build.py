@@ -66,7 +66,7 @@ def test_the_best_checkpoint_is_kept_not_the_last(work, monkeypatch):
     distances = iter([3.0, 1.0, 2.0, 5.0])
     kept = []
 
-    def judged(generator, held_out):
+    def judged(generator, judge, real):
         kept.append({name: t.clone() for name, t in generator.state_dict().items()})
         return next(distances)
 

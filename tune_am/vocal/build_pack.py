@@ -19,8 +19,10 @@ from typing import Any
 import torch
 
 from tune_am.am.pack import Pack, write_pack
+from tune_am.am.statistics import InputStatistics
 from tune_am.command import CommandParser
 from tune_am.vocal import card, samples
+from tune_am.vocal.batches import Batches
 from tune_am.vocal.checkpoint import STORED, load_trained, read_log
 from tune_am.vocal.corpus import build_corpus, load_corpus
 from tune_am.vocal.evaluation import minutes
@@ -28,7 +30,7 @@ from tune_am.vocal.fidelity import fidelity
 from tune_am.vocal.gan import GanTraining
 from tune_am.vocal.held_out import LAYERS, held_out
 from tune_am.vocal.layouts import HOUSE, SEE_THE_SET, describe_sources
-from tune_am.vocal.melspec import BANDS, FRAMES, HOP, SAMPLE_RATE, WINDOW
+from tune_am.vocal.melspec import BANDS, FRAMES, HOP, LOG_FLOOR, SAMPLE_RATE, WINDOW
 from tune_am.vocal.nets import Detector
 from tune_am.vocal.refined import load_generator
 from tune_am.vocal.stages import run_stage, step_count
@@ -132,6 +134,7 @@ def assemble(
             input={
                 "domain": "log-mel",
                 "shape": [BANDS, FRAMES],
+                "range": [LOG_FLOOR, None],
                 "units": "log-mel: natural log of max(magnitude, 1e-7)",
                 "sample_rate": SAMPLE_RATE,
                 "window": WINDOW,
@@ -142,6 +145,7 @@ def assemble(
             reference=reference,
             excerpts=torch.cat([sung, rest]) if shown else None,
             credits=shown,
+            statistics=_statistics(work),
             about=about,
             files=[picture, readme],
             dtype=STORED,
@@ -149,15 +153,15 @@ def assemble(
         )
 
 
+def _statistics(work: Path) -> InputStatistics:
+    """Of training excerpts as the GAN had them, for priors without a network."""
+    drawn, _ = Batches(load_corpus(work, "train")).draw(2000, torch.Generator().manual_seed(0))
+    return InputStatistics.of(drawn, (LOG_FLOOR, None))
+
+
 def _spent(folder: Path) -> dict[str, Any]:
-    """Seconds that a GAN's training took, the step of its best checkpoint and its distance."""
-    log = read_log(folder)
-    best = min(log, key=lambda line: line["distance"])
-    return {
-        "seconds": log[-1]["seconds"],
-        "best_step": best["step"],
-        "best_distance": best["distance"],
-    }
+    """Seconds that a GAN's training took."""
+    return {"seconds": read_log(folder)[-1]["seconds"]}
 
 
 def _voices(work: Path) -> dict[str, Any]:

@@ -58,8 +58,8 @@ GAN: hinge loss, spectral normalisation, excerpts drawn alike, Adam whose rates 
 the last quarter. First a draft, 1-D convolutions over time with the bands as channels on either
 side: {_gan(training["draft"])}. Then 2-D convolutions
 that sharpen it and a second, 2-D discriminator: {_gan(training["gan"])}.
-The weights are those of the checkpoint whose samples were nearest to validation excerpts, by the
-Fréchet distance of plain statistics (level, spread, onsets and harmonics of the bands).
+The weights are those of the checkpoint whose samples were nearest to the validation songs' excerpts
+in the judge's features (see below), which therefore flatter it a little.
 
     {training["command"]}
 
@@ -85,10 +85,9 @@ voices and are right to about 0.1 s. `--corpus jamendo` rebuilds this pack on th
 Of {gan["samples"]} random samples of the generator, {gan["heard_as_singing"]:.0%} are heard as
 singing by the detector.
 
-The generator's samples against training excerpts, by measures that no network was trained on, all
-in the features of a judge: another network, trained on other artists
-(`python -m tune_am.vocal.fidelity`). Real excerpts of songs that nobody trained on are the
-yardstick.
+The generator's samples against training excerpts, in the features of a judge: another network,
+trained on other artists (`python -m tune_am.vocal.fidelity`). Real excerpts of songs that no GAN
+had are the yardstick.
 
 {_fidelity(gan["fidelity"])}
 

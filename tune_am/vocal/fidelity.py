@@ -19,7 +19,7 @@ from tune_am.am.frechet import frechet_distance
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.vocal import texture
-from tune_am.vocal.judge_net import SHIPPED, Hearing, hear, load_judge
+from tune_am.vocal.judge_net import Hearing, hear, judge_file, load_judge
 from tune_am.vocal.nearest import Nearest, nearest
 from tune_am.vocal.prdc import prdc
 from tune_am.vocal.real import Real, real_excerpts, textured
@@ -79,7 +79,7 @@ def compare(
     test excerpts instead. ``nearest``: see `_memorised`.
     """
     samples = draw(work, generator, n, seed)
-    listener, facts = load_judge(_judge_file(work, judge))
+    listener, facts = load_judge(judge or judge_file(work))
     real = real_excerpts(work, listener, facts["sha256"], n, COMPARED, seed)
     heard = hear(listener, samples)
     rows = {
@@ -112,11 +112,6 @@ def draw(work: Path, generator: Path | nn.Module | None, n: int, seed: int = 0) 
         return draw_samples(Pack.load(generator).prior.generator, n, seed)  # type: ignore[arg-type]
     weights = work / "gan" / "generator.safetensors" if generator is None else generator
     return draw_samples(load_generator(weights), n, seed)
-
-
-def _judge_file(work: Path, judge: Path | None) -> Path:
-    trained = work / "judge" / "judge.safetensors"
-    return judge or (trained if trained.is_file() else SHIPPED)
 
 
 def _row(excerpts: Tensor, heard: Hearing, real: Real) -> dict[str, float]:

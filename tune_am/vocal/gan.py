@@ -13,10 +13,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tune_am.vocal import texture
+from tune_am.am.frechet import frechet_distance
 from tune_am.vocal.batches import Batches
 from tune_am.vocal.checkpoint import append_log, load_checkpoint, save_checkpoint
 from tune_am.vocal.corpus import load_corpus
+from tune_am.vocal.judge_net import Judge, hear, judge_file, load_judge
 from tune_am.vocal.nets import Generator
 from tune_am.vocal.samples import draw_samples
 
@@ -115,13 +116,16 @@ class Gan:
 def train(gan: Gan, work: Path, folder: Path) -> Path:
     """Trains (or goes on from the last checkpoint) and returns the file with the weights of the
     best checkpoint: that whose samples are nearest to the validation songs' excerpts, by the
-    `texture.statistics_distance`, for which no network was trained."""
+    Fréchet distance in the judge's features. (Plain statistics could not tell checkpoints that
+    hardly sang from those that sang as often as real excerpts.)"""
     training = gan.training
     folder.mkdir(parents=True, exist_ok=True)
     batches = Batches(load_corpus(work, "train"))
     # A corpus without validation songs is only for trying the command out.
     valid = Batches(load_corpus(work, "valid") or load_corpus(work, "train"))
     held_out, _ = valid.draw(training.compared, torch.Generator().manual_seed(training.seed))
+    judge, _ = load_judge(judge_file(work))
+    real = hear(judge, held_out).features
     draws = torch.Generator().manual_seed(training.seed)
     first, seconds, best = 0, 0.0, float("inf")
     state = load_checkpoint(folder / "checkpoint.pt")
@@ -136,7 +140,7 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
         facts = gan.step(batches.draw(training.batch, draws)[0], step)
         if step % training.checkpoint_every and step != training.steps:
             continue
-        distance = _distance(gan.generator.eval(), held_out)
+        distance = _distance(gan.generator.eval(), judge, real)
         if distance < best:
             best = distance
             save_file(gan.generator.state_dict(), folder / "generator.partial")
@@ -151,5 +155,6 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
     return folder / "generator.safetensors"
 
 
-def _distance(generator: Generator, held_out: Tensor) -> float:
-    return texture.statistics_distance(draw_samples(generator, len(held_out)), held_out)
+def _distance(generator: Generator, judge: Judge, real: Tensor) -> float:
+    """Between as many samples and the judge's features ``real: [n, D]``."""
+    return frechet_distance(hear(judge, draw_samples(generator, len(real))).features, real)

@@ -120,6 +120,12 @@ def save_judge(judge: Judge, path: Path, facts: Mapping[str, Any]) -> None:
     partial.replace(path)
 
 
+def judge_file(work: Path) -> Path:
+    """The judge that was trained in the work folder, else the shipped one."""
+    trained = work / "judge" / "judge.safetensors"
+    return trained if trained.is_file() else SHIPPED
+
+
 def load_judge(path: Path = SHIPPED) -> tuple[Judge, dict[str, Any]]:
     """The judge, frozen and in evaluation mode, and the facts about it.
 

@@ -1,0 +1,147 @@
+"""The best setting as an MLflow model: more examples of it, in any process that has tune_am.
+
+    model = mlflow.pyfunc.load_model("runs:/<id of the search>/explanation")
+    made = model.predict({"number": 4, "seed": 1})
+    made["inputs"], made["activations"]  # [4, *input_shape], [4]
+
+The model is its pack, the settings as JSON and the name of this module, which MLflow imports: no
+pickle, and no code but tune_am's own. Of a pack that names code outside tune_am, `load_model` asks
+for `model_config={"trust_code": True}`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from tune_am import __version__
+from tune_am.am.ascent import Ascent
+from tune_am.am.neuron import beside, direction_file
+from tune_am.am.pack import Pack
+from tune_am.am.score import inputs_of
+from tune_am.am.settings import Settings
+from tune_am.errors import UserError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+NAME = "explanation"  # of the model, among the artifacts of a search's run
+
+_SETTING, _PACK = "setting.json", "pack"
+_COLUMNS = ("number", "seed")
+
+# A pack beyond this size stays where it is, and the model works only where that is: a copy for each
+# search would fill a disk. (The vocal pack has 16 MB, and a release may bring another of its name:
+# with its own copy, a model gives what it gave.)
+MOST_COPIED_BYTES = 64 * 2**20
+
+
+def save(out: Path, pack: Pack, neuron: str, direction: str, best: Mapping[str, Any]) -> None:
+    """Write the model to the new folder `out`. best: as in result.json."""
+    from mlflow.models import ModelSignature
+    from mlflow.pyfunc import save_model
+    from mlflow.types import ColSpec, Schema, TensorSpec
+
+    shape = (-1, *pack.input_shape)
+    single = np.dtype(np.float32)
+    signature = ModelSignature(
+        inputs=Schema([ColSpec("long", name) for name in _COLUMNS]),
+        outputs=Schema([TensorSpec(single, shape, "inputs"), TensorSpec(single, (-1,), _READ)]),
+    )
+    with TemporaryDirectory() as scratch:
+        data = Path(scratch, "data")
+        data.mkdir()
+        setting = {
+            "neuron": neuron if (file := direction_file(neuron)) is None else beside(neuron, Path()),
+            "direction": direction,
+            "settings": dict(best["settings"]),
+            "step": best["step"],
+            "prior": pack.prior_kind,
+            "pack": {"path": str(pack.path.absolute()), "hash": pack.hash},
+        }
+        if file is not None:
+            shutil.copyfile(file, data / file.name)
+        if _size(pack.path) <= MOST_COPIED_BYTES:
+            shutil.copytree(pack.path, data / _PACK)
+        (data / _SETTING).write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
+        save_model(
+            out,
+            loader_module=__name__,
+            data_path=str(data),
+            signature=signature,
+            pip_requirements=[f"tune-am=={__version__}"],  # named: to find them out takes seconds
+        )
+
+
+_READ = "activations"
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> ExplanationModel:
+    """What MLflow calls. Raises `UserError`."""
+    data = Path(path)
+    setting = json.loads((data / _SETTING).read_text(encoding="utf-8"))
+    copied = data / _PACK
+    source = copied if copied.exists() else Path(setting["pack"]["path"])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    trusted = bool((model_config or {}).get("trust_code", False))
+    pack = Pack.load(source, device, trusted, setting["prior"])
+    if pack.hash != setting["pack"]["hash"]:
+        raise UserError(f"the pack {source} is not the one of this model: put that one there")
+    return ExplanationModel(
+        pack,
+        beside(setting["neuron"], data),
+        setting["direction"],
+        Settings.from_dict(setting["settings"]),
+        setting["step"],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ExplanationModel:
+    """Activation maximisation at one setting, for so many steps."""
+
+    pack: Pack
+    neuron: str
+    direction: str
+    settings: Settings
+    step: int
+
+    def predict(self, model_input: DataFrame, params: Any = None) -> dict[str, np.ndarray]:
+        """Examples from `number` starts of `seed`, for each row of `model_input`, one after another.
+
+        inputs: [n, *input_shape]; activations: [n], not finite where a start diverged.
+        """
+        made = [self._ascend(*row) for row in model_input[list(_COLUMNS)].itertuples(index=False)]
+        inputs, activations = zip(*made, strict=True)
+        return {"inputs": np.concatenate(inputs), _READ: np.concatenate(activations)}
+
+    def _ascend(self, number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        if number < 1:
+            raise UserError(f"number {number}: must be at least 1")
+        if seed < 0:
+            raise UserError(f"seed {seed}: must be 0 or more")
+        ascent = Ascent(
+            self.pack.prior,
+            self.pack.classifier,
+            self.pack.neuron(self.neuron),
+            self.settings,
+            starts=number,
+            seed=seed,
+            direction=self.direction,
+            device=self.pack.device,
+        )
+        ascent.advance(self.step)
+        inputs = inputs_of(self.pack, ascent.kept_latents)
+        return inputs.cpu().numpy(), ascent.kept_activations.cpu().numpy()
