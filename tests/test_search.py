@@ -193,7 +193,7 @@ def check_artifacts(client: MlflowClient, parent: Any, result: dict[str, Any], r
     assert (tags["neuron"], tags["direction"], tags["space"]) == ("vocal", "max", "mine.py")
     assert tags["pack.hash"] == result["pack"]["hash"]
     names = {file.path for file in client.list_artifacts(run_id)}
-    assert names == {"result.json", "best.safetensors", "report", "trials.json"}
+    assert names == {"result.json", "best.safetensors", "report", "trials.json", "explanation"}
     page = Path(client.download_artifacts(run_id, "report/report.html"))
     assert page.read_text() == (run / "report" / "report.html").read_text()
     table = json.loads(Path(client.download_artifacts(run_id, "trials.json")).read_text())

@@ -58,6 +58,12 @@ def make_budget(tiny_task: dict[str, Any]) -> Callable[..., Budget]:
 
 
 @pytest.fixture(scope="session")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One MLflow database for all tests: making its tables takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture(scope="session")
 def ray_here() -> Iterator[None]:
     """One Ray for all tests."""
     cluster.start(workers=2, gpus=0, address=None)

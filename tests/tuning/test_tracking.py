@@ -17,12 +17,6 @@ from tune_am.tuning import tracking
 from tune_am.tuning.ledger import DIVERGED, FINISHED, STOPPED_EARLY
 
 
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory) -> str:
-    """One database for all tests: making its tables takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-
-
 def follow(uri: str, ledger, search: str, said: list[str] | None = None) -> tracking.Tracking:
     log = tracking.Tracking(uri, Path("artifacts"))
     params, tags = {"neuron": "vocal", "trials": 4}, {"pack.hash": "abc"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tune_am.tuning.folder import RunFolder
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from tune_am.am.pack import Pack
+    from tune_am.am.plan import Plan
 
 # Where they are among a run's artifacts.
 REPORT, TABLE, CARD, PICTURE = "report", "trials.json", "pack", "examples.png"
@@ -30,8 +32,15 @@ def write_report(folder: RunFolder, trust_code: bool) -> Path:
     return write(config, f"python -m tune_am.explain {folder.path}")
 
 
-def files(folder: RunFolder, pack: Pack) -> Iterator[tuple[Path, str | None]]:
-    """Files and folders for the search's run, each with the folder it goes into."""
+def files(
+    folder: RunFolder, pack: Pack, plan: Plan, best: dict[str, Any]
+) -> Iterator[tuple[Path, str | None]]:
+    """Files and folders for the search's run, each with the folder it goes into.
+
+    best: as in result.json; its model is there as long as it is asked for nothing else.
+    """
+    from tune_am.tuning import explanation_model
+
     report = folder.path / REPORT
     for path, place in (
         (folder.result, None),
@@ -41,6 +50,10 @@ def files(folder: RunFolder, pack: Pack) -> Iterator[tuple[Path, str | None]]:
     ):
         if path.exists():
             yield path, place
+    with TemporaryDirectory() as scratch:
+        model = Path(scratch, explanation_model.NAME)
+        explanation_model.save(model, pack, plan.neuron, plan.direction, best)
+        yield model, explanation_model.NAME
 
 
 def table(content: dict[str, Any]) -> dict[str, list[Any]]:

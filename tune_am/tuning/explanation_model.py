@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,19 +23,21 @@ import torch
 
 from tune_am import __version__
 from tune_am.am.ascent import Ascent
-from tune_am.am.neuron import beside, direction_file
+from tune_am.am.neuron import beside, direction_file, shown
 from tune_am.am.pack import Pack
 from tune_am.am.score import inputs_of
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
 
 if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
     from pandas import DataFrame
 
 NAME = "explanation"  # of the model, among the artifacts of a search's run
 
-_SETTING, _PACK = "setting.json", "pack"
+_DATA, _SETTING, _PACK = "data", "setting.json", "pack"
 _COLUMNS = ("number", "seed")
+_INPUTS, _ACTIVATIONS = "inputs", "activations"
 
 # A pack beyond this size stays where it is, and the model works only where that is: a copy for each
 # search would fill a disk. (The vocal pack has 16 MB, and a release may bring another of its name:
@@ -46,42 +47,38 @@ MOST_COPIED_BYTES = 64 * 2**20
 
 def save(out: Path, pack: Pack, neuron: str, direction: str, best: Mapping[str, Any]) -> None:
     """Write the model to the new folder `out`. best: as in result.json."""
+    from mlflow import pyfunc
+    from mlflow.models import Model
+
+    data = out / _DATA
+    data.mkdir(parents=True)
+    if (file := direction_file(neuron)) is not None:
+        shutil.copyfile(file, data / file.name)
+    if _size(pack.path) <= MOST_COPIED_BYTES:
+        shutil.copytree(pack.path, data / _PACK)
+    setting = {
+        "neuron": shown(neuron),
+        "direction": direction,
+        "settings": dict(best["settings"]),
+        "step": best["step"],
+        "prior": pack.prior_kind,
+        "pack": {"path": str(pack.path.absolute()), "hash": pack.hash},
+    }
+    (data / _SETTING).write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
+    # As `pyfunc.save_model` would, which also asks for an example and looks for requirements.
+    model = Model(signature=_signature(pack.input_shape))
+    (out / "requirements.txt").write_text(f"tune-am=={__version__}\n", encoding="utf-8")
+    pyfunc.add_to_model(model, loader_module=__name__, data=_DATA)
+    model.save(str(out / "MLmodel"))
+
+
+def _signature(shape: Sequence[int]) -> ModelSignature:
     from mlflow.models import ModelSignature
-    from mlflow.pyfunc import save_model
     from mlflow.types import ColSpec, Schema, TensorSpec
 
-    shape = (-1, *pack.input_shape)
     single = np.dtype(np.float32)
-    signature = ModelSignature(
-        inputs=Schema([ColSpec("long", name) for name in _COLUMNS]),
-        outputs=Schema([TensorSpec(single, shape, "inputs"), TensorSpec(single, (-1,), _READ)]),
-    )
-    with TemporaryDirectory() as scratch:
-        data = Path(scratch, "data")
-        data.mkdir()
-        setting = {
-            "neuron": neuron if (file := direction_file(neuron)) is None else beside(neuron, Path()),
-            "direction": direction,
-            "settings": dict(best["settings"]),
-            "step": best["step"],
-            "prior": pack.prior_kind,
-            "pack": {"path": str(pack.path.absolute()), "hash": pack.hash},
-        }
-        if file is not None:
-            shutil.copyfile(file, data / file.name)
-        if _size(pack.path) <= MOST_COPIED_BYTES:
-            shutil.copytree(pack.path, data / _PACK)
-        (data / _SETTING).write_text(json.dumps(setting, indent=2) + "\n", encoding="utf-8")
-        save_model(
-            out,
-            loader_module=__name__,
-            data_path=str(data),
-            signature=signature,
-            pip_requirements=[f"tune-am=={__version__}"],  # named: to find them out takes seconds
-        )
-
-
-_READ = "activations"
+    made = [TensorSpec(single, (-1, *shape), _INPUTS), TensorSpec(single, (-1,), _ACTIVATIONS)]
+    return ModelSignature(Schema([ColSpec("long", name) for name in _COLUMNS]), Schema(made))
 
 
 def _size(folder: Path) -> int:
@@ -119,13 +116,13 @@ class ExplanationModel:
     step: int
 
     def predict(self, model_input: DataFrame, params: Any = None) -> dict[str, np.ndarray]:
-        """Examples from `number` starts of `seed`, for each row of `model_input`, one after another.
+        """Examples from `number` starts of `seed`, for each row of `model_input` in its turn.
 
         inputs: [n, *input_shape]; activations: [n], not finite where a start diverged.
         """
         made = [self._ascend(*row) for row in model_input[list(_COLUMNS)].itertuples(index=False)]
         inputs, activations = zip(*made, strict=True)
-        return {"inputs": np.concatenate(inputs), _READ: np.concatenate(activations)}
+        return {_INPUTS: np.concatenate(inputs), _ACTIVATIONS: np.concatenate(activations)}
 
     def _ascend(self, number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         if number < 1:

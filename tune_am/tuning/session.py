@@ -210,7 +210,7 @@ def _leave(job: Job, log: tracking.Tracking, view: Progress, content: dict[str, 
         trouble("no pictures of trials", error)
     table = artifacts.table(content)
     log.attach(
-        artifacts.files(job.folder, job.pack),
+        artifacts.files(job.folder, job.pack, job.budget.plan, content["best"]),
         (artifacts.TABLE, table),
         (artifacts.PICTURE, images),
     )
