@@ -14,13 +14,14 @@ from tune_am.am import controls
 from tune_am.am.frechet import bootstrap_interval, frechet_distance
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
+from tune_am.am.score import before_of, inputs_of
 from tune_am.am.trial_run import TrialRun
 from tune_am.explain import main
 from tune_am.tuning import result, space
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY, Ledger
-from tune_am.tuning.rescore import Candidate, Rescored, candidates
+from tune_am.tuning.rescore import Candidate, Rescored, candidates, ranked
 from tune_am.tuning.trial import AscentTrial, task
 
 POINTS = (2, 4, 8)
@@ -103,7 +104,7 @@ def search(pack: Pack, plan: Plan, path: Path, complete: bool = True) -> Path:
     if complete:
         fresh = replace(plan.fresh("rescore"), starts=10)
         rows = [_rescored(pack, fresh, candidate) for candidate in candidates(ledger.scored)]
-        rows.sort(key=lambda row: row.activation_fid)
+        rows = ranked(rows)
         checks = _controls(pack, fresh, rows[0])
         result.save_best(folder.best, rows[0], pack)
     budget = Budget(TRIALS, 1, plan)
@@ -116,11 +117,14 @@ def _rescored(pack: Pack, plan: Plan, candidate: Candidate) -> Rescored:
     ascent = TrialRun(pack, plan, candidate.settings).ascent
     ascent.advance(candidate.step)
     kept = ascent.kept_activations
-    target = pack.reference.target(pack.neuron(plan.neuron), plan.direction).activations
+    neuron = pack.neuron(plan.neuron)
+    target = pack.reference.target(neuron, plan.direction)
+    inputs = inputs_of(pack, ascent.kept_latents)
     return Rescored(
         candidate,
-        frechet_distance(kept, target),
-        bootstrap_interval(kept, target),
+        frechet_distance(kept, target.activations),
+        bootstrap_interval(kept, target.activations),
+        frechet_distance(before_of(pack, neuron, inputs), target.before),
         ascent.kept_latents,
         kept,
     )

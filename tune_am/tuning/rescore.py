@@ -1,7 +1,8 @@
 """The best settings once more, on fresh starts, and the rows they are read against.
 
 The lowest of many noisy scores is lower than it deserves (the winner's curse), so what the search
-liked best is scored again on starts that it never saw, and the best of that is the result.
+liked best is scored again on starts that it never saw, and the best of that is the result: see
+`ranked`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tune_am.am import controls
 from tune_am.am.frechet import bootstrap_interval, frechet_distance
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
-from tune_am.am.score import ACTIVATION_FID, BEST_STEP, DIVERGED_PENALTY, inputs_of
+from tune_am.am.score import ACTIVATION_FID, BEST_STEP, DIVERGED_PENALTY, before_of, inputs_of
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.tuning.budget import Budget
@@ -52,11 +53,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Rescored:
-    """latents: [n, *latent_shape]. activations: [n]. ci95: of `activation_fid`, by bootstrap."""
+    """latents: [n, *latent_shape]. activations: [n]. ci95: of `activation_fid`, by bootstrap.
+    layer_fid: at the layer before the neuron's; no search minimised it."""
 
     candidate: Candidate
     activation_fid: float
     ci95: tuple[float, float]
+    layer_fid: float
     latents: Tensor
     activations: Tensor
 
@@ -80,7 +83,7 @@ def rescore(
     pack: Pack,
     halt: threading.Event,
 ) -> list[Rescored] | None:
-    """All candidates on the same fresh starts, the best first; None when halted."""
+    """All candidates on the same fresh starts, as `ranked`; None when halted."""
     parts = _parts(budget.plan)
     futures = [
         _remote(_ascend, budget, f"re-score {settings_title(candidate.settings)}").remote(
@@ -97,7 +100,23 @@ def rescore(
         _joined(candidate, pair, pack, budget.plan)
         for candidate, pair in zip(chosen, pairs, strict=True)
     ]
-    return sorted(rows, key=lambda row: row.activation_fid)
+    return ranked(rows)
+
+
+def ranked(rows: Sequence[Rescored]) -> list[Rescored]:
+    """The best first: those that the score cannot tell from the lowest by the layer before.
+
+    A score within the 95 % interval of the lowest is as good as that. Among such settings one may
+    match the neuron's activation by examples like the real ones, another by what merely drives it;
+    the layer before the neuron's, in all its dimensions, sees the difference.
+    """
+    highest = min(rows, key=lambda row: row.activation_fid).ci95[1]
+    tied = [row for row in rows if row.activation_fid <= highest]
+    others = [row for row in rows if row.activation_fid > highest]
+    return [
+        *sorted(tied, key=lambda row: row.layer_fid),
+        *sorted(others, key=lambda row: row.activation_fid),
+    ]
 
 
 def control_rows(
@@ -133,11 +152,19 @@ def _joined(
     valid = torch.isfinite(activations)
     latents, activations = latents[valid], activations[valid]
     if len(activations) < 2:
-        return Rescored(candidate, DIVERGED_PENALTY, (DIVERGED_PENALTY,) * 2, latents, activations)
-    target = pack.reference.target(pack.neuron(plan.neuron), plan.direction).activations
-    score = frechet_distance(activations, target)
-    interval = bootstrap_interval(activations, target, seed=plan.seed)
-    return Rescored(candidate, score, interval, latents, activations)
+        penalty = DIVERGED_PENALTY
+        return Rescored(candidate, penalty, (penalty, penalty), penalty, latents, activations)
+    neuron = pack.neuron(plan.neuron)
+    target = pack.reference.target(neuron, plan.direction)
+    inputs = inputs_of(pack, latents.to(pack.device))
+    return Rescored(
+        candidate,
+        frechet_distance(activations, target.activations),
+        bootstrap_interval(activations, target.activations, seed=plan.seed),
+        frechet_distance(before_of(pack, neuron, inputs), target.before),
+        latents,
+        activations,
+    )
 
 
 def _random_classifier(task: dict[str, Any], best: Candidate) -> controls.Control:

@@ -87,7 +87,8 @@ def summary(result: dict[str, Any]) -> str:
     """The result on one screen."""
     if result["best"] is None:
         return "No trial got as far as a score."
-    lines = ["", f"{'':22}{'activation-FID':>15}   95 % interval      step  trial"]
+    head = f"{'':20}{'activation-FID':>14}   {'95 % interval':18}{'layer-FID':>10}  step  trial"
+    lines = ["", head]
     lines += [_line("best", result["best"])]
     for place, row in enumerate(result["runners_up"], start=2):
         lines.append(_line(f"{place}.", row))
@@ -111,8 +112,10 @@ def summary(result: dict[str, Any]) -> str:
 def _line(name: str, row: dict[str, Any]) -> str:
     ci95 = row.get("ci95")
     interval = f"{number(ci95[0])} to {number(ci95[1])}" if ci95 else "not re-scored"
+    layer = number(row["layer_fid"]) if "layer_fid" in row else ""
     step, trial = row.get("step", ""), row.get("trial", "")
-    return f"  {name:20}{number(row['activation_fid']):>15}   {interval:18} {step:>4}  {trial:>5}"
+    score = number(row["activation_fid"])
+    return f"  {name:18}{score:>14}   {interval:18}{layer:>10}  {step:>4}  {trial:>5}".rstrip()
 
 
 def _short(value: Any) -> str:
@@ -124,6 +127,7 @@ def _rescored_row(row: Rescored) -> dict[str, Any]:
         **_candidate_row(row.candidate),
         "activation_fid": row.activation_fid,
         "ci95": list(row.ci95),
+        "layer_fid": row.layer_fid,
         "starts": len(row.activations),
         "activation_mean": float(row.activations.mean()) if len(row.activations) else None,
     }
