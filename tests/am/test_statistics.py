@@ -79,14 +79,20 @@ def test_any_pack_can_be_searched_without_its_generator(
     torch.testing.assert_close(x.std(), made.std(), atol=0.15, rtol=0)
 
 
-def test_the_excerpts_of_a_pack_speak_for_real_inputs(shown_pack: Path) -> None:
+def test_the_excerpts_of_a_pack_speak_for_real_inputs(shown_pack: Path, tmp_path: Path) -> None:
     pack = Pack.load(shown_pack)
     assert pack.excerpts is not None
     few = pack.excerpts.inputs.double().mean((0, 2))  # of 12 only: not relied on
     assert not torch.allclose(pack.statistics.mean, few)
+    shown = pack.excerpts.inputs.repeat(3, 1, 1)
+    more = written(pack, tmp_path / "pack", excerpts=shown, credits=["somebody"] * len(shown))
+    assert more.excerpts is not None
+    torch.testing.assert_close(more.statistics.mean, more.excerpts.inputs.double().mean((0, 2)))
+
+
+def test_the_vocal_pack_has_statistics_of_its_own() -> None:
     vocal = Pack.load("vocal", prior="raw")
-    assert vocal.excerpts is not None
-    torch.testing.assert_close(vocal.statistics.mean, vocal.excerpts.inputs.double().mean((0, 2)))
+    assert (vocal.path / "statistics.safetensors").exists()
     z = torch.zeros(1, 80, 115)
     torch.testing.assert_close(vocal.prior(z)[0, :, 0].double(), vocal.statistics.mean)
 
