@@ -19,8 +19,14 @@ POINTS = [
 ]
 
 
+# Where 95 % of random latents lie. Beyond, examples match the neuron's activation all the same, but
+# the vocal pack's judge heard singing in 36 to 42 % of them in place of 84 to 94 %.
+RADIUS = 1.1
+
+
 def space(trial):
     settings = {
+        "radius": RADIUS,
         "lr": trial.suggest_float("lr", 1e-3, 1.0, log=True),
         "l2": 0.0,
         "optimizer": trial.suggest_categorical("optimizer", ["adam", "sgd"]),

@@ -234,3 +234,23 @@ def test_learning_rate_does_not_know_the_horizon() -> None:
 def test_refuses_what_makes_no_sense(starts: int, direction: str) -> None:
     with pytest.raises(UserError, match=r"starts=0|'up'.*max, min"):
         Ascent(IdentityPrior(), Linear(), UNIT, Settings(), starts, 0, direction)
+
+
+def test_within_a_radius_the_optimum_lies_on_its_sphere() -> None:
+    settings = Settings(optimizer="sgd", momentum=0.0, lr=0.2, l2=0.0, radius=0.8)
+    ascent = ascend(Linear(), settings, 300)
+    optimum = 0.8 * 3**0.5 * W / W.norm()
+    torch.testing.assert_close(ascent.latents, optimum.expand(6, 3), atol=1e-3, rtol=0)
+
+
+def test_no_latent_ever_leaves_the_radius(pack: Pack) -> None:
+    limit = 1.1 * 8**0.5
+    free = ascent_on(pack, "vocal", Settings(lr=0.5, l2=0.0, init_scale=1.5))
+    kept = ascent_on(pack, "vocal", Settings(lr=0.5, l2=0.0, init_scale=1.5, radius=1.1))
+    assert kept.latents.norm(dim=1).max() <= limit + 1e-5
+    for _ in range(6):
+        free.advance(1)
+        kept.advance(1)
+        assert kept.latents.norm(dim=1).max() <= limit + 1e-5
+        assert kept.kept_latents.norm(dim=1).max() <= limit + 1e-5
+    assert free.latents.norm(dim=1).max() > limit

@@ -84,7 +84,8 @@ class Ascent:
         # changes them.
         self._random = torch.Generator().manual_seed(seed)
         scale, truncation = settings.init_scale, settings.truncation
-        self.latents = prior.sample(starts, self._random, scale, truncation).to(device)
+        drawn = prior.sample(starts, self._random, scale, truncation).to(device)
+        self.latents = within(drawn, settings.radius)
         if device.type == "cpu":
             with torch.no_grad():
                 classifier = laid_out(classifier, prior(self.latents[:1]))
@@ -160,6 +161,7 @@ class Ascent:
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self._settings, self.step)
         self._optimizer.step()
+        self.latents.copy_(within(self.latents, self._settings.radius))
         # A NaN fails the comparison as an explosion does.
         self.diverged |= ~(_rms(self.latents) <= EXPLODED_RMS)
         self.latents.copy_(_where(self.diverged, self._last_good, self.latents))
@@ -213,6 +215,18 @@ def _frozen(network: nn.Module) -> nn.Module:
 def _rms(z: Tensor) -> Tensor:
     """Root mean square [n] of each latent; in float64, where squares keep their range."""
     return z.detach().double().flatten(1).square().mean(1).sqrt()
+
+
+def within(z: Tensor, radius: float) -> Tensor:
+    """`z: [n, *latent_shape]` drawn back to `radius` times the typical length, where beyond it.
+
+    Random latents N(0, I) of d numbers nearly all have a length near sqrt(d); a generator was never
+    asked what lies far outside. 0: no limit.
+    """
+    if radius == 0:
+        return z
+    factor = (radius / _rms(z)).clamp(max=1.0)
+    return (z.double() * factor.view(-1, *[1] * (z.dim() - 1))).to(z.dtype)
 
 
 def _normalized(gradient: Tensor) -> Tensor:

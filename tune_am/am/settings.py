@@ -63,6 +63,13 @@ class Settings:
         lambda v: v >= 0,
         "starts are drawn within this many standard deviations of zero; 0 turns it off",
     )
+    radius: float = _number(
+        0.0,
+        ">= 0",
+        lambda v: v >= 0,
+        "latents are kept within this many times their typical length, the root of their size; "
+        "0 turns it off",
+    )
     normalize_grad: bool = _choice(
         False,
         (False, True),
