@@ -15,6 +15,7 @@ from typing import Any
 COMMANDS = (
     "tune_am.search",
     "tune_am.explain",
+    "tune_am.neurons",
     "tune_am.make_pack",
     "tune_am.vocal.detect",
     "tune_am.vocal.judge",

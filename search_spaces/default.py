@@ -20,7 +20,7 @@ POINTS = [
 
 
 # Where 95 % of random latents lie. Beyond, examples match the neuron's activation all the same, but
-# the vocal pack's judge heard singing in 36 to 42 % of them in place of 84 to 94 %.
+# the vocal pack's judge heard singing in 36 and 42 % of them (two searches), within in 84 %.
 RADIUS = 1.1
 
 
