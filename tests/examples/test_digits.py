@@ -35,7 +35,7 @@ def test_the_script_makes_a_pack_that_needs_no_code(digits: Path) -> None:
     assert pack.excerpts is not None
     z = pack.prior.sample(20, torch.Generator().manual_seed(0))
     assert 0 <= pack.prior(z).min() < pack.prior(z).max() <= 1
-    run = TrialRun(pack, Plan("seven", starts=4, report_points=(5,)), Settings(lr=0.1))
+    run = TrialRun(pack, Plan("seven", starts=4, report_points=(5,)), Settings(lr=0.1, l2=0.0))
     assert run.advance_to(5)["improved_share"] == 1
 
 
