@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import logging
 import os
 import signal
 import threading
@@ -12,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import mlflow  # as in a notebook: imported before the first search, which must stay silent
 import pytest
 import ray
 
@@ -47,12 +49,19 @@ class Events:
         return [name for name, _ in self.told]
 
 
+def variables() -> dict[str, str]:
+    """The environment, but for what PyTorch's compiler and MLflow's telemetry keep there."""
+    theirs = ("TORCHINDUCTOR", "_MLFLOW_TELEMETRY")
+    return {k: v for k, v in os.environ.items() if not any(name in k for name in theirs)}
+
+
 @pytest.mark.usefixtures("_own_ray")
 def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatch, capfd):
     """Ctrl-C in the main thread, a resume whose callback fails, then all of it from a thread."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    before = dict(os.environ)
+    before = variables()
+    level = logging.getLogger(mlflow.__name__).level
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     capfd.readouterr()
 
@@ -94,9 +103,8 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatc
     assert tune_am.search(resume="run").content == result.content
     assert capfd.readouterr() == ("", "")
     assert ray.is_initialized()
-    # PyTorch sets a variable of its own when its compiler is first loaded.
-    after = {k: v for k, v in os.environ.items() if k in before or "TORCHINDUCTOR" not in k}
-    assert after == before
+    assert variables() == before
+    assert logging.getLogger(mlflow.__name__).level == level
     with pytest.raises(tune_am.UserError, match="connected to a Ray already"):
         tune_am.search("vocal", pack=tiny_pack, ray_address="127.0.0.1:1")
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 # Kept as the user has them, if they are set.
+_MLFLOW_LEVEL = "MLFLOW_LOGGING_LEVEL"
 _DEFAULTS = {
+    # What is explained is nobody else's business.
     "RAY_USAGE_STATS_ENABLED": "0",
-    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    _MLFLOW_LEVEL: "ERROR",
     # A server that stops answering must not hold up the end of a search.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -40,9 +44,14 @@ def prepared() -> Iterator[None]:
     """Set it, and leave it as it was: the process may be somebody's notebook."""
     before = {name: os.environ.get(name) for name in (*_DEFAULTS, *_NEEDED, *_ELSEWHERE)}
     prepare()
+    # MLflow reads its variable when it is imported, which may be long ago or not yet.
+    mlflow = logging.getLogger("mlflow")
+    level = mlflow.level or logging.INFO
+    mlflow.setLevel(os.environ[_MLFLOW_LEVEL].upper())
     try:
         yield
     finally:
+        mlflow.setLevel(level)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
