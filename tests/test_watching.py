@@ -132,7 +132,9 @@ def test_the_ray_dashboard_names_workers_and_logs(search):
     tasks = get(f"{url}/api/v0/tasks")["data"]["result"]["result"]
     assert "vocal-max.train" in {task["name"] for task in tasks}
     node = get(f"{url}/api/v0/nodes")["data"]["result"]["result"][0]["node_id"]
-    logs = get(f"{url}/api/v0/logs", node_id=node, glob="*trial*")["data"]["result"]
+    # Ray's agent for logs is the last of its parts to be up.
+    asked = {"node_id": node, "glob": "*trial*"}
+    logs = search.until(lambda: get(f"{url}/api/v0/logs", **asked))["data"]["result"]
     names = sorted(name for group in logs.values() for name in group)
     settings = next(e["settings"] for e in search.all("trial_started") if e["trial"] == 0)
     assert names[0].startswith(f"trial_0000_vocal-max_lr={settings['lr']:g}_l2=")

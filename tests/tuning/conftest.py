@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
-from tune_am.tuning import cluster, space
+from tune_am.tuning import space
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.trial import task
@@ -61,11 +61,3 @@ def make_budget(tiny_task: dict[str, Any]) -> Callable[..., Budget]:
 def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One MLflow database for all tests: making its tables takes seconds."""
     return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-
-
-@pytest.fixture(scope="session")
-def ray_here() -> Iterator[None]:
-    """One Ray for all tests."""
-    cluster.start(workers=2, gpus=0, address=None)
-    yield
-    cluster.stop()

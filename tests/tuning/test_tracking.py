@@ -99,6 +99,28 @@ def test_nothing_is_logged_twice_after_a_kill(uri, make_ledger, plain_space):
     assert [steps(uri, runs[n].info.run_id) for n in range(3)] == [[2, 4], [2, 4, 8], [2]]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("last_words", ["set_terminated", "set_tag"])
+def test_a_kill_between_the_last_words_of_a_trial_leaves_it_to_the_resume(
+    uri, make_ledger, plain_space, last_words
+):
+    ledger = make_ledger(file=last_words)
+    log = follow(uri, ledger, last_words)
+
+    def killed(*args, **kwargs):
+        raise SystemExit
+
+    setattr(log._client, last_words, killed)
+    tell(log, ledger, plain_space, report(2, 9.0), outcome=FINISHED)
+    log._thread.join()
+
+    again = follow(uri, make_ledger(file=last_words), last_words)
+    again.close({}, "FINISHED", [])
+    (child,) = children(uri, again.run_id).values()
+    assert (child.info.status, child.data.tags["outcome"]) == ("FINISHED", "finished")
+    assert steps(uri, child.info.run_id) == [2]
+
+
 def test_two_searches_do_not_mix(uri, make_ledger, plain_space):
     one, other = make_ledger(file="one"), make_ledger(file="other")
     logs = [follow(uri, ledger, name) for ledger, name in ((one, "three"), (other, "four"))]

@@ -228,8 +228,9 @@ class Tracking:
     def _end(self, record: Record) -> None:
         run_id = self._children[record.number]
         assert record.outcome is not None
-        self._client.set_tag(run_id, OUTCOME, record.outcome)
         self._client.set_terminated(run_id, "FAILED" if record.outcome == "failed" else "FINISHED")
+        # Last: a resume takes a child that has it for complete.
+        self._client.set_tag(run_id, OUTCOME, record.outcome)
 
     def _interrupt(self, record: Record) -> None:
         run_id = self._children[record.number]
