@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from tune_am.am.prdc import prdc
 from tune_am.errors import UserError
 from tune_am.vocal import texture
 from tune_am.vocal.batches import Batches
@@ -21,7 +22,6 @@ from tune_am.vocal.fidelity import fidelity, main
 from tune_am.vocal.melspec import BANDS, FRAMES
 from tune_am.vocal.nearest import nearest
 from tune_am.vocal.nets import Generator
-from tune_am.vocal.prdc import prdc
 from tune_am.vocal.train_judge import JudgeTraining, train_judge
 
 N = 48

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from tune_am.am.frechet import frechet_distance
 from tune_am.am.pack import Pack
+from tune_am.am.prdc import prdc
 from tune_am.errors import UserError
 from tune_am.vocal import texture
 from tune_am.vocal.judge_net import Hearing, hear, judge_file, load_judge
 from tune_am.vocal.nearest import Nearest, nearest
-from tune_am.vocal.prdc import prdc
 from tune_am.vocal.real import Real, real_excerpts, textured
 from tune_am.vocal.refined import load_generator
 from tune_am.vocal.samples import draw_samples
