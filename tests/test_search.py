@@ -74,6 +74,10 @@ class Session:
                 return
         raise AssertionError(self.process.communicate()[1])
 
+    def until(self, kind: str) -> None:
+        """Wait for an event of this kind."""
+        assert any(event["event"] == kind for event in self.follow()), self.process.communicate()[1]
+
     def finish(self) -> int:
         for _ in self.follow():
             pass
@@ -108,12 +112,21 @@ def test_a_search_killed_stopped_and_resumed(tiny_pack, tmp_path):
     assert partial["complete"] is False
     assert partial["best"]["ci95"] is None
 
+    ended = Session("--resume", str(run), cwd=tmp_path)
+    ended.until("result")
+    ended.process.kill()  # all is found, but there is no report yet
+    ended.process.wait()
+    found = json.loads((run / "result.json").read_text())
+    assert found["complete"] is True
+    assert not (run / "report" / "report.html").exists()
+
     finished = Session("--resume", str(run), cwd=tmp_path)
     assert finished.finish() == 0, finished.process.communicate()[1]
     assert not any(event["event"] == "trouble" for event in finished.events)
     assert finished.last("report")["path"] == str(run / "report" / "report.html")
+    assert json.loads((run / "result.json").read_text()) == found
 
-    sessions = (killed, stopped, finished)
+    sessions = (killed, stopped, ended, finished)
     told = [trial for session in sessions for trial in session.trials("trial_ended")]
     assert sorted(told) == list(range(TRIALS))  # all, and none twice
     reported = [

@@ -46,6 +46,11 @@ class Job:
         return tracking.default_uri(self.config.mlflow_uri, self.folder.path)
 
     @property
+    def artifact_store(self) -> Path:
+        """Where MLflow's files go if its runs are in a database."""
+        return self.folder.path.parent / "mlflow-artifacts"
+
+    @property
     def resume_command(self) -> str:
         return f"python -m tune_am.search --resume {shlex.quote(str(self.folder.path))}"
 

@@ -29,7 +29,9 @@ from tune_am.tuning.views import View, stdout_view
 
 INTERRUPTED = 130  # exit status, as of a shell for SIGINT
 
-_SECONDS = "seconds"  # the ledger's note of how long the search has run, over all sessions
+# The ledger's notes: how long the search has run, over all sessions; and that its report is made
+# and MLflow has what there is to look at.
+_SECONDS, _SHOWN = "seconds", "shown"
 
 _BUSY = threading.Lock()  # a process has one Ray, one screen and one Ctrl-C
 
@@ -102,11 +104,10 @@ def _search(
     job = prepare(config, given, line)
     if not job.fresh and (done := _complete(job, view)) is not None:
         return done
-    store = job.folder.path.parent / "mlflow-artifacts"
     ours = not cluster.running()
     try:
         with ThreadPoolExecutor(1) as threads:  # both take seconds, mostly of waiting
-            connecting = threads.submit(tracking.Tracking, job.tracking_uri, store)
+            connecting = threads.submit(tracking.Tracking, job.tracking_uri, job.artifact_store)
             dashboard = cluster.start(job.budget.workers, job.budget.gpus, job.config.ray_address)
         log = connecting.result()
         if job.fresh:
@@ -137,15 +138,7 @@ def _run(
     rows = controls = None
     live = SearchMetrics(budget.plan, budget.trials, ledger)
     with stopping(view, cancelled) as (halt, caught), live:
-        log.begin(
-            job.id,
-            folder.path.name,
-            account.params(job),
-            account.tags(job),
-            ledger,
-            title=lambda record: trial_title(budget.plan, record.settings),
-            trouble=lambda message: view.event("trouble", message, {"message": message}),
-        )
+        _follow(job, log, ledger, view)
         facts = account.facts(job, log, dashboard)
         view.event("start", account.opening(job, log, dashboard), facts)
         with view:
@@ -161,8 +154,7 @@ def _run(
         if errors:
             folder.errors.write_text("\n".join(errors), encoding="utf-8")
             last = errors[-1].strip().splitlines()[-1]
-            text = f"{len(errors)} trials failed, see {folder.errors}: {last}"
-            view.event("trouble", text, {"message": text})
+            _trouble(view, f"{len(errors)} trials failed, see {folder.errors}: {last}")
         if ledger.scored and not halt.is_set():
             best = candidates(ledger.scored)
             text = f"Scoring the best {len(best)} settings again on {RESCORE_STARTS} fresh starts"
@@ -183,53 +175,82 @@ def _run(
     text = f"{result.summary(content)}\n{account.closing(job, log)}"
     view.event("result", text, {"path": str(folder.result), "result": content})
     if content["complete"]:
-        _leave(job, log, view, content)
+        _show(job, log, ledger, view, content)
     if stopped:
         resume = job.resume_command
         view.event("stopped", f"Stopped. To go on: {resume}", {"resume": resume})
     return Ended(folder, content, stopped, caught[0] if caught else None)
 
 
-def _leave(job: Job, log: tracking.Tracking, view: Progress, content: dict[str, Any]) -> None:
-    """Write the report, and give MLflow what there is to look at. Neither can fail a search."""
+def _follow(job: Job, log: tracking.Tracking, ledger: Ledger, view: Progress) -> None:
+    """Open the search's run in MLflow, and log what it lacks."""
+    log.begin(
+        job.id,
+        job.folder.path.name,
+        account.params(job),
+        account.tags(job),
+        ledger,
+        title=lambda record: trial_title(job.budget.plan, record.settings),
+        trouble=lambda message: _trouble(view, message),
+    )
 
-    def trouble(what: str, error: Exception) -> None:
-        text = f"{what}: {error}"
-        view.event("trouble", text, {"message": text})
 
+def _trouble(view: Progress, text: str) -> None:
+    view.event("trouble", text, {"message": text})
+
+
+def _show(
+    job: Job, log: tracking.Tracking | None, ledger: Ledger, view: Progress, content: dict[str, Any]
+) -> None:
+    """Write the report, and give MLflow what there is to look at. Neither can fail a search; what
+    could not be done, or was cut short, is done by a resume. log: None if there is none yet."""
+    whole = True
     if not job.config.no_report:
         try:
             page = artifacts.write_report(job.folder, job.config.trust_code)
             view.event("report", f"Report:   {page}", {"path": str(page)})
         except Exception as error:
-            trouble("no report", error)
+            whole = False
+            _trouble(view, f"no report: {error}")
     try:
         images = list(artifacts.pictures(job.folder, job.pack))
     except Exception as error:  # inputs that nothing can draw
         images = []
-        trouble("no pictures of trials", error)
-    table = artifacts.table(content)
-    log.attach(
+        _trouble(view, f"no pictures of trials: {error}")
+    try:
+        if log is None:
+            log = tracking.Tracking(job.tracking_uri, job.artifact_store)
+            _follow(job, log, ledger, view)
+            log.close(account.metrics(content), "FINISHED", [])
+    except UserError as error:
+        _trouble(view, str(error))
+        return
+    whole &= log.attach(
         artifacts.files(job.folder, job.pack, job.budget.plan, content["best"]),
-        (artifacts.TABLE, table),
+        (artifacts.TABLE, artifacts.table(content)),
         (artifacts.PICTURE, images),
     )
+    if whole:
+        ledger.note(_SHOWN, True)
 
 
 def _complete(job: Job, make_view: View) -> Ended | None:
-    """A search that has nothing left to do, told again."""
-    with job.folder:
-        ledger = Ledger(job.folder.journal, job.title, job.config.seed)
+    """A search that has no trial left to run, told again; what it did not come to show is made."""
     try:
         content: dict[str, Any] = json.loads(job.folder.result.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    ended = sum(record.outcome is not None for record in ledger.records)
-    same = content.get("complete") and content.get("trials_total") == len(ledger.records)
-    if not same or ended < job.budget.trials:
-        return None
-    facts = {"path": str(job.folder.result), "result": content}
-    make_view(ledger, job.budget.trials).event("result", result.summary(content), facts)
+    with job.folder:
+        ledger = Ledger(job.folder.journal, job.title, job.config.seed)
+        ended = sum(record.outcome is not None for record in ledger.records)
+        same = content.get("complete") and content.get("trials_total") == len(ledger.records)
+        if not same or ended < job.budget.trials:
+            return None
+        view = make_view(ledger, job.budget.trials)
+        facts = {"path": str(job.folder.result), "result": content}
+        view.event("result", result.summary(content), facts)
+        if not ledger.noted(_SHOWN, False):
+            _show(job, None, ledger, view, content)
     return Ended(job.folder, content)
 
 

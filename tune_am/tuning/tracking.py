@@ -154,14 +154,15 @@ class Tracking:
         files: Iterable[tuple[Path, str | None]],
         table: tuple[str, Mapping[str, list[Any]]],
         pictures: tuple[str, Iterable[tuple[int, Any]]],
-    ) -> None:
+    ) -> bool:
         """Log what a search left, once it is closed; in place of what it left before.
 
         files: files and folders, each with the folder of the run's artifacts that it goes into.
         table: its name and columns. pictures: their name, and for trials, by number, an image.
+        False if MLflow failed, as `trouble` was told.
         """
         if self._broken:
-            return
+            return False
         try:
             for path, place in files:
                 log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
@@ -175,6 +176,8 @@ class Tracking:
                 f"MLflow at {self.uri} failed ({_first_line(error)}): its run lacks files, the run "
                 f"folder has them"
             )
+            return False
+        return True
 
     def _log_table(self, name: str, columns: Mapping[str, list[Any]]) -> None:
         if any(found.path == name for found in self._client.list_artifacts(self.run_id)):
