@@ -81,7 +81,7 @@ def best_of(pack: Pack, plan: Plan) -> Row:
         for step in plan.report_points:
             run.advance_to(step)
         assert run.best is not None
-        trials.append((run.best.activation_fid, run.best.step, lr, l2))
+        trials.append((run.best.score, run.best.step, lr, l2))
     _, step, lr, l2 = min(trials)
     fresh = replace(plan.fresh("priors"), starts=2 * plan.starts, report_points=(step,))
     again = TrialRun(pack, fresh, Settings(lr=lr, l2=l2))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TypedDict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tune_am.am.ascent import Ascent
-from tune_am.am.frechet import bootstrap_interval, frechet_distance
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
-from tune_am.am.reference import TAIL
+from tune_am.am.reference import TAIL, Target
 from tune_am.am.score import activations_of, before_of, inputs_of
 from tune_am.am.settings import Settings
 
@@ -20,14 +19,10 @@ from tune_am.am.settings import Settings
 SPLITS = 200
 
 
-class Control(TypedDict):
-    """One row: the distance that a trial reports, its 95 % interval, the examples behind it."""
-
-    activation_fid: float
-    ci95: tuple[float, float]
-    activation_mean: float
-    layer_fid: float
-    n: int
+# One row: the score that a trial reports, by the name of its metric; `ci95`, its 95 % interval;
+# both Fréchet distances, `activation_fid` and `layer_fid`; `activation_mean`; and `n`, the examples
+# behind it.
+Control = dict[str, Any]
 
 
 def never_optimised(pack: Pack, plan: Plan, n: int = TAIL) -> Control:
@@ -69,22 +64,27 @@ def random_classifier_latents(pack: Pack, plan: Plan, settings: Settings, step: 
 def real_vs_real(pack: Pack, plan: Plan, n: int = TAIL) -> Control:
     """Two disjoint random halves of the `2 n` most exciting real excerpts: the noise floor.
 
-    The mean distance over many splits; the interval holds 95 % of the splits.
+    The mean score over many splits; the interval holds 95 % of the splits.
     """
-    neuron = pack.neuron(plan.neuron)
+    neuron, measure = pack.neuron(plan.neuron), plan.measure()
     real = pack.reference.target(neuron, plan.direction, 2 * n)
     generator = torch.Generator().manual_seed(plan.fresh("real against real").seed)
     rows = []
     for _ in range(SPLITS):
         one, other = torch.randperm(2 * n, generator=generator).chunk(2)
-        rows.append([frechet_distance(half[one], half[other]) for half in real])
-    distances = torch.tensor(rows, dtype=torch.float64)
-    low, high = distances[:, 0].quantile(torch.tensor([0.025, 0.975]).double()).tolist()
-    fid, layer_fid = distances.mean(0).tolist()
-    mean = float(real.activations.mean())
-    return Control(
-        activation_fid=fid, ci95=(low, high), activation_mean=mean, layer_fid=layer_fid, n=n
-    )
+        halves = (Target(*(values[half] for values in real)) for half in (one, other))
+        rows.append(measure.scores(*halves))
+    scores = {
+        name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in rows[0]
+    }
+    ends = torch.tensor([0.025, 0.975], dtype=torch.float64)
+    low, high = scores[measure.objective.metric].quantile(ends).tolist()
+    return {
+        **{name: float(values.mean()) for name, values in scores.items()},
+        "ci95": (low, high),
+        "activation_mean": float(real.activations.mean()),
+        "n": n,
+    }
 
 
 def with_random_weights(network: nn.Module, seed: int) -> nn.Module:
@@ -104,13 +104,12 @@ def with_random_weights(network: nn.Module, seed: int) -> nn.Module:
 
 def _against_reference(pack: Pack, plan: Plan, inputs: Tensor) -> Control:
     """`inputs: [n, *input_shape]` as the true classifier hears them, against the real tail."""
-    neuron = pack.neuron(plan.neuron)
+    neuron, measure = pack.neuron(plan.neuron), plan.measure()
     target = pack.reference.target(neuron, plan.direction)
-    activations = activations_of(pack, neuron, inputs)
-    return Control(
-        activation_fid=frechet_distance(activations, target.activations),
-        ci95=bootstrap_interval(activations, target.activations, seed=plan.seed),
-        activation_mean=float(activations.mean()),
-        layer_fid=frechet_distance(before_of(pack, neuron, inputs), target.before),
-        n=len(inputs),
-    )
+    examples = Target(activations_of(pack, neuron, inputs), before_of(pack, neuron, inputs))
+    return {
+        **measure.scores(examples, target),
+        "ci95": measure.interval(examples, target, plan.seed),
+        "activation_mean": float(examples.activations.mean()),
+        "n": len(inputs),
+    }

@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from tune_am.am.ascent import SIGNS
+from tune_am.am.measures import Measure, measure
+from tune_am.am.objectives import DEFAULT, Objective, objective
 from tune_am.errors import UserError
 
 
@@ -15,7 +17,8 @@ class Plan:
 
     neuron: its name in the pack. starts: latents per trial. report_points: steps at which a trial
     is scored, rising. seed: that of the starts, the same for every trial: settings are compared on
-    common random numbers.
+    common random numbers. objective: what a trial is scored by, a name of
+    `tune_am.am.objectives` or "module:function"; the latter is imported only if `trust_code`.
     """
 
     neuron: str
@@ -24,13 +27,19 @@ class Plan:
     report_points: tuple[int, ...] = (8, 16, 32, 64, 128, 256)
     seed: int = 0
     device: str = "cpu"
+    objective: str = DEFAULT.name
+    trust_code: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "report_points", tuple(self.report_points))
         if self.direction not in SIGNS:
             raise UserError(f"unknown direction {self.direction!r}; allowed: {', '.join(SIGNS)}")
-        if self.starts < 2:
-            raise UserError(f"starts={self.starts} is not allowed: a score needs at least 2 starts")
+        fewest = objective(self.objective).fewest
+        if self.starts < fewest:
+            raise UserError(
+                f"starts={self.starts} is not allowed: a score by {self.objective} needs at least "
+                f"{fewest} starts"
+            )
         if not 0 <= self.seed < 2**63:
             raise UserError(f"seed={self.seed} is not allowed: must be from 0 to 2^63 - 1")
         rising = sorted(set(self.report_points))
@@ -42,6 +51,15 @@ class Plan:
     @property
     def max_steps(self) -> int:
         return self.report_points[-1]
+
+    @property
+    def scored_by(self) -> Objective:
+        """The objective, for its name and direction."""
+        return objective(self.objective)
+
+    def measure(self) -> Measure:
+        """The objective, to be measured; imports that of a user's. Raises `UserError`."""
+        return measure(self.objective, self.trust_code)
 
     def fresh(self, stream: str) -> Plan:
         """The same plan on other starts: those of the named stream, fixed by the seed."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-NEIGHBOURS = 5  # k, as Naeem et al. recommend
+from tune_am.am.objectives import NEIGHBOURS
 
 
 def prdc(real: Tensor, fake: Tensor, k: int = NEIGHBOURS) -> dict[str, float]:

@@ -6,16 +6,17 @@ import torch
 from torch import Tensor
 
 from tune_am.am.ascent import SIGNS, Ascent, default_chunk
-from tune_am.am.frechet import frechet_distance
+from tune_am.am.measures import Measure, measure
 from tune_am.am.neuron import Neuron, layer_before, read_activations
+from tune_am.am.objectives import DIVERGED_PENALTY as DIVERGED_PENALTY
 from tune_am.am.pack import Pack
 from tune_am.am.reference import Target
 
 STEP = "step"  # steps taken; the name ASHA reads as its clock
-ACTIVATION_FID = "activation_fid"  # the objective: the lowest activation_fid_now so far
+ACTIVATION_FID = "activation_fid"  # the lowest activation_fid_now so far, if the objective
 ACTIVATION_FID_NOW = "activation_fid_now"  # kept activations against the reference tail, 1-D
-BEST_STEP = "best_step"  # the step of activation_fid
-LAYER_FID = "layer_fid"  # the same at the layer before, multi-dimensional; never optimised
+BEST_STEP = "best_step"  # the step of the best so far
+LAYER_FID = "layer_fid"  # the same at the layer before, [n, D]; if the objective, the lowest so far
 ACTIVATION_MEAN = "activation_mean"  # mean kept activation
 IMPROVED_SHARE = "improved_share"  # share of starts kept better than they began
 PAIRWISE_DISTANCE = "pairwise_distance"  # mean RMS difference of two kept inputs; 0 is collapse
@@ -23,41 +24,47 @@ DIVERGED_SHARE = "diverged_share"
 DEAD_SHARE = "dead_share"  # share of starts that never saw a gradient
 SAMPLE_STEPS_PER_SECOND = "sample_steps_per_second"
 
-# Reported in place of a distance by a trial that diverged. Large and finite: a NaN is never stopped
-# by ASHA and is refused by Optuna.
-DIVERGED_PENALTY = 1e6
-
 # A trial has diverged when at least this share of its starts has.
 DIVERGED_FROM = 0.5
 
 
-def score(ascent: Ascent, pack: Pack, target: Target) -> dict[str, float]:
+def score(
+    ascent: Ascent, pack: Pack, target: Target, by: Measure | None = None
+) -> dict[str, float]:
     """Metrics of the examples that `ascent` keeps now, all finite whatever happened to the starts.
 
-    Starts whose activation was never finite have no example and are left out.
+    Starts whose activation was never finite have no example and are left out. by: the objective,
+    activation-FID unless given.
     """
+    by = by or measure()
     valid = torch.isfinite(ascent.kept_activations)
     kept = ascent.kept_activations[valid]
     improved = SIGNS[ascent.direction] * (kept - ascent.start_activations[valid]) > 0
     metrics = {
         STEP: ascent.step,
-        ACTIVATION_FID_NOW: DIVERGED_PENALTY,
-        LAYER_FID: DIVERGED_PENALTY,
+        **_now(by.penalties(), by),
         ACTIVATION_MEAN: 0.0,
         IMPROVED_SHARE: float(improved.sum()) / len(valid),
         PAIRWISE_DISTANCE: 0.0,
         DIVERGED_SHARE: float(ascent.diverged.float().mean()),
         DEAD_SHARE: float(ascent.dead.float().mean()),
     }
-    if metrics[DIVERGED_SHARE] >= DIVERGED_FROM or len(kept) < 2:
+    if metrics[DIVERGED_SHARE] >= DIVERGED_FROM or len(kept) < by.objective.fewest:
         return metrics
     inputs = inputs_of(pack, ascent.kept_latents[valid])
+    examples = Target(kept, before_of(pack, ascent.neuron, inputs))
     return metrics | {
-        ACTIVATION_FID_NOW: frechet_distance(kept, target.activations),
-        LAYER_FID: frechet_distance(before_of(pack, ascent.neuron, inputs), target.before),
+        **_now(by.scores(examples, target), by),
         ACTIVATION_MEAN: float(kept.mean()),
         PAIRWISE_DISTANCE: pairwise_distance(inputs),
     }
+
+
+def _now(scores: dict[str, float], by: Measure) -> dict[str, float]:
+    """Scores by the names that they have at a report point: the objective's and activation_fid,
+    which have a best so far, are those of now."""
+    best_too = {ACTIVATION_FID: ACTIVATION_FID_NOW, by.objective.metric: by.objective.now}
+    return {best_too.get(name, name): value for name, value in scores.items()}
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ class Best:
     """The examples at the report point that scored best."""
 
     step: int
-    activation_fid: float
+    score: float  # by the plan's objective
     latents: Tensor  # [n, *latent_shape]
     activations: Tensor  # [n]; not finite for a start that never had a finite activation
 
@@ -32,12 +32,13 @@ class TrialRun:
         for step in plan.report_points:
             metrics = run.advance_to(step)
 
-    `best` is what the trial comes to: FID is not monotone in the steps.
+    `best` is what the trial comes to: scores are not monotone in the steps.
     """
 
     def __init__(self, pack: Pack, plan: Plan, settings: Settings) -> None:
         self._pack, self._plan = pack, plan
         self.neuron = pack.neuron(plan.neuron)
+        self._measure = plan.measure()
         self._target = pack.reference.target(self.neuron, plan.direction)
         self.ascent = Ascent(
             pack.prior,
@@ -67,14 +68,15 @@ class TrialRun:
             raise ValueError(f"the trial is at step {self.step} already, not before {step}")
         begun = time.perf_counter()
         self.ascent.advance(step - self.step)
-        metrics = score.score(self.ascent, self._pack, self._target)
+        metrics = score.score(self.ascent, self._pack, self._target, self._measure)
         self._seconds += time.perf_counter() - begun
-        now = metrics[score.ACTIVATION_FID_NOW]
-        if self.best is None or now < self.best.activation_fid:
+        objective = self._measure.objective
+        now = metrics[objective.now]
+        if self.best is None or objective.loss(now) < objective.loss(self.best.score):
             kept = self.ascent.kept_latents.clone(), self.ascent.kept_activations.clone()
             self.best = Best(step, now, *kept)
         return metrics | {
-            score.ACTIVATION_FID: self.best.activation_fid,
+            objective.metric: self.best.score,
             score.BEST_STEP: self.best.step,
             score.SAMPLE_STEPS_PER_SECOND: self.ascent.sample_steps / self._seconds,
         }

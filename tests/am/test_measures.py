@@ -1,0 +1,184 @@
+"""The objectives are what their definitions say, and their intervals hold what they promise."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torchmetrics.image.kid import poly_mmd
+
+from tune_am.am import controls
+from tune_am.am.frechet import bootstrap_interval, frechet_distance
+from tune_am.am.measures import jackknife, kernel_distance, measure
+from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES, objective
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.am.prdc import prdc
+from tune_am.am.reference import Target
+from tune_am.am.settings import Settings
+from tune_am.am.trial_run import TrialRun
+from tune_am.errors import UserError
+
+
+def random(n: int, dimensions: int, seed: int = 0, shift: float = 0.0) -> torch.Tensor:
+    draws = torch.Generator().manual_seed(seed)
+    return torch.randn(n, dimensions, generator=draws, dtype=torch.float64) + shift
+
+
+def examples(n: int, seed: int, shift: float = 0.0) -> Target:
+    before = random(n, 4, seed, shift)
+    return Target(before.sum(1), before)
+
+
+def test_kid_is_that_of_torchmetrics():
+    x, y = random(30, 16), random(30, 16, seed=1, shift=0.5)
+    assert kernel_distance(x, y) == pytest.approx(float(poly_mmd(x, y)), rel=1e-10)
+
+
+def test_kid_of_few_by_hand():
+    """k = (xy + 1)^3: within x 27, within y 1, across the mean of 1, 1, 8 and 1."""
+    x, y = torch.tensor([[1.0], [2.0]]), torch.tensor([[0.0], [0.0]])
+    assert kernel_distance(x, y) == pytest.approx(27 + 1 - 2 * 1)
+    with pytest.raises(ValueError, match="2 are needed"):
+        kernel_distance(x[:1], y)
+
+
+def test_kid_is_unbiased():
+    """Sets of one distribution: the mean over many pairs is 0, single ones fall on either side."""
+    scores = [kernel_distance(random(20, 3, i), random(30, 3, 1000 + i)) for i in range(400)]
+    error = torch.tensor(scores).std() / 20
+    assert abs(sum(scores) / 400) < 3 * error
+    assert min(scores) < 0 < max(scores)
+
+
+def test_objectives_read_what_they_are_named_for():
+    kept, real = examples(20, 1, shift=0.3), examples(30, 2)
+    shares = prdc(real.before, kept.before)
+    expected = {
+        "activation_fid": frechet_distance(kept.activations, real.activations),
+        "layer_fid": frechet_distance(kept.before, real.before),
+        "kid": kernel_distance(kept.before, real.before),
+        "coverage": shares["coverage"],
+        "precision": shares["precision"],
+    }
+    assert {name: measure(name)(kept, real) for name in OBJECTIVES} == expected
+    assert measure("kid").scores(kept, real) == {
+        name: expected[name] for name in ("activation_fid", "layer_fid", "kid")
+    }
+
+
+def test_the_jackknife_of_a_difference_of_means_is_its_textbook_error():
+    kept, real = examples(12, 1), examples(30, 2)
+    found = jackknife(lambda a, b: float(a[0].mean() - b[0].mean()), kept, real)
+    exact = math.sqrt(float(kept[0].var() / 12 + real[0].var() / 30))
+    assert found == pytest.approx(exact, rel=1e-10)
+
+
+def test_intervals_hold_the_score_and_keep_within_its_bounds():
+    kept, real = examples(20, 1), examples(30, 2)
+    for name, made in OBJECTIVES.items():
+        low, high = measure(name).interval(kept, real)
+        assert made.bounds[0] <= low <= measure(name)(kept, real) <= high <= made.bounds[1]
+    usual = bootstrap_interval(kept.activations, real.activations, seed=4)
+    assert measure().interval(kept, real, 4) == usual
+
+
+def test_ninety_five_of_a_hundred_intervals_of_kid_hold_the_true_distance():
+    """Apart by 1 in each of 2 dimensions; the true distance of two sets of 4000."""
+    true = kernel_distance(random(4000, 2, 0), random(4000, 2, 1, shift=1.0))
+    held = 0
+    for i in range(100):
+        kept, real = random(40, 2, 10 + i), random(40, 2, 500 + i, shift=1.0)
+        low, high = measure("kid").interval(Target(kept[:, 0], kept), Target(real[:, 0], real))
+        held += low <= true <= high
+    assert 88 <= held <= 100
+
+
+def test_better_and_worse_follow_the_direction():
+    for name, made in OBJECTIVES.items():
+        better, worse = (0.9, 0.1) if name in ("coverage", "precision") else (0.1, 0.9)
+        assert made.loss(better) < made.loss(worse) <= made.loss(made.worst) < made.loss(None)
+        assert made.distance(better) < made.distance(worse)
+
+
+def test_unknown_objectives_and_too_few_starts():
+    with pytest.raises(UserError, match=r"unknown objective 'fid'; allowed: activation_fid, .*kid"):
+        objective("fid")
+    with pytest.raises(UserError, match="coverage needs at least 7 starts"):
+        Plan("vocal", starts=6, objective="coverage")
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch) -> str:
+    """A module with scores of a user's own."""
+    (tmp_path / "own_scores.py").write_text(
+        "def closeness(kept, real):\n"
+        "    return (kept.activations.mean() - real.activations.mean()).abs()\n"
+        "def raising(kept, real):\n    return 1 / 0\n"
+        "def nothing(kept, real):\n    return float('nan')\n"
+        "def words(kept, real):\n    return 'good'\n"
+        "number = 3\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    return "own_scores"
+
+
+def test_a_score_of_ones_own_is_imported_with_consent_only(own):
+    kept, real = examples(20, 1), examples(30, 2)
+    with pytest.raises(UserError, match="add --trust-code"):
+        measure(f"{own}:closeness")
+    mine = measure(f"{own}:closeness", trust_code=True)
+    exact = abs(float(kept.activations.mean() - real.activations.mean()))
+    assert mine.scores(kept, real)["user_score"] == pytest.approx(exact)
+    low, high = mine.interval(kept, real)
+    assert low < exact < high
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("raising", "raised ZeroDivisionError"),
+        ("nothing", "gave nan: it must return a finite number"),
+        ("words", "gave 'good': it must return a finite number"),
+        ("missing", "cannot be imported: AttributeError"),
+        ("number", "is no function"),
+    ],
+)
+def test_what_is_wrong_with_a_score_of_ones_own_is_said_in_a_line(own, function, said):
+    with pytest.raises(UserError) as caught:
+        measure(f"{own}:{function}", trust_code=True)(examples(20, 1), examples(30, 2))
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["layer_fid", "kid", "coverage"])
+def test_a_trial_counts_with_its_best_by_the_objective(tiny_pack, name):
+    pack = Pack.load(tiny_pack)
+    plan = Plan("vocal", starts=12, report_points=(2, 4, 8), objective=name)
+    run = TrialRun(pack, plan, Settings(lr=0.3, l2=0.0))
+    reports = [run.advance_to(step) for step in plan.report_points]
+    best = max if name == "coverage" else min
+    now = [report[f"{name}_now"] for report in reports]
+    assert [report[name] for report in reports] == [best(now[: i + 1]) for i in range(3)]
+    assert run.best.score == best(now)
+    assert {"activation_fid_now", "layer_fid"} <= reports[-1].keys()
+    assert "activation_fid" not in reports[-1]
+
+
+def test_a_trial_that_diverges_is_no_better_than_any(tiny_pack):
+    pack = Pack.load(tiny_pack)
+    wild = Settings(lr=1e38, l2=1.0, optimizer="sgd")
+    for name, worst in (("kid", DIVERGED_PENALTY), ("coverage", 0.0)):
+        plan = Plan("vocal", starts=8, report_points=(8,), objective=name)
+        assert TrialRun(pack, plan, wild).advance_to(8)[name] == worst
+
+
+def test_controls_are_measured_by_the_objective(tiny_pack):
+    pack, plan = Pack.load(tiny_pack), Plan("vocal", starts=12, objective="coverage")
+    real = controls.real_vs_real(pack, plan)
+    never = controls.never_optimised(pack, plan)
+    for row in (real, never):
+        assert 0 <= row["ci95"][0] <= row["coverage"] <= row["ci95"][1] <= 1
+        assert {"activation_fid", "layer_fid", "activation_mean", "n"} <= row.keys()
+    assert never["coverage"] < real["coverage"]

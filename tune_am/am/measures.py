@@ -1,0 +1,161 @@
+"""How the objectives are measured, and how sure each is."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+from tune_am.am.frechet import bootstrap_interval, frechet_distance
+from tune_am.am.objectives import DEFAULT, NEIGHBOURS, Objective, objective
+from tune_am.am.prdc import prdc
+from tune_am.am.reference import Target
+from tune_am.errors import UserError
+
+ACTIVATION_FID, LAYER_FID = "activation_fid", "layer_fid"
+
+Function = Callable[[Target, Target], float]
+
+_NORMAL_95 = 1.959963984540054  # quantile of the normal distribution that leaves 2.5 % above
+
+
+@dataclass(frozen=True)
+class Measure:
+    """An objective that can be measured: `measure(kept, reference)`, both with the activations [n]
+    of the neuron and those [n, D] of the layer before."""
+
+    objective: Objective
+    function: Function
+
+    def __call__(self, kept: Target, reference: Target) -> float:
+        """Raises `UserError` where a function of the user's fails or gives no finite number."""
+        if not self.objective.foreign:
+            return self.function(kept, reference)
+        name = self.objective.name
+        try:
+            value = self.function(kept, reference)
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UserError(f"--objective {name}: score(kept, reference) raised {reason}") from None
+        if isinstance(value, Tensor) and value.numel() == 1:
+            value = value.item()
+        if not isinstance(value, Real) or not math.isfinite(value):
+            shown = " ".join(repr(value).split())[:80]
+            raise UserError(
+                f"--objective {name}: score(kept, reference) gave {shown}: it must return a finite "
+                "number, lower being better"
+            )
+        return float(value)
+
+    def interval(self, kept: Target, reference: Target, seed: int = 0) -> tuple[float, float]:
+        """95 % confidence interval (low, high) of the score."""
+        if self.objective.name == ACTIVATION_FID:
+            return bootstrap_interval(kept.activations, reference.activations, seed=seed)
+        value, deviation = self(kept, reference), jackknife(self, kept, reference)
+        low, high = self.objective.bounds
+        reach = _NORMAL_95 * deviation
+        return max(low, value - reach), min(high, value + reach)
+
+    def scores(self, kept: Target, reference: Target) -> dict[str, float]:
+        """The objective's score by its metric, and both Fréchet distances beside it."""
+        distances = {name: _BUILT_IN[name](kept, reference) for name in (ACTIVATION_FID, LAYER_FID)}
+        if self.objective.name in distances:
+            return distances
+        return {**distances, self.objective.metric: self(kept, reference)}
+
+    def penalties(self) -> dict[str, float]:
+        """The same of examples that are too few to be scored."""
+        worst = dict.fromkeys((ACTIVATION_FID, LAYER_FID), DEFAULT.worst)
+        return {**worst, self.objective.metric: self.objective.worst}
+
+
+def measure(name: str = DEFAULT.name, trust_code: bool = False) -> Measure:
+    """The objective called `name`, ready to be measured.
+
+    A function of the user's is imported, which runs the code of whoever wrote it: only with
+    `trust_code`. Raises `UserError`.
+    """
+    asked = objective(name)
+    return Measure(asked, _imported(name, trust_code) if asked.foreign else _BUILT_IN[name])
+
+
+def kernel_distance(x: Tensor, y: Tensor) -> float:
+    """Unbiased estimate of the squared maximum mean discrepancy of `x: [n, D]` and `y: [m, D]`.
+
+    With the kernel (a.b / D + 1)^3 that is the kernel Inception distance of Bińkowski et al. (2018,
+    arXiv:1801.01401), over all examples at once. Being unbiased it may be negative.
+    """
+    if min(len(x), len(y)) < 2:
+        raise ValueError(f"sets of {len(x)} and {len(y)} have no kernel distance: 2 are needed")
+    x, y = x.cpu().double(), y.cpu().double()
+    return float(_within(x) + _within(y) - 2 * _kernel(x, y).mean())
+
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return (x @ y.T / x.shape[1] + 1) ** 3
+
+
+def _within(x: Tensor) -> Tensor:
+    """Mean kernel of two different examples."""
+    kernel = _kernel(x, x)
+    return (kernel.sum() - kernel.diagonal().sum()) / (len(x) * (len(x) - 1))
+
+
+def jackknife(function: Function, kept: Target, reference: Target) -> float:
+    """Standard deviation of a score, each set being one sample (Efron and Stein 1981).
+
+    From the scores without one example, for each example of either set in turn.
+    """
+    without_kept = [function(_without(kept, i), reference) for i in range(len(kept[0]))]
+    without_real = [function(kept, _without(reference, i)) for i in range(len(reference[0]))]
+    return math.sqrt(sum(_variance(scores) for scores in (without_kept, without_real)))
+
+
+def _without(examples: Target, i: int) -> Target:
+    return Target(*(torch.cat([values[:i], values[i + 1 :]]) for values in examples))
+
+
+def _variance(scores: list[float]) -> float:
+    values = torch.tensor(scores, dtype=torch.float64)
+    return float((len(values) - 1) * values.var(correction=0))
+
+
+def _prdc(name: str) -> Function:
+    def function(kept: Target, reference: Target) -> float:
+        return prdc(reference.before.cpu(), kept.before.cpu(), NEIGHBOURS)[name]
+
+    return function
+
+
+_BUILT_IN: dict[str, Function] = {
+    ACTIVATION_FID: lambda kept, real: frechet_distance(kept.activations, real.activations),
+    LAYER_FID: lambda kept, real: frechet_distance(kept.before, real.before),
+    "kid": lambda kept, real: kernel_distance(kept.before, real.before),
+    "coverage": _prdc("coverage"),
+    "precision": _prdc("precision"),
+}
+
+
+def _imported(name: str, trust_code: bool) -> Function:
+    """The function "module:function"."""
+    if not trust_code:
+        raise UserError(f"--objective {name} is code: add --trust-code if you trust who wrote it")
+    module, _, attribute = name.partition(":")
+    sys.path.insert(0, "")  # as for `python -m`, also where an entry point calls
+    try:
+        found = getattr(import_module(module), attribute)
+    except Exception as error:  # importing runs code of which anything may fail
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"--objective {name} cannot be imported: {reason}") from None
+    finally:
+        sys.path.remove("")
+    if not callable(found):
+        raise UserError(f"--objective {name} is no function: write score(kept, reference)")
+    function: Function = found
+    return function
