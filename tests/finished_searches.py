@@ -11,9 +11,9 @@ import torch
 
 from tests.am.test_pack_writing import written
 from tune_am.am import controls
-from tune_am.am.frechet import bootstrap_interval, frechet_distance
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
+from tune_am.am.reference import Target
 from tune_am.am.score import before_of, inputs_of
 from tune_am.am.trial_run import TrialRun
 from tune_am.explain import main
@@ -83,7 +83,7 @@ def search(pack: Pack, plan: Plan, path: Path, complete: bool = True) -> Path:
     """The run folder of a small search; every third trial is stopped at its first report."""
     folder, kind = RunFolder(path), space.from_source("mine", SOURCE)
     folder.create({"command": "python -m tune_am.search", "versions": {"ray": "1"}}, SOURCE)
-    ledger = Ledger(folder.journal, "tiny", plan.seed)
+    ledger = Ledger(folder.journal, "tiny", plan.seed, plan.scored_by)
     ledger.enqueue(kind.points)
     work = task(pack, plan, folder.trials)
     for _ in range(TRIALS):
@@ -120,11 +120,11 @@ def _rescored(pack: Pack, plan: Plan, candidate: Candidate) -> Rescored:
     neuron = pack.neuron(plan.neuron)
     target = pack.reference.target(neuron, plan.direction)
     inputs = inputs_of(pack, ascent.kept_latents)
+    made, measure = Target(kept, before_of(pack, neuron, inputs)), plan.measure()
     return Rescored(
         candidate,
-        frechet_distance(kept, target.activations),
-        bootstrap_interval(kept, target.activations),
-        frechet_distance(before_of(pack, neuron, inputs), target.before),
+        measure.scores(made, target),
+        measure.interval(made, target),
         ascent.kept_latents,
         kept,
     )

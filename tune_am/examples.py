@@ -124,14 +124,15 @@ class Examples:
             rows=[{"name": "these settings", **shown.row}],
             settings=shown.row["settings"],
             pictures=self.pictures(),
+            score=shown.objective,
             folder=None,
         )
 
     def __repr__(self) -> str:
-        plan = self._shown.plan
+        plan, made = self._shown.plan, self._shown.objective
         return (
             f"<Examples of {plan.neuron}, {plan.direction}imised: {len(self.activations)} at step "
-            f"{self.step}, activation-FID {self.activation_fid:.4g}>"
+            f"{self.step}, {made.label} {self._shown.row[made.metric]:.4g}>"
         )
 
     def _group(self, name: str) -> Group:

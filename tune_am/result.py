@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_am.am.objectives import DEFAULT, Objective, objective
 from tune_am.am.pack import Pack
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
@@ -27,19 +28,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scored:
-    """An activation-FID, in squared units of the activation, and its 95 % interval, if it has one.
+    """A score by the search's objective, and its 95 % interval, if it has one.
 
     of: the row of result.json, with all that is known.
     """
 
-    activation_fid: float
+    score: float
     ci95: tuple[float, float] | None
     of: dict[str, Any]
 
     @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Self:
+    def from_row(cls, row: dict[str, Any], metric: str = DEFAULT.metric) -> Self:
         ci95 = row["ci95"]
-        return cls(row["activation_fid"], None if ci95 is None else (ci95[0], ci95[1]), row)
+        return cls(row[metric], None if ci95 is None else (ci95[0], ci95[1]), row)
+
+    @property
+    def activation_fid(self) -> float:
+        """In squared units of the activation, whatever the objective. Raises `UserError` where a
+        search by another objective was stopped before it was measured."""
+        try:
+            return float(self.of[DEFAULT.metric])
+        except KeyError:
+            raise UserError("no activation-FID of a setting that was not scored again") from None
 
 
 @dataclass(frozen=True)
@@ -84,21 +94,28 @@ class SearchResult:
     def direction(self) -> str:
         return str(self.content["direction"])
 
+    @property
+    def objective(self) -> Objective:
+        """What settings were scored by."""
+        return objective(self.content.get("objective", DEFAULT.name))
+
     @cached_property
     def best(self) -> Found:
         """The best setting. Raises `UserError` when no trial got as far as a score."""
         if self.content["best"] is None:
             raise UserError(f"no trial got as far as a score: see {self.folder / 'errors.txt'}")
-        return Found.from_row(self.content["best"])
+        return Found.from_row(self.content["best"], self.objective.metric)
 
     @cached_property
     def runners_up(self) -> list[Found]:
-        return [Found.from_row(row) for row in self.content["runners_up"]]
+        metric = self.objective.metric
+        return [Found.from_row(row, metric) for row in self.content["runners_up"]]
 
     @cached_property
     def controls(self) -> dict[str, Scored]:
         """never_optimised, random_classifier and real_vs_real: what the best is read against."""
-        return {name: Scored.from_row(row) for name, row in self.content["controls"].items()}
+        metric, rows = self.objective.metric, self.content["controls"]
+        return {name: Scored.from_row(row, metric) for name, row in rows.items()}
 
     @property
     def trials(self) -> list[dict[str, Any]]:
@@ -145,7 +162,7 @@ class SearchResult:
 
     def answer(self) -> list[str]:
         """Two sentences: the best score with its interval, and what the controls say of it."""
-        return words.answer(self.best.of, self.content["controls"], self.direction)
+        return words.answer(self.best.of, self.content["controls"], self.direction, self.objective)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -158,6 +175,7 @@ class SearchResult:
                 sentences=[sentence],
                 rows=[],
                 pictures=[],
+                score=self.objective,
                 folder=self._from_here(),
             )
         rows = [{"name": "best", **self.best.of}]
@@ -176,12 +194,13 @@ class SearchResult:
             sentences=self.answer(),
             rows=rows,
             pictures=pictures,
+            score=self.objective,
             folder=self._from_here(),
         )
 
     def __repr__(self) -> str:
-        best = self.content["best"]
-        score = "no score" if best is None else f"activation-FID {best['activation_fid']:.4g}"
+        best, made = self.content["best"], self.objective
+        score = "no score" if best is None else f"{made.label} {best[made.metric]:.4g}"
         part = "" if self.complete else ", stopped"
         return (
             f"<SearchResult of {self.neuron}, {self.direction}imised: {score}, "

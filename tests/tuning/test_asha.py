@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pytest
 from reports import report
 
+from tune_am.am.objectives import OBJECTIVES
 from tune_am.am.score import DIVERGED_PENALTY
 from tune_am.tuning.asha import Asha, among_best
-from tune_am.tuning.ledger import FINISHED
+from tune_am.tuning.ledger import FINISHED, Ledger
 
 POINTS = (8, 16, 32, 64)
 
@@ -34,6 +35,19 @@ def test_only_the_best_third_goes_on(make_ledger, plain_space):
     trial = trial_at(ledger, plain_space, 2.6)
     assert decide(ledger, trial, 16, 2.6) == "STOP"
     assert decide(ledger, trial, 16, 1.5) == "CONTINUE"
+
+
+def test_of_a_maximised_objective_the_highest_go_on(tmp_path, plain_space):
+    ledger = Ledger(tmp_path / "study.journal", "high", 0, OBJECTIVES["coverage"])
+    for value in (0.9, 0.6, 0.5):
+        number = ledger.ask(plain_space).number
+        for step in POINTS[:2]:
+            ledger.write(number, report(step, 1.0, coverage=value))
+    number = ledger.ask(plain_space).number
+    ledger.write(number, report(8, 1.0, coverage=0.5))
+    trial = SimpleNamespace(config={"number": number})
+    assert decide(ledger, trial, 16, 1.0, coverage=0.51) == "STOP"
+    assert decide(ledger, trial, 16, 1.0, coverage=0.7) == "CONTINUE"
 
 
 def test_rungs_survive_a_resume(make_ledger, plain_space):

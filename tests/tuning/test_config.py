@@ -26,6 +26,10 @@ def test_the_command_line_is_the_dataclass():
         (["--neuron", ""], "--neuron is empty"),
         (["--neuron", "vocal", "--direction", "up"], "must be one of max, min"),
         (["--neuron", "vocal", "--prior", "vae"], "must be one of gan, raw, fourier"),
+        (
+            ["--neuron", "vocal", "--objective", "fid"],
+            "unknown objective 'fid'; allowed",
+        ),
         (["--neuron", "vocal", "--device", "tpu"], "must be one of auto, cpu, cuda"),
         (["--neuron", "vocal", "--trials", "0"], "--trials 0: must be at least 1"),
         (["--neuron", "vocal", "--trials", "-3"], "--trials -3: must be at least 1"),

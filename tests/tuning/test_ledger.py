@@ -11,8 +11,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from reports import report
 
+from tune_am.am.objectives import OBJECTIVES
 from tune_am.am.score import DIVERGED_PENALTY
-from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
+from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Ledger
 
 
 def optuna_trials(folder: Path, name: str = "tiny/vocal/plain/max") -> list[FrozenTrial]:
@@ -47,6 +48,17 @@ def test_an_ended_trial_is_told_complete(
     ledger.write(ledger.ask(plain_space).number, report(8, score), outcome)
     (trial,) = optuna_trials(tmp_path)
     assert (trial.state, trial.value) == (state, value)
+
+
+def test_a_maximised_objective_is_the_study_s_direction_and_the_best(tmp_path, plain_space):
+    coverage = OBJECTIVES["coverage"]
+    ledger = Ledger(tmp_path / "study.journal", "tiny/vocal/plain/max", 0, coverage)
+    for value in (0.2, 0.7, 0.4):
+        ledger.write(ledger.ask(plain_space).number, report(8, 1.0, coverage=value), FINISHED)
+    assert ledger.best.number == 1
+    assert [trial.value for trial in optuna_trials(tmp_path)] == [0.2, 0.7, 0.4]
+    again = Ledger(tmp_path / "study.journal", "tiny/vocal/plain/max", 0, coverage)
+    assert again._study.best_trial.number == 1
 
 
 def test_a_failed_trial_is_told_fail(make_ledger, plain_space, tmp_path):

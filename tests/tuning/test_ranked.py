@@ -8,7 +8,8 @@ from tune_am.tuning.rescore import Candidate, Rescored, ranked
 
 def row(number: int, fid: float, high: float, layer: float) -> Rescored:
     candidate = Candidate(number, Settings(), 10, fid)
-    return Rescored(candidate, fid, (0.0, high), layer, torch.zeros(2, 3), torch.zeros(2))
+    scores = {"activation_fid": fid, "layer_fid": layer}
+    return Rescored(candidate, scores, (0.0, high), torch.zeros(2, 3), torch.zeros(2))
 
 
 def order(*rows: Rescored) -> list[int]:

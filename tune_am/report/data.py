@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tune_am.am.objectives import Objective
 from tune_am.report.explanation import Explanation
 from tune_am.report.finished import FinishedRun
 from tune_am.report.trace import Trace
@@ -99,25 +100,35 @@ def search(run: FinishedRun) -> dict[str, Any]:
         "varied": varied,
         "points": result["report_points"],
         "best": result["best"]["trial"],
+        "label": run.objective.label,
+        "scale": scale(run.objective),
+        "maximise": run.objective.maximise,
         "levels": {
-            words: result["controls"][name]["activation_fid"]
+            words: result["controls"][name][run.objective.metric]
             for name, (words, *_) in CONTROLS.items()
             if name in result["controls"]
         },
     }
 
 
+def scale(objective: Objective) -> str:
+    """How an axis of scores is spaced: squares of distances by their roots."""
+    return "root" if objective.bounds[0] == 0 and objective.squared else "linear"
+
+
 def trial_rows(run: FinishedRun) -> list[dict[str, Any]]:
-    """Trials that were scored, with `course`: [step, best activation-FID so far] pairs."""
-    rows = []
+    """Trials that were scored, with `score`, by the search's objective, and `course`: [step, best
+    score so far] pairs."""
+    metric, rows = run.objective.metric, []
     for row in run.result["trials"]:
-        if row["activation_fid"] is None:
+        if row[metric] is None:
             continue
         reports = run.course(row["trial"])
-        course = [[report["step"], report["activation_fid"]] for report in reports]
+        course = [[report["step"], report[metric]] for report in reports]
         # The ledger's word on how far it came: a stopped trial may have gone on a little.
         course = [point for point in course if point[0] <= row["step"]]
-        rows.append({**row, "course": course or [[row["step"], row["activation_fid"]]]})
+        course = course or [[row["step"], row[metric]]]
+        rows.append({**row, "score": row[metric], "course": course})
     return rows
 
 

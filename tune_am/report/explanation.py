@@ -13,6 +13,7 @@ from tune_am.am import controls
 from tune_am.am.ascent import SIGNS
 from tune_am.am.frechet import bootstrap_interval, frechet_distance
 from tune_am.am.neuron import Neuron
+from tune_am.am.objectives import Objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.score import activations_of, inputs_of
@@ -71,6 +72,11 @@ class Explanation:
     @property
     def settings(self) -> Settings:
         return Settings.from_dict(self.row["settings"])
+
+    @property
+    def objective(self) -> Objective:
+        """What the scores are."""
+        return self.plan.scored_by
 
     @property
     def target(self) -> Tensor:

@@ -185,7 +185,8 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
     best, points = shown.row["trial"], shown.plan.report_points
     first, last = points[0], points[-1]
     scores = [score for trial in trials for _, score in trial["course"]]
-    levels = [row["activation_fid"] for row in shown.controls.values()]
+    made = shown.objective
+    levels = [row[made.metric] for row in shown.controls.values()]
     top = max([score for score in scores if score < DIVERGED_PENALTY] + levels, default=1.0)
     for trial in trials:
         steps, course = zip(*trial["course"], strict=True)
@@ -198,7 +199,7 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
         )
     for name, words in (("never_optimised", "never optimised"), ("real_vs_real", "real vs real")):
         if name in shown.controls:
-            level = shown.controls[name]["activation_fid"]
+            level = shown.controls[name][made.metric]
             axes.axhline(level, color=REAL, linewidth=1, linestyle=(0, (4, 3)))
             axes.annotate(
                 words,
@@ -213,12 +214,13 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
     axes.plot([], [], "o-", color=INK, label="ran to the end")
     axes.plot([], [], "x-", color=INK, label="stopped early")
     axes.set_xscale("log")
-    # Distances are squares: their roots are in the units of the activation.
-    axes.set_yscale("function", functions=(lambda v: np.sqrt(np.clip(v, 0, None)), np.square))
+    if made.squared and made.bounds[0] == 0:
+        # Distances are squares: their roots are in the units of the activation.
+        axes.set_yscale("function", functions=(lambda v: np.sqrt(np.clip(v, 0, None)), np.square))
     axes.set_xticks(points, [str(point) for point in points], minor=False)
     axes.set_xticks([], minor=True)
     axes.set_xlabel("step of the ascent")
-    axes.set_ylabel("activation-FID")
-    axes.set_ylim(0, 1.1 * top)
+    axes.set_ylabel(made.label)
+    axes.set_ylim(min(0, *scores), 1.1 * top)
     axes.legend(loc="upper right", bbox_to_anchor=(1, 0.85))
     return figure

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from tune_am.am.neuron import beside
+from tune_am.am.objectives import DEFAULT, Objective, objective
 from tune_am.am.pack import SHIPPED, Pack
 from tune_am.am.plan import Plan
 from tune_am.errors import UserError
@@ -61,6 +62,11 @@ class FinishedRun:
         return str(self.result["direction"])
 
     @property
+    def objective(self) -> Objective:
+        """What settings were scored by; activation-FID in results from before it was said."""
+        return objective(self.result.get("objective", DEFAULT.name))
+
+    @property
     def prior(self) -> str | None:
         """Where the ascent searched; None, the pack's own, in results from before it was said."""
         return self.result.get("prior")
@@ -73,6 +79,7 @@ class FinishedRun:
             starts=result["starts"],
             report_points=tuple(result["report_points"]),
             seed=result["seed"],
+            objective=self.objective.name,
         )
 
     def load_pack(self, elsewhere: str | None = None, trust_code: bool = False) -> Pack:
@@ -131,7 +138,7 @@ def opposite(run: FinishedRun) -> FinishedRun | None:
             continue
         same = all(other.result[key] == run.result[key] for key in ("neuron", "complete"))
         same &= other.result["pack"]["hash"] == run.result["pack"]["hash"]
-        same &= other.prior == run.prior
+        same &= other.prior == run.prior and other.objective == run.objective
         if same and other.direction != run.direction:
             found.append(((path / "result.json").stat().st_mtime, other))
     return max(found, key=lambda pair: pair[0])[1] if found else None
@@ -149,7 +156,8 @@ def worst_trial(run: FinishedRun) -> dict[str, Any] | None:
         for row in run.result["trials"]
         if row["outcome"] in ("finished", "stopped_early") and row["trial"] not in shown
     ]
-    return max(rows, key=lambda row: row["activation_fid"], default=None)
+    made = run.objective
+    return max(rows, key=lambda row: made.loss(row[made.metric]), default=None)
 
 
 def _read_json(path: Path, name: str, otherwise: str) -> dict[str, Any]:

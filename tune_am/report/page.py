@@ -6,7 +6,7 @@ from typing import Any
 
 from tune_am.am.score import DIVERGED_PENALTY
 from tune_am.report import provenance, template, words
-from tune_am.report.data import facts, search
+from tune_am.report.data import facts, scale, search
 from tune_am.report.explanation import Explanation, Group
 from tune_am.report.media import Media
 
@@ -27,15 +27,21 @@ def report_page(
     most, _ = words.how(shown.plan.direction)
     searched = None if run is None else search(run)
     kept_apart = {"charts": {"": _chart_facts(stated)}, "levels": _levels(shown)}
+    kept_apart["score"] = {
+        "label": shown.objective.label,
+        "scale": scale(shown.objective),
+        "maximise": shown.objective.maximise,
+    }
     excerpts = shown.pack.excerpts
     return template.fill(
         "report.html",
         data={**kept_apart, "search": searched and {**searched, "penalty": DIVERGED_PENALTY}},
         facts=stated,
+        score=shown.objective,
         facts_run=None if run is None else run.result,
         question=words.question(stated),
-        answer=words.answer(shown.row, shown.controls, shown.plan.direction),
-        verdict=_sentence(words.verdict(shown.row, shown.controls))
+        answer=words.answer(shown.row, shown.controls, shown.plan.direction, shown.objective),
+        verdict=_sentence(words.verdict(shown.row, shown.controls, shown.objective))
         if words.comparable(shown.row, shown.controls)
         else "",
         most=most,
@@ -48,7 +54,9 @@ def report_page(
         path=_path(shown, media),
         formula=formula(stated["activations"]["sets"], shown.row),
         others=[_other(shown, media, key, row, group) for key, row, group in shown.others],
-        ties="" if run is None else words.ties(shown.row, run.result["runners_up"]),
+        ties=""
+        if run is None
+        else words.ties(shown.row, run.result["runners_up"], shown.objective),
         beside=None if beside is None else [side(shown, media), side(beside, media)],
         account="" if run is None else _account(run.result),
         outcomes=[] if run is None else _outcomes(run.result["trials"]),
@@ -80,7 +88,8 @@ def side(shown: Explanation, media: Media) -> dict[str, Any]:
     """One of two or more explanations that stand side by side."""
     return {
         "title": f"{shown.neuron.name}, {shown.plan.direction}imised",
-        "fid": shown.row["activation_fid"],
+        "fid": shown.row[shown.objective.metric],
+        "label": shown.objective.label,
         "sure": sure(shown.row),
         "mean": float(shown.kept.activations.mean()),
         "cards": media.cards(shown.best)[:4],
@@ -94,7 +103,7 @@ def sure(row: dict[str, Any]) -> str:
 
 
 def formula(sets: dict[str, Any], row: dict[str, Any]) -> str:
-    """The score worked out from the numbers that the histogram shows."""
+    """The activation-FID worked out from the numbers that the histogram shows."""
     real, made = sets["real"], sets["synthesised"]
     means = f"({words.difference(made['mean'], real['mean'])})²"
     deviations = f"({words.difference(made['deviation'], real['deviation'])})²"
@@ -113,6 +122,7 @@ def _chart_facts(stated: dict[str, Any]) -> dict[str, Any]:
 
 def _levels(shown: Explanation) -> list[dict[str, Any]]:
     """Rows of the chart of scores: the best, the runners-up, the controls."""
+    made, metric = shown.objective, shown.objective.metric
     rows = [("best setting", shown.row, "made")]
     for key, row, _ in shown.others:
         if key.startswith("runner"):
@@ -125,10 +135,10 @@ def _levels(shown: Explanation) -> list[dict[str, Any]]:
         {
             "name": name,
             "kind": kind,
-            "fid": row["activation_fid"],
+            "fid": row[metric],
             "low": row["ci95"][0] if row.get("ci95") else None,
             "high": row["ci95"][1] if row.get("ci95") else None,
-            "words": f"{name}: activation-FID {words.number(row['activation_fid'])}, {sure(row)}",
+            "words": f"{name}: {made.label} {words.number(row[metric])}, {sure(row)}",
         }
         for name, row, kind in rows
     ]
@@ -142,7 +152,7 @@ def _other(
         "settings": words.settings_in_words(row["settings"]),
         "step": row["step"],
         "ended": ", where the search stopped it" if row.get("outcome") == "stopped_early" else "",
-        "fid": row["activation_fid"],
+        "fid": row[shown.objective.metric],
         "sure": sure(row),
         "cards": media.cards(group),
     }

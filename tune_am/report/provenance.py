@@ -7,7 +7,15 @@ from importlib.metadata import version
 from typing import Any
 
 from tune_am import __version__
+from tune_am.am.objectives import DEFAULT
 from tune_am.report.explanation import Explanation
+
+_COMPARED = {
+    True: "The score compares two numbers, mean and standard deviation of one activation. Examples "
+    "may match both and still look or sound like nothing real: hence the pictures and sounds.",
+    False: "The score compares what the classifier makes of examples. They may match the real ones "
+    "in it and still look or sound like nothing real: hence the pictures and sounds.",
+}
 
 
 def versions() -> dict[str, str]:
@@ -48,8 +56,7 @@ def limits(shown: Explanation, note: str) -> list[str]:
     found = [
         "A good score says that the examples excite the neuron as real ones do. It does not say "
         "that they are all that excites it, nor what lies outside the reach of the prior.",
-        "The score compares two numbers, mean and standard deviation of one activation. Examples "
-        "may match both and still look or sound like nothing real: hence the pictures and sounds.",
+        _COMPARED[shown.objective == DEFAULT],
         f"{row['starts']} examples and {len(shown.target)} real excerpts are few: read the "
         "interval, not the digits.",
         "The synthesised examples shown are the most extreme of those kept, the real ones the most "

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tune_am.am.objectives import DEFAULT, Objective
 from tune_am.am.settings import Settings
 
 CONTROLS = {
@@ -92,7 +93,12 @@ def question(result: Mapping[str, Any]) -> str:
     )
 
 
-def answer(row: Mapping[str, Any], controls: Mapping[str, Any], direction: str) -> list[str]:
+def answer(
+    row: Mapping[str, Any],
+    controls: Mapping[str, Any],
+    direction: str,
+    objective: Objective = DEFAULT,
+) -> list[str]:
     """Two sentences: the score of `row` with its interval, and what the controls say of it."""
     most, _ = how(direction)
     sure = f"95 % interval {interval(row['ci95'])}"
@@ -100,16 +106,28 @@ def answer(row: Mapping[str, Any], controls: Mapping[str, Any], direction: str) 
         sure = "in the search, not scored again on fresh starts"
     first = (
         f"With {settings_in_words(row['settings'])}, at {row['step']} steps, the {row['starts']} "
-        f"examples are at an activation-FID of {number(row['activation_fid'])} ({sure}) from the "
+        f"examples {_are_at(row, objective)} ({sure}) {'of' if objective.maximise else 'from'} the "
         f"real excerpts that excite the neuron {most}."
     )
     if not comparable(row, controls):
         return [first, "The search was stopped before its controls: nothing says how good that is."]
     levels = [
-        f"{words} {number(controls[name]['activation_fid'])}"
+        f"{words} {number(controls[name][objective.metric])}"
         for name, (words, *_) in CONTROLS.items()
     ]
-    return [first, f"By the same measure: {', '.join(levels)}; {verdict(row, controls)}."]
+    return [
+        first,
+        f"By the same measure: {', '.join(levels)}; {verdict(row, controls, objective)}.",
+    ]
+
+
+def _are_at(row: Mapping[str, Any], objective: Objective) -> str:
+    value = number(row[objective.metric])
+    if objective.maximise:
+        return f"have a {objective.label} of {value}"
+    if objective.foreign:
+        return f"are at {value} by {objective.label}"
+    return f"are at {'an' if objective.label[0] in 'aeiou' else 'a'} {objective.label} of {value}"
 
 
 def comparable(row: Mapping[str, Any], controls: Mapping[str, Any]) -> bool:
@@ -117,15 +135,19 @@ def comparable(row: Mapping[str, Any], controls: Mapping[str, Any]) -> bool:
     return bool(row["ci95"]) and set(CONTROLS) <= set(controls)
 
 
-def verdict(row: Mapping[str, Any], controls: Mapping[str, Any]) -> str:
+def verdict(
+    row: Mapping[str, Any], controls: Mapping[str, Any], objective: Objective = DEFAULT
+) -> str:
     """What the controls allow to be said of a score; each claim needs intervals that are apart."""
-    if not _apart(row, controls["never_optimised"]):
+    if not _apart(row, controls["never_optimised"], objective):
         return "the examples are not clearly nearer to the real ones than random latents are"
-    floor = controls["real_vs_real"]["ci95"][1]
-    real = "excite the neuron as real ones do"
-    if row["activation_fid"] > floor:
-        real = "do not yet excite the neuron as real ones do"
-    if not _apart(row, controls["random_classifier"]):
+    floor = max(objective.loss(end) for end in controls["real_vs_real"]["ci95"])
+    # Of the objectives one alone compares what the neuron itself does.
+    does = "excite the neuron" if objective == DEFAULT else "score"
+    real = f"{does} as real ones do"
+    if objective.loss(row[objective.metric]) > floor:
+        real = f"do not yet {does} as real ones do"
+    if not _apart(row, controls["random_classifier"], objective):
         return (
             f"the examples {real}, but a classifier that learnt nothing gives examples about as "
             "good: they show the prior, not the neuron"
@@ -133,15 +155,19 @@ def verdict(row: Mapping[str, Any], controls: Mapping[str, Any]) -> str:
     return f"the examples {real}, and a classifier that learnt nothing does not lead to such"
 
 
-def _apart(row: Mapping[str, Any], control: Mapping[str, Any]) -> bool:
-    return bool(row["ci95"][1] < control["ci95"][0])
+def _apart(row: Mapping[str, Any], control: Mapping[str, Any], objective: Objective) -> bool:
+    """Whether `row` is surely better: its interval does not reach that of the control."""
+    worst = max(objective.loss(end) for end in row["ci95"])
+    return bool(worst < min(objective.loss(end) for end in control["ci95"]))
 
 
-def ties(best: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:
+def ties(
+    best: Mapping[str, Any], others: Sequence[Mapping[str, Any]], objective: Objective = DEFAULT
+) -> str:
     """Whether the runners-up are worse at all."""
     if not others or not best["ci95"]:
         return ""
-    tied = sum(row["ci95"][0] <= best["ci95"][1] for row in others if row["ci95"])
+    tied = sum(not _apart(best, row, objective) for row in others if row["ci95"])
     if tied == 0:
         return "No runner-up's interval reaches the best one's."
     who = "runner-up" if len(others) == 1 else "runners-up"

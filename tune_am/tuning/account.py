@@ -10,6 +10,7 @@ from typing import Any
 
 from tune_am import __version__
 from tune_am.am.neuron import shown
+from tune_am.am.objectives import objective
 from tune_am.tuning import cluster, tracking
 from tune_am.tuning.job import Job
 
@@ -38,6 +39,7 @@ def params(job: Job) -> dict[str, Any]:
     return {
         "neuron": shown(plan.neuron),
         "direction": plan.direction,
+        "objective": plan.objective,
         "pack": job.pack.name,
         "prior": job.pack.prior_kind,
         "space": job.space.name,
@@ -52,7 +54,10 @@ def params(job: Job) -> dict[str, Any]:
 
 def tags(job: Job) -> dict[str, Any]:
     return {
-        **{name: params(job)[name] for name in ("neuron", "direction", "pack", "prior", "space")},
+        **{
+            name: params(job)[name]
+            for name in ("neuron", "direction", "objective", "pack", "prior", "space")
+        },
         "pack.hash": job.pack.hash,
         "space.source": job.space.source[:5000],  # as long as MLflow lets a tag be
         "command": job.command,
@@ -65,10 +70,11 @@ def metrics(content: dict[str, Any]) -> dict[str, float]:
     """The search's own metrics in MLflow."""
     values = {"trials": content["trials_total"], "seconds": content["seconds"]}
     values["stopped_early"] = content["trials_stopped_early"]
+    metric = objective(content["objective"]).metric
     rows = {"best": content["best"], **content["controls"]}
     for name, row in rows.items():
         if row is not None:
-            values[f"{name}.activation_fid"] = row["activation_fid"]
+            values[f"{name}.{metric}"] = row[metric]
             if row["ci95"] is not None:
                 values[f"{name}.ci95_low"], values[f"{name}.ci95_high"] = row["ci95"]
     return {name: float(value) for name, value in values.items()}
@@ -97,6 +103,7 @@ def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
     rows = {
         "pack": f"{job.pack.name} ({job.pack.path})",
         "neuron": f"{shown(plan.neuron)}, {plan.direction}imised",
+        "objective": f"{plan.scored_by.label}, the {plan.scored_by.best_is} is best",
         "prior": job.pack.prior_kind,
         "space": job.space.name,
         "device": f"{plan.device}, {budget.workers} at a time",

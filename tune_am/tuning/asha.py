@@ -8,7 +8,8 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from tune_am.am.score import ACTIVATION_FID, STEP
+from tune_am.am.objectives import Objective
+from tune_am.am.score import STEP
 from tune_am.tuning.defaults import REDUCTION
 from tune_am.tuning.ledger import Ledger, has_diverged
 from tune_am.tuning.trial import NUMBER
@@ -41,15 +42,18 @@ class Asha(FIFOScheduler):
             return TrialScheduler.CONTINUE  # no rung, or the trial's end anyway
         if self._ledger[number].step >= step:
             return TrialScheduler.CONTINUE  # decided before: a worker that died repeats itself
-        score = result[ACTIVATION_FID]
+        objective = self._ledger.objective
+        score = result[objective.metric]
         others = self._ledger.rung(step)
-        if among_best(score, list(others.values()), self._reduction):
+        losses = [objective.loss(other) for other in others.values()]
+        if among_best(objective.loss(score), losses, self._reduction):
             return TrialScheduler.CONTINUE
         before = self._points[self._points.index(step) - 1]
         earlier = self._ledger.rung(before)
 
         def ends(number: int, score: float) -> float:
-            return course(before, earlier.get(number, score), step, score, self._points[-1])
+            told = earlier.get(number, score), score
+            return course(objective, (before, step), told, self._points[-1])
 
         if ends(number, score) < min(ends(other, others[other]) for other in others):
             return TrialScheduler.CONTINUE
@@ -60,16 +64,19 @@ class Asha(FIFOScheduler):
 
 
 def among_best(score: float, others: Sequence[float], reduction: float) -> bool:
-    """Whether `score` is in the lowest 1/`reduction`, rounded up, of itself and the others."""
+    """Whether the loss `score` is in the lowest 1/`reduction`, rounded up, of it and the others."""
     places = math.ceil((len(others) + 1) / reduction)
     return sum(other < score for other in others) < places
 
 
-def course(before: int, earlier: float, step: int, score: float, horizon: int) -> float:
-    """Distance at the horizon of a trial that scored `earlier` at `before` and `score` at `step`.
+def course(
+    objective: Objective, steps: tuple[int, int], scores: tuple[float, float], horizon: int
+) -> float:
+    """Distance from the best there is, at the horizon, of a trial with these scores at two steps.
 
-    An activation-FID is a squared distance, and an ascent covers distance at a steady pace while it
-    is far away; so its root is drawn on in a straight line, down to 0.
+    An ascent covers distance at a steady pace while it is far away, and an activation-FID is a
+    squared distance; so what is drawn on in a straight line is `Objective.distance`, its root.
     """
-    pace = (math.sqrt(earlier) - math.sqrt(score)) / (step - before)
-    return max(0.0, math.sqrt(score) - pace * (horizon - step))
+    earlier, now = (objective.distance(score) for score in scores)
+    pace = (earlier - now) / (steps[1] - steps[0])
+    return max(objective.nearest, now - pace * (horizon - steps[1]))

@@ -60,6 +60,8 @@ def budget_for(config: SearchConfig, space: Space, neuron: str) -> Budget:
             report_points=points,
             seed=config.seed,
             device=device,
+            objective=config.objective,
+            trust_code=config.trust_code,
         ),
         gpus=min(gpus, workers),
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_am.am.manifest import PRIORS
+from tune_am.am.objectives import DEFAULT, OBJECTIVES, objective
 from tune_am.command import CommandParser, reader
 from tune_am.errors import UserError
 from tune_am.tuning.defaults import CPU, GPU, WORKERS_PER_GPU
@@ -58,6 +59,12 @@ class SearchConfig:
     )
     direction: str = _option(
         "max", str, "|".join(DIRECTIONS), "what excites the neuron most, or least"
+    )
+    objective: str = _option(
+        DEFAULT.name,
+        str,
+        "NAME",
+        f"what settings are scored by: {', '.join(OBJECTIVES)}, or MODULE:FUNCTION of your own",
     )
     trials: int | None = _option(
         None,
@@ -115,7 +122,7 @@ class SearchConfig:
         False,
         bool,
         "",
-        "import the networks of a pack that names code outside tune_am",
+        "import the code outside tune_am that a pack's networks or --objective name",
         resumable=True,
     )
     quiet: bool = _option(False, bool, "", "print the result only", resumable=True)
@@ -128,6 +135,7 @@ class SearchConfig:
             raise UserError(f"--direction {self.direction}: must be one of {', '.join(DIRECTIONS)}")
         if self.prior not in (None, *PRIORS):
             raise UserError(f"--prior {self.prior}: must be one of {', '.join(PRIORS)}")
+        objective(self.objective)
         if not re.fullmatch(r"auto|cpu|cuda", self.device):
             raise UserError(f"--device {self.device}: must be one of auto, cpu, cuda")
         if not 0 <= self.seed < 2**63:

@@ -32,7 +32,7 @@ class Events(Progress):
             "trial": record.number,
             "outcome": record.outcome,
             "step": record.step,
-            "activation_fid": record.score,
+            record.objective.metric: record.score,
         }
         self.event("trial_ended", "", facts)
 

@@ -41,7 +41,7 @@ def importances(ledger: Ledger) -> dict[str, float]:
                 optuna.trial.create_trial(
                     params={name: values[i] for name, values in columns.items()},
                     distributions={name: _domain(values) for name, values in columns.items()},
-                    value=math.log(max(score, 1e-6)),
+                    value=math.log(max(score, 1e-6)) if ledger.objective.squared else score,
                 )
             )
         evaluator = FanovaImportanceEvaluator(seed=0)

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tune_am.am.neuron import beside, direction_file, shown
+from tune_am.am.objectives import DEFAULT
 from tune_am.am.pack import Pack
+from tune_am.am.reference import TAIL, Target
 from tune_am.errors import UserError
 from tune_am.tuning import cluster, tracking
 from tune_am.tuning.budget import Budget, budget_for, device_of
@@ -39,7 +41,8 @@ class Job:
         """Names the study: searches for different things never share a history."""
         plan, prior = self.budget.plan, self.config.prior
         title = f"{self.pack.name}/{shown(plan.neuron)}/{self.space.name}/{plan.direction}"
-        return f"{title}/{prior}" if prior else title
+        title = f"{title}/{prior}" if prior else title
+        return title if plan.scored_by == DEFAULT else f"{title}/{plan.objective}"
 
     @property
     def tracking_uri(self) -> str:
@@ -88,6 +91,10 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
         raise UserError(f"the pack {pack.path} is not the one that the search began with")
     pack.reference.target(pack.neuron(neuron), config.direction, 2 * RESCORE_STARTS)
     budget = budget_for(config, space, neuron)
+    if budget.plan.scored_by.foreign:  # tried before anything is started
+        real = pack.reference.target(pack.neuron(neuron), config.direction, 2 * TAIL)
+        one, other = (Target(*(values[i::2] for values in real)) for i in (0, 1))
+        budget.plan.measure()(one, other)
     made = Job(identity, config, space, pack, budget, folder, command, asked is None)
     if config.ray_address is not None:
         cluster.check_address(config.ray_address)

@@ -19,7 +19,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
-from tune_am.am.score import ACTIVATION_FID, DIVERGED_FROM, DIVERGED_SHARE, STEP
+from tune_am.am.objectives import DEFAULT, Objective
+from tune_am.am.score import DIVERGED_FROM, DIVERGED_SHARE, STEP
 from tune_am.am.settings import Settings
 from tune_am.tuning.space import Space, quiet_optuna
 
@@ -42,6 +43,7 @@ class Record:
     outcome: str | None  # None while it is to be run
     params: dict[str, Any]
     distributions: dict[str, Any]
+    objective: Objective = DEFAULT
 
     @property
     def step(self) -> int:
@@ -49,11 +51,17 @@ class Record:
 
     @property
     def score(self) -> float | None:
-        """The objective: the best activation-FID so far."""
-        return self.reports[-1][ACTIVATION_FID] if self.reports else None
+        """By the objective: the best so far."""
+        return self.reports[-1][self.objective.metric] if self.reports else None
+
+    @property
+    def loss(self) -> float:
+        """The score turned so that lower is better; without a score it is the worst."""
+        return self.objective.loss(self.score)
 
     def score_at(self, step: int) -> float | None:
-        return next((r[ACTIVATION_FID] for r in self.reports if r[STEP] == step), None)
+        metric = self.objective.metric
+        return next((r[metric] for r in self.reports if r[STEP] == step), None)
 
 
 def has_diverged(metrics: dict[str, float]) -> bool:
@@ -63,8 +71,9 @@ def has_diverged(metrics: dict[str, float]) -> bool:
 class Ledger:
     """The trials of one search. Opening it again goes on where it was left."""
 
-    def __init__(self, path: Path, name: str, seed: int) -> None:
+    def __init__(self, path: Path, name: str, seed: int, objective: Objective = DEFAULT) -> None:
         _mend(path)
+        self.objective = objective
         self._seed = seed
         # An open-lock, not the default symlink: some file systems of containers have no symlinks.
         self._storage = JournalStorage(
@@ -72,16 +81,19 @@ class Ledger:
         )
         with quiet_optuna():
             self._study = optuna.create_study(
-                storage=self._storage, study_name=name, direction="minimize", load_if_exists=True
+                storage=self._storage,
+                study_name=name,
+                direction=objective.direction,
+                load_if_exists=True,
             )
             if self._study.metric_names is None:
-                self._study.set_metric_names([ACTIVATION_FID])  # for optuna-dashboard
+                self._study.set_metric_names([objective.metric])  # for optuna-dashboard
         self._records: dict[int, Record] = {}
         self._ids: dict[int, int] = {}  # number -> Optuna's trial id
         for trial in self._study.get_trials(deepcopy=False):
             if _SETTINGS in trial.user_attrs:
                 self._ids[trial.number] = trial._trial_id
-                self._records[trial.number] = record = _record(trial)
+                self._records[trial.number] = record = _record(trial, objective)
                 if not trial.state.is_finished():
                     self._tell(record)  # what a kill kept from being told
 
@@ -103,8 +115,8 @@ class Ledger:
 
     @property
     def best(self) -> Record | None:
-        """The trial with the lowest objective so far."""
-        return min(self.scored, key=lambda record: record.score or 0.0, default=None)
+        """The trial that is best by the objective so far."""
+        return min(self.scored, key=lambda record: record.loss, default=None)
 
     @property
     def scored(self) -> list[Record]:
@@ -125,7 +137,8 @@ class Ledger:
             trial = optuna.trial.Trial(self._study, undrawn[0]) if undrawn else self._study.ask()
             settings = space.settings(trial)
         trial.set_user_attr(_SETTINGS, settings.to_dict())
-        record = Record(trial.number, settings, (), None, trial.params, trial.distributions)
+        drawn = trial.params, trial.distributions
+        record = Record(trial.number, settings, (), None, *drawn, self.objective)
         self._ids[trial.number] = trial._trial_id
         self._records[trial.number] = record
         return record
@@ -170,7 +183,8 @@ class Ledger:
         told = self._storage.get_trial(identity).intermediate_values
         for report in record.reports:
             if (step := int(report[STEP])) not in told:
-                self._storage.set_trial_intermediate_value(identity, step, report[ACTIVATION_FID])
+                score = report[self.objective.metric]
+                self._storage.set_trial_intermediate_value(identity, step, score)
         if record.outcome is None:
             return
         with quiet_optuna():
@@ -194,7 +208,7 @@ class Ledger:
         )
 
 
-def _record(trial: FrozenTrial) -> Record:
+def _record(trial: FrozenTrial, objective: Objective) -> Record:
     course = trial.user_attrs.get(_COURSE, {"reports": [], "outcome": None})
     return Record(
         trial.number,
@@ -203,6 +217,7 @@ def _record(trial: FrozenTrial) -> Record:
         course["outcome"],
         trial.params,
         trial.distributions,
+        objective,
     )
 
 

@@ -32,7 +32,7 @@ DESCRIPTIONS = {
     score.STEP: "steps that the trial has taken",
     score.ACTIVATION_FID: "lowest activation-FID of the trial so far",
     BEST_SCORE: "lowest activation-FID of all trials so far",
-    BEST_TRIAL: "number of the trial with the lowest activation-FID",
+    BEST_TRIAL: "number of the trial with the best score",
     TRIALS: "trials by state",
     SAMPLE_STEPS: "steps times starts that the trials have taken",
     REPORT_SECONDS: "seconds from a trial's report until it is told to go on",
@@ -87,6 +87,15 @@ class SearchMetrics:
     def __init__(self, plan: Plan, trials: int, ledger: Ledger) -> None:
         self._tags, self._starts, self._trials = search_tags(plan), plan.starts, trials
         self._ledger = ledger
+        made = ledger.objective
+        self._best_score = BEST_SCORE.replace(score.ACTIVATION_FID, made.metric)
+        self._of_a_trial = tuple(
+            made.metric if name == score.ACTIVATION_FID else name for name in OF_A_TRIAL
+        )
+        self._described = {
+            made.metric: f"{made.best_is} {made.label} of the trial so far",
+            self._best_score: f"{made.best_is} {made.label} of all trials so far",
+        }
         self._running: dict[int, Record] = {}
         self._ended: deque[tuple[float, Record]] = deque(maxlen=MOST_ENDED)
         self._steps = self._counted = 0
@@ -97,10 +106,11 @@ class SearchMetrics:
     def __enter__(self) -> SearchMetrics:
         from ray.util.metrics import Counter, Gauge  # a second, if Ray is not loaded yet
 
-        tags = {TRIALS: (STATE,), **dict.fromkeys(OF_A_TRIAL, (TRIAL,))}
+        tags = {TRIALS: (STATE,), **dict.fromkeys(self._of_a_trial, (TRIAL,))}
+        said = {**DESCRIPTIONS, **self._described}
         self._gauges = {
-            name: Gauge(PREFIX + name, DESCRIPTIONS[name], (*SEARCH_TAGS, *tags.get(name, ())))
-            for name in (BEST_SCORE, BEST_TRIAL, TRIALS, *OF_A_TRIAL)
+            name: Gauge(PREFIX + name, said[name], (*SEARCH_TAGS, *tags.get(name, ())))
+            for name in (self._best_score, BEST_TRIAL, TRIALS, *self._of_a_trial)
         }
         self._counter = Counter(PREFIX + SAMPLE_STEPS, DESCRIPTIONS[SAMPLE_STEPS], SEARCH_TAGS)
         self._thread.start()
@@ -134,14 +144,14 @@ class SearchMetrics:
         best = self._ledger.best
         found = []
         if best is not None and best.score is not None:
-            found.append(Sample(BEST_SCORE, self._tags, best.score))
+            found.append(Sample(self._best_score, self._tags, best.score))
             found.append(Sample(BEST_TRIAL, self._tags, float(best.number)))
         for state, count in self._states(len(running)).items():
             found.append(Sample(TRIALS, {**self._tags, STATE: state}, float(count)))
         for record in (*running, *ended):
             if record.reports:
                 tags = {**self._tags, TRIAL: str(record.number)}
-                found += [Sample(name, tags, record.reports[-1][name]) for name in OF_A_TRIAL]
+                found += [Sample(name, tags, record.reports[-1][name]) for name in self._of_a_trial]
         return found
 
     def _states(self, running: int) -> dict[str, int]:

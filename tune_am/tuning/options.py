@@ -26,6 +26,7 @@ class SearchOptions(TypedDict, total=False):
     prior: str | None
     space: str | os.PathLike[str]
     direction: str
+    objective: str
     trials: int | None
     starts: int | None
     max_steps: int | None

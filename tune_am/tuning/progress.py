@@ -78,7 +78,8 @@ class Lines(Progress):
         if record.score is None or best is None:
             what = record.outcome or ""
         else:
-            what = f"{_words(record)} at step {record.step}, activation-FID {number(record.score)}"
+            score = f"{record.objective.label} {number(record.score)}"
+            what = f"{_words(record)} at step {record.step}, {score}"
             what += (
                 " (best so far)"
                 if best.number == record.number
@@ -119,12 +120,12 @@ class Screen(Progress):
 
     def _table(self) -> Group:
         table = Table(box=None, pad_edge=False)
-        for title in ("trial", "", "step", "activation-FID", "lr", "l2", "optimizer"):
+        for title in ("trial", "", "step", self._ledger.objective.label, "lr", "l2", "optimizer"):
             words = title in ("", "optimizer")
             table.add_column(title, justify="left" if words else "right", no_wrap=True)
         for trial in self._running[-RUNNING_ROWS:]:
             _add(table, self._ledger[trial], "running")
-        ranked = sorted(self._ledger.scored, key=lambda record: record.score or 0.0)
+        ranked = sorted(self._ledger.scored, key=lambda record: record.loss)
         for place, record in enumerate(ranked[:BEST_ROWS]):
             _add(table, record, "best so far" if place == 0 else _words(record))
         lines = [Text(line, "dim", no_wrap=True, overflow="ellipsis") for line in self._summary()]

@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 
 from tune_am.am import controls
-from tune_am.am.frechet import bootstrap_interval, frechet_distance
+from tune_am.am.objectives import DEFAULT, Objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
-from tune_am.am.score import ACTIVATION_FID, BEST_STEP, DIVERGED_PENALTY, before_of, inputs_of
+from tune_am.am.reference import Target
+from tune_am.am.score import ACTIVATION_FID, BEST_STEP, LAYER_FID, before_of, inputs_of
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.tuning.budget import Budget
@@ -43,25 +44,42 @@ class Candidate:
     settings: Settings
     step: int
     search_score: float
+    objective: Objective = DEFAULT
 
     @classmethod
     def of(cls, record: Record) -> Candidate:
         last = record.reports[-1]
-        step = int(last[BEST_STEP])
-        return cls(record.number, record.settings, step, last[ACTIVATION_FID])
+        step, objective = int(last[BEST_STEP]), record.objective
+        return cls(record.number, record.settings, step, last[objective.metric], objective)
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """latents: [n, *latent_shape]. activations: [n]. ci95: of `activation_fid`, by bootstrap.
-    layer_fid: at the layer before the neuron's; no search minimised it."""
+    """scores: by the objective and both Fréchet distances, by metric. ci95: of the objective's.
+    latents: [n, *latent_shape]. activations: [n]."""
 
     candidate: Candidate
-    activation_fid: float
+    scores: dict[str, float]
     ci95: tuple[float, float]
-    layer_fid: float
     latents: Tensor
     activations: Tensor
+
+    @property
+    def score(self) -> float:
+        return self.scores[self.candidate.objective.metric]
+
+    @property
+    def loss(self) -> float:
+        return self.candidate.objective.loss(self.score)
+
+    @property
+    def activation_fid(self) -> float:
+        return self.scores[ACTIVATION_FID]
+
+    @property
+    def layer_fid(self) -> float:
+        """At the layer before the neuron's; unless it is the objective, no search minimised it."""
+        return self.scores[LAYER_FID]
 
     def inputs(self, pack: Pack) -> Tensor:
         """Inputs [n, *input_shape], on the CPU."""
@@ -71,7 +89,7 @@ class Rescored:
 def candidates(records: Sequence[Record], n: int = RESCORED) -> list[Candidate]:
     """The `n` best trials, the best first; of trials with equal settings the best one only."""
     best: dict[Settings, Record] = {}
-    for record in sorted(records, key=lambda record: record.score or 0.0):
+    for record in sorted(records, key=lambda record: record.loss):
         best.setdefault(record.settings, record)
     return [Candidate.of(record) for record in list(best.values())[:n]]
 
@@ -104,18 +122,19 @@ def rescore(
 
 
 def ranked(rows: Sequence[Rescored]) -> list[Rescored]:
-    """The best first: those that the score cannot tell from the lowest by the layer before.
+    """The best first: those that the score cannot tell from the best by the layer before.
 
-    A score within the 95 % interval of the lowest is as good as that. Among such settings one may
+    A score within the 95 % interval of the best is as good as that. Among such settings one may
     match the neuron's activation by examples like the real ones, another by what merely drives it;
     the layer before the neuron's, in all its dimensions, sees the difference.
     """
-    highest = min(rows, key=lambda row: row.activation_fid).ci95[1]
-    tied = [row for row in rows if row.activation_fid <= highest]
-    others = [row for row in rows if row.activation_fid > highest]
+    best = min(rows, key=lambda row: row.loss)
+    highest = max(best.candidate.objective.loss(end) for end in best.ci95)
+    tied = [row for row in rows if row.loss <= highest]
+    others = [row for row in rows if row.loss > highest]
     return [
         *sorted(tied, key=lambda row: row.layer_fid),
-        *sorted(others, key=lambda row: row.activation_fid),
+        *sorted(others, key=lambda row: row.loss),
     ]
 
 
@@ -151,17 +170,18 @@ def _joined(
     latents, activations = (torch.cat(column) for column in zip(*parts, strict=True))
     valid = torch.isfinite(activations)
     latents, activations = latents[valid], activations[valid]
-    if len(activations) < 2:
-        penalty = DIVERGED_PENALTY
-        return Rescored(candidate, penalty, (penalty, penalty), penalty, latents, activations)
+    measure = plan.measure()
+    if len(activations) < measure.objective.fewest:
+        worst = measure.objective.worst
+        return Rescored(candidate, measure.penalties(), (worst, worst), latents, activations)
     neuron = pack.neuron(plan.neuron)
     target = pack.reference.target(neuron, plan.direction)
     inputs = inputs_of(pack, latents.to(pack.device))
+    examples = Target(activations, before_of(pack, neuron, inputs))
     return Rescored(
         candidate,
-        frechet_distance(activations, target.activations),
-        bootstrap_interval(activations, target.activations, seed=plan.seed),
-        frechet_distance(before_of(pack, neuron, inputs), target.before),
+        measure.scores(examples, target),
+        measure.interval(examples, target, plan.seed),
         latents,
         activations,
     )

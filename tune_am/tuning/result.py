@@ -10,6 +10,7 @@ from typing import Any
 from safetensors.torch import save_file
 
 from tune_am.am.neuron import shown
+from tune_am.am.objectives import DEFAULT, OBJECTIVES, Objective, objective
 from tune_am.am.pack import Pack
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.defaults import RESCORED
@@ -48,6 +49,7 @@ def build(
         "complete": rows is not None and controls is not None,
         "neuron": shown(plan.neuron),
         "direction": plan.direction,
+        "objective": plan.objective,
         "pack": {"name": pack.name, "path": str(pack.path.absolute()), "hash": pack.hash},
         "prior": pack.prior_kind,
         "space": space,
@@ -87,14 +89,21 @@ def summary(result: dict[str, Any]) -> str:
     """The result on one screen."""
     if result["best"] is None:
         return "No trial got as far as a score."
-    head = f"{'':20}{'activation-FID':>14}   {'95 % interval':18}{'layer-FID':>10}  step  trial"
-    lines = ["", head]
-    lines += [_line("best", result["best"])]
+    made = objective(result.get("objective", DEFAULT.name))  # results from before there was one
+    second = _second(made)
+    width = max(14, len(made.label))
+    titles = f"{made.label:>{width}}   {'95 % interval':18}{second.label:>10}"
+    lines = ["", f"{'':20}{titles}  step  trial"]
+
+    def line(name: str, row: dict[str, Any]) -> str:
+        return _line(name, row, made, width)
+
+    lines += [line("best", result["best"])]
     for place, row in enumerate(result["runners_up"], start=2):
-        lines.append(_line(f"{place}.", row))
+        lines.append(line(f"{place}.", row))
     for name, words in _CONTROLS.items():
         if name in result["controls"]:
-            lines.append(_line(words, result["controls"][name]))
+            lines.append(line(words, result["controls"][name]))
     settings = result["best"]["settings"]
     shown = [f"{name} {_short(value)}" for name, value in settings.items()]
     lines += ["", "Best setting: " + ", ".join(shown)]
@@ -109,13 +118,20 @@ def summary(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _line(name: str, row: dict[str, Any]) -> str:
+def _second(made: Objective) -> Objective:
+    """What stands beside the objective's score: the layer's distance, unless that is it."""
+    return OBJECTIVES["layer_fid" if made.name != "layer_fid" else "activation_fid"]
+
+
+def _line(name: str, row: dict[str, Any], made: Objective, width: int) -> str:
     ci95 = row.get("ci95")
     interval = f"{number(ci95[0])} to {number(ci95[1])}" if ci95 else "not re-scored"
-    layer = number(row["layer_fid"]) if "layer_fid" in row else ""
+    second = _second(made)
+    beside = number(row[second.metric]) if second.metric in row else ""
     step, trial = row.get("step", ""), row.get("trial", "")
-    score = number(row["activation_fid"])
-    return f"  {name:18}{score:>14}   {interval:18}{layer:>10}  {step:>4}  {trial:>5}".rstrip()
+    score = f"{number(row[made.metric]):>{width}}"
+    wide = max(10, len(second.label))
+    return f"  {name:18}{score}   {interval:18}{beside:>{wide}}  {step:>4}  {trial:>5}".rstrip()
 
 
 def _short(value: Any) -> str:
@@ -125,9 +141,8 @@ def _short(value: Any) -> str:
 def _rescored_row(row: Rescored) -> dict[str, Any]:
     return {
         **_candidate_row(row.candidate),
-        "activation_fid": row.activation_fid,
+        **row.scores,
         "ci95": list(row.ci95),
-        "layer_fid": row.layer_fid,
         "starts": len(row.activations),
         "activation_mean": float(row.activations.mean()) if len(row.activations) else None,
     }
@@ -135,7 +150,8 @@ def _rescored_row(row: Rescored) -> dict[str, Any]:
 
 def _search_row(candidate: Candidate, starts: int) -> dict[str, Any]:
     row = _candidate_row(candidate)
-    return {**row, "activation_fid": candidate.search_score, "ci95": None, "starts": starts}
+    score = {candidate.objective.metric: candidate.search_score}
+    return {**row, **score, "ci95": None, "starts": starts}
 
 
 def _candidate_row(candidate: Candidate) -> dict[str, Any]:
@@ -143,7 +159,7 @@ def _candidate_row(candidate: Candidate) -> dict[str, Any]:
         "trial": candidate.number,
         "settings": candidate.settings.to_dict(),
         "step": candidate.step,
-        "search_activation_fid": candidate.search_score,
+        f"search_{candidate.objective.metric}": candidate.search_score,
     }
 
 
@@ -152,7 +168,7 @@ def _trial_row(record: Record) -> dict[str, Any]:
         "trial": record.number,
         "outcome": record.outcome or "unfinished",
         "step": record.step,
-        "activation_fid": record.score,
+        record.objective.metric: record.score,
         "settings": record.settings.to_dict(),
     }
 

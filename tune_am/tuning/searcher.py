@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from ray.tune.search import Searcher
 
-from tune_am.am.score import ACTIVATION_FID
 from tune_am.tuning.ledger import (
     DIVERGED,
     FAILED,
@@ -19,7 +18,7 @@ from tune_am.tuning.ledger import (
     has_diverged,
 )
 from tune_am.tuning.space import Space
-from tune_am.tuning.trial import METRICS, NUMBER, REPORTED, SETTINGS
+from tune_am.tuning.trial import NUMBER, REPORTED, SETTINGS, reported
 
 
 class Listener(Protocol):
@@ -44,7 +43,8 @@ class LedgerSearcher(Searcher):
     def __init__(
         self, ledger: Ledger, space: Space, max_steps: int, listeners: Sequence[Listener] = ()
     ) -> None:
-        super().__init__(metric=ACTIVATION_FID, mode="min")
+        mode = "max" if ledger.objective.maximise else "min"
+        super().__init__(metric=ledger.objective.metric, mode=mode)
         self._ledger = ledger
         self._space = space
         self._max_steps = max_steps
@@ -69,7 +69,7 @@ class LedgerSearcher(Searcher):
         }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        self._write(trial_id, _metrics(result))
+        self._write(trial_id, self._metrics(result))
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -77,7 +77,7 @@ class LedgerSearcher(Searcher):
         if error or not result:
             self._write(trial_id, None, FAILED)
             return
-        metrics = _metrics(result)
+        metrics = self._metrics(result)
         if has_diverged(metrics):
             outcome = DIVERGED
         else:
@@ -98,13 +98,12 @@ class LedgerSearcher(Searcher):
             if after.outcome is not None:
                 listener.trial_ended(after)
 
+    def _metrics(self, result: dict[str, Any]) -> dict[str, float]:
+        return {name: float(result[name]) for name in reported(self._ledger.objective)}
+
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger is on disk already."""
         Path(checkpoint_path).touch()
 
     def restore(self, checkpoint_path: str) -> None:
         raise NotImplementedError("a search is resumed from its ledger")
-
-
-def _metrics(result: dict[str, Any]) -> dict[str, float]:
-    return {name: float(result[name]) for name in METRICS}

@@ -130,7 +130,7 @@ def _run(
     cancelled: Callable[[], bool],
 ) -> Ended:
     config, budget, folder = job.config, job.budget, job.folder
-    ledger = Ledger(folder.journal, job.title, config.seed)
+    ledger = Ledger(folder.journal, job.title, config.seed, budget.plan.scored_by)
     ledger.enqueue(job.space.points[: budget.trials])
     clock = _Clock(ledger, begun)
     work = task(job.pack, budget.plan, folder.trials, config.trust_code)
@@ -241,7 +241,7 @@ def _complete(job: Job, make_view: View) -> Ended | None:
     except (OSError, ValueError):
         return None
     with job.folder:
-        ledger = Ledger(job.folder.journal, job.title, job.config.seed)
+        ledger = Ledger(job.folder.journal, job.title, job.config.seed, job.budget.plan.scored_by)
         ended = sum(record.outcome is not None for record in ledger.records)
         same = content.get("complete") and content.get("trials_total") == len(ledger.records)
         if not same or ended < job.budget.trials:

@@ -12,6 +12,7 @@ import torch
 from ray import tune
 
 from tune_am.am import score
+from tune_am.am.objectives import DEFAULT, Objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
@@ -27,10 +28,8 @@ REPORTED = "reported_step"  # the last step that the ledger has
 SETTINGS = "settings"
 TASK = "task"  # what all trials share: see `task`
 
-# What a trial reports, by the names of `tune_am.am.score`.
-METRICS = (
-    score.STEP,
-    score.ACTIVATION_FID,
+# What a trial reports beside its score, by the names of `tune_am.am.score`.
+_BESIDE = (
     score.ACTIVATION_FID_NOW,
     score.BEST_STEP,
     score.LAYER_FID,
@@ -41,6 +40,14 @@ METRICS = (
     score.DEAD_SHARE,
     score.SAMPLE_STEPS_PER_SECOND,
 )
+
+
+def reported(objective: Objective) -> tuple[str, ...]:
+    """The metrics of a trial that is scored by `objective`."""
+    return tuple(dict.fromkeys((score.STEP, objective.metric, objective.now, *_BESIDE)))
+
+
+METRICS = reported(DEFAULT)
 
 
 def task(pack: Pack, plan: Plan, folder: Path, trust_code: bool = False) -> dict[str, Any]:
@@ -130,7 +137,7 @@ class AscentTrial(tune.Trainable):
             raise
         self._reported = metrics[score.STEP]
         over = self._reported >= self._plan.max_steps or has_diverged(metrics)
-        self._log.line(_words(metrics) + (", the end" if over else ""))
+        self._log.line(_words(metrics, self._plan.scored_by) + (", the end" if over else ""))
         self._metrics.reported()
         return {**metrics, "done": over}
 
@@ -169,7 +176,7 @@ class AscentTrial(tune.Trainable):
         self._reports = state["reports"]
 
 
-def _words(metrics: dict[str, float]) -> str:
+def _words(metrics: dict[str, float], objective: Objective) -> str:
     """A report as a line of a log."""
-    shown = (score.STEP, score.ACTIVATION_FID, score.ACTIVATION_FID_NOW, score.ACTIVATION_MEAN)
+    shown = (score.STEP, objective.metric, objective.now, score.ACTIVATION_MEAN)
     return ", ".join(f"{name} {metrics[name]:.4g}" for name in shown)

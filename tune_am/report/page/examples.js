@@ -59,11 +59,11 @@ function drawActivations(facts) {
   };
 }
 
-// Activation-FIDs with their intervals: what the best is read against.
+// Scores with their intervals: what the best is read against.
 function drawLevels(rows) {
   return (svg, width) => {
     const narrow = width < 520, left = narrow ? 8 : 150, step = narrow ? 40 : 28, top = narrow ? 22 : 10;
-    const bottom = top + step * rows.length, x = scale([0, Math.max(...rows.map((row) => row.high ?? row.fid))], [left, width - 12], "root");
+    const bottom = top + step * rows.length, x = scale([Math.min(0, ...rows.map((row) => row.low ?? row.fid)), Math.max(...rows.map((row) => row.high ?? row.fid))], [left, width - 12], data.score.scale);
     for (const value of x.ticks(width / 110)) {
       svg.append(make("line", { class: "grid", x1: x(value), x2: x(value), y1: top - 6, y2: bottom }));
       svg.append(make("text", { x: x(value), y: bottom + 14, "text-anchor": "middle" }, number(value)));
@@ -80,7 +80,7 @@ function drawLevels(rows) {
       group.addEventListener("blur", () => tip.hide());
       svg.append(group);
     });
-    svg.append(make("text", { class: "title", x: (left + width) / 2, y: bottom + 32, "text-anchor": "middle" }, "activation-FID (axis by roots: lower is better)"));
+    svg.append(make("text", { class: "title", x: (left + width) / 2, y: bottom + 32, "text-anchor": "middle" }, `${data.score.label} (${data.score.scale === "root" ? "axis by roots: " : ""}${data.score.maximise ? "higher" : "lower"} is better)`));
     return bottom + 40;
   };
 }
