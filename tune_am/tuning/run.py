@@ -85,6 +85,7 @@ def run_trials(
         ),
         trial_dirname_creator=lambda trial: f"trial-{trial.config[NUMBER]:04d}",
         verbose=0,
+        progress_reporter=tune.CLIReporter(),  # the other leaves an empty object in a notebook
     )
     errors = [trial.get_error() for trial in analysis.trials]
     return [str(error) for error in errors if error is not None]
