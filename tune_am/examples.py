@@ -48,12 +48,16 @@ class Examples:
 
     @property
     def activation_fid(self) -> float:
-        """Of all kept examples; in squared units of the activation, lower is better."""
-        return float(self._shown.row["activation_fid"])
+        """Of all kept examples; in squared units of the activation, lower is better. Raises
+        `UserError` where a search by another objective was stopped before it was measured."""
+        try:
+            return float(self._shown.row["activation_fid"])
+        except KeyError:
+            raise UserError("no activation-FID of a setting that was not scored again") from None
 
     @property
     def ci95(self) -> tuple[float, float] | None:
-        """95 % interval of `activation_fid`; None in a search that did not score it again."""
+        """95 % interval of the score by the objective; None in a search that did not score it again."""
         low_high = self._shown.row["ci95"]
         return None if low_high is None else (low_high[0], low_high[1])
 

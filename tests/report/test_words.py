@@ -116,3 +116,7 @@ def test_the_question_names_neuron_and_direction() -> None:
         "little as the real excerpts that excite it least?"
     )
     assert words.question(asked | {"searched": False}).startswith("Do these settings make")
+
+
+def test_long_numbers_of_an_interval_have_exponents():
+    assert words.interval([36404143.0, 167456968.0]) == "3.64e+07 to 1.67e+08"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from tune_am.errors import UserError
 
-# Reported in place of a distance by a trial that diverged. Large and finite: a NaN is never stopped
-# by ASHA and is refused by Optuna.
-DIVERGED_PENALTY = 1e6
+# Reported in place of a distance by a trial that diverged. Finite: a NaN is never stopped by ASHA
+# and is refused by Optuna. Larger than any score: a KID of a wide layer is easily 1e8.
+DIVERGED_PENALTY = 1e30
 
 # What a score of a user's own is called in metrics, where its own name has signs that are not
 # allowed.

@@ -28,21 +28,27 @@ CONTROLS = {
 }
 
 
+LONG = 1e5  # from here on with an exponent
+
+
 def number(value: float | None) -> str:
     """Three significant digits, without an exponent where that is short."""
     if value is None or not math.isfinite(value):
         return "–"
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
+    if value == 0 or 1e-3 <= abs(value) < LONG:
         digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
         text = f"{value:.{digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         return text.replace("-", "\N{MINUS SIGN}")
-    return f"{value:.2g}"
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
 
 
 def numbers(values: Sequence[float]) -> list[str]:
-    """Values that stand together, with as many decimals as give the largest three digits."""
+    """Values that stand together, with as many decimals as give the largest three digits; where
+    that is long, each with an exponent."""
     largest = max((abs(value) for value in values), default=0.0)
+    if largest >= LONG:
+        return [number(value) for value in values]
     decimals = max(0, 2 - math.floor(math.log10(largest))) if largest else 0
     return [f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}") for value in values]
 

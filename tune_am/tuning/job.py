@@ -55,7 +55,9 @@ class Job:
 
     @property
     def resume_command(self) -> str:
-        return f"python -m tune_am.search --resume {shlex.quote(str(self.folder.path))}"
+        # Consent is given anew each time; what is printed is the user's own to type.
+        trust = " --trust-code" if self.config.trust_code else ""
+        return f"python -m tune_am.search --resume {shlex.quote(str(self.folder.path))}{trust}"
 
     def begin(self, asked: dict[str, Any]) -> Job:
         """Make the run folder, which says what was `asked`; the job as it is run from there."""
