@@ -57,7 +57,7 @@ class Examples:
 
     @property
     def ci95(self) -> tuple[float, float] | None:
-        """95 % interval of the score by the objective; None in a search that did not score it again."""
+        """95 % interval by the objective; None in a search that did not score it again."""
         low_high = self._shown.row["ci95"]
         return None if low_high is None else (low_high[0], low_high[1])
 

@@ -40,7 +40,7 @@ def number(value: float | None) -> str:
         text = f"{value:.{digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         return text.replace("-", "\N{MINUS SIGN}")
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    return f"{value:.3g}" if abs(value) >= LONG else f"{value:.2g}"
 
 
 def numbers(values: Sequence[float]) -> list[str]:
