@@ -27,9 +27,10 @@ from torch import Tensor
 from tune_am.am import controls
 from tune_am.am.frechet import frechet_distance
 from tune_am.am.manifest import PRIORS
+from tune_am.am.objectives import LAYER_FID
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan, report_points
-from tune_am.am.score import LAYER_FID, activations_of, before_of, inputs_of, pairwise_distance
+from tune_am.am.score import activations_of, before_of, inputs_of, pairwise_distance
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 

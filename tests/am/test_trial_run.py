@@ -11,6 +11,7 @@ import torch
 from tune_am.am import score
 from tune_am.am.ascent import Ascent
 from tune_am.am.frechet import frechet_distance
+from tune_am.am.objectives import ACTIVATION_FID, DIVERGED_PENALTY, LAYER_FID
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
@@ -48,10 +49,10 @@ def test_the_metrics_are_what_their_names_say(pack: Pack) -> None:
     ]
     expected = {
         score.STEP: 4,
-        score.ACTIVATION_FID: frechet_distance(kept, real["fc9"][tail]),
+        ACTIVATION_FID: frechet_distance(kept, real["fc9"][tail]),
         score.ACTIVATION_FID_NOW: frechet_distance(kept, real["fc9"][tail]),
         score.BEST_STEP: 4,
-        score.LAYER_FID: frechet_distance(fc8[0], real["fc8"][tail]),
+        LAYER_FID: frechet_distance(fc8[0], real["fc8"][tail]),
         score.ACTIVATION_MEAN: kept.mean().item(),
         score.IMPROVED_SHARE: (kept > ascent.start_activations).float().mean().item(),
         score.PAIRWISE_DISTANCE: sum(rms) / len(rms),
@@ -70,7 +71,7 @@ def test_ascending_improves_on_the_starts_in_both_directions(pack: Pack) -> None
         first, last = (run.advance_to(point) for point in plan.report_points)
         assert first[score.IMPROVED_SHARE] == 0
         assert last[score.IMPROVED_SHARE] == 1
-        assert last[score.ACTIVATION_FID] < 0.75 * first[score.ACTIVATION_FID]
+        assert last[ACTIVATION_FID] < 0.75 * first[ACTIVATION_FID]
         assert run.next_point is None
 
 
@@ -82,7 +83,7 @@ def test_the_best_report_point_is_remembered(pack: Pack) -> None:
     for point in plan.report_points:
         history.append(run.advance_to(point))
         lowest = min(history, key=lambda m: m[score.ACTIVATION_FID_NOW])
-        assert history[-1][score.ACTIVATION_FID] == lowest[score.ACTIVATION_FID_NOW]
+        assert history[-1][ACTIVATION_FID] == lowest[score.ACTIVATION_FID_NOW]
         assert history[-1][score.BEST_STEP] == lowest[score.STEP]
         if lowest is history[-1]:
             kept = run.ascent.kept_latents.clone(), run.ascent.kept_activations.clone()
@@ -125,8 +126,8 @@ def test_a_diverged_trial_reports_a_penalty_and_nothing_that_is_not_finite(pack:
         Settings(init_scale=3e38),  # starts at infinity: no start ever had an activation
     ):
         metrics = TrialRun(pack, PLAN, settings).advance_to(4)
-        assert metrics[score.ACTIVATION_FID_NOW] == score.DIVERGED_PENALTY
-        assert metrics[score.ACTIVATION_FID] == score.DIVERGED_PENALTY
+        assert metrics[score.ACTIVATION_FID_NOW] == DIVERGED_PENALTY
+        assert metrics[ACTIVATION_FID] == DIVERGED_PENALTY
         assert metrics[score.DIVERGED_SHARE] == 1.0
         assert all(math.isfinite(value) for value in metrics.values())
 
@@ -141,7 +142,7 @@ def test_a_few_lost_starts_are_left_out_of_the_score(pack: Pack) -> None:
         ascent.kept_activations[2:].mean().item()
     )
     assert metrics[score.IMPROVED_SHARE] <= 4 / 6
-    assert metrics[score.ACTIVATION_FID] < score.DIVERGED_PENALTY
+    assert metrics[ACTIVATION_FID] < DIVERGED_PENALTY
 
 
 def test_there_is_no_way_back(pack: Pack) -> None:

@@ -7,8 +7,7 @@ from types import SimpleNamespace
 import pytest
 from reports import report
 
-from tune_am.am.objectives import OBJECTIVES
-from tune_am.am.score import DIVERGED_PENALTY
+from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES
 from tune_am.tuning.asha import Asha, among_best
 from tune_am.tuning.ledger import FINISHED, Ledger
 

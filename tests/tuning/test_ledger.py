@@ -11,8 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from reports import report
 
-from tune_am.am.objectives import OBJECTIVES
-from tune_am.am.score import DIVERGED_PENALTY
+from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES
 from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Ledger
 
 

@@ -9,6 +9,7 @@ import pytest
 from reports import report
 
 from tune_am.am import score
+from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.tuning import metrics
@@ -77,7 +78,7 @@ def test_each_trial_and_the_best_of_them(watched):
     tell(second, 2, 5.0)
     tell(first, 4, 6.0)
     assert values(live, score.STEP) == {("0",): 4, ("1",): 2}
-    assert values(live, score.ACTIVATION_FID) == {("0",): 6.0, ("1",): 5.0}
+    assert values(live, ACTIVATION_FID) == {("0",): 6.0, ("1",): 5.0}
     assert values(live, metrics.BEST_SCORE) == {(): 5.0}
     assert values(live, metrics.BEST_TRIAL) == {(): 1}
 
@@ -109,7 +110,7 @@ def test_every_metric_is_described_and_called_as_in_the_code(watched):
     live, begin, tell = watched
     tell(begin(), 2, 7.0)
     assert {sample.name for sample in live.samples()} <= set(metrics.DESCRIPTIONS)
-    assert {score.STEP, score.ACTIVATION_FID} <= set(metrics.DESCRIPTIONS)
+    assert {score.STEP, ACTIVATION_FID} <= set(metrics.DESCRIPTIONS)
     for name in metrics.DESCRIPTIONS:  # what Prometheus takes for a name
         assert re.fullmatch(r"ray_tune_am_[a-z_]+", metrics.exported(name))
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
-from tune_am.am.score import ACTIVATION_FID
 from tune_am.am.trial_run import TrialRun
 from tune_am.tuning import cluster
 from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY

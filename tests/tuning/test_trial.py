@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tune_am.am.score import DIVERGED_PENALTY
+from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.tuning.trial import METRICS, AscentTrial
 
 

@@ -13,12 +13,17 @@ import torch
 from torch import Tensor
 
 from tune_am.am.frechet import bootstrap_interval, frechet_distance
-from tune_am.am.objectives import DEFAULT, NEIGHBOURS, Objective, objective
+from tune_am.am.objectives import (
+    ACTIVATION_FID,
+    DEFAULT,
+    LAYER_FID,
+    NEIGHBOURS,
+    Objective,
+    objective,
+)
 from tune_am.am.prdc import prdc
 from tune_am.am.reference import Target
 from tune_am.errors import UserError
-
-ACTIVATION_FID, LAYER_FID = "activation_fid", "layer_fid"
 
 Function = Callable[[Target, Target], float]
 

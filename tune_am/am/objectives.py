@@ -14,6 +14,8 @@ from tune_am.errors import UserError
 # and is refused by Optuna. Larger than any score: a KID of a wide layer is easily 1e8.
 DIVERGED_PENALTY = 1e30
 
+ACTIVATION_FID, LAYER_FID = "activation_fid", "layer_fid"
+
 # What a score of a user's own is called in metrics, where its own name has signs that are not
 # allowed.
 USER_SCORE = "user_score"
@@ -93,7 +95,7 @@ OBJECTIVES = {
     objective.name: objective
     for objective in (
         Objective(
-            "activation_fid",
+            ACTIVATION_FID,
             "activation-FID",
             "Fréchet distance of the neuron's activations",
             squared=True,
@@ -101,7 +103,7 @@ OBJECTIVES = {
             fewest=2,
         ),
         Objective(
-            "layer_fid",
+            LAYER_FID,
             "layer-FID",
             f"Fréchet distance {_LAYER}",
             squared=True,
@@ -127,7 +129,7 @@ OBJECTIVES = {
     )
 }
 
-DEFAULT = OBJECTIVES["activation_fid"]
+DEFAULT = OBJECTIVES[ACTIVATION_FID]
 
 
 def objective(name: str) -> Objective:

@@ -8,15 +8,13 @@ from torch import Tensor
 from tune_am.am.ascent import SIGNS, Ascent, default_chunk
 from tune_am.am.measures import Measure, measure
 from tune_am.am.neuron import Neuron, layer_before, read_activations
-from tune_am.am.objectives import DIVERGED_PENALTY as DIVERGED_PENALTY
+from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.pack import Pack
 from tune_am.am.reference import Target
 
 STEP = "step"  # steps taken; the name ASHA reads as its clock
-ACTIVATION_FID = "activation_fid"  # the lowest activation_fid_now so far, if the objective
 ACTIVATION_FID_NOW = "activation_fid_now"  # kept activations against the reference tail, 1-D
 BEST_STEP = "best_step"  # the step of the best so far
-LAYER_FID = "layer_fid"  # the same at the layer before, [n, D]; if the objective, the lowest so far
 ACTIVATION_MEAN = "activation_mean"  # mean kept activation
 IMPROVED_SHARE = "improved_share"  # share of starts kept better than they began
 PAIRWISE_DISTANCE = "pairwise_distance"  # mean RMS difference of two kept inputs; 0 is collapse

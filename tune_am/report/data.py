@@ -100,9 +100,6 @@ def search(run: FinishedRun) -> dict[str, Any]:
         "varied": varied,
         "points": result["report_points"],
         "best": result["best"]["trial"],
-        "label": run.objective.label,
-        "scale": scale(run.objective),
-        "maximise": run.objective.maximise,
         "levels": {
             words: result["controls"][name][run.objective.metric]
             for name, (words, *_) in CONTROLS.items()

@@ -12,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from tune_am.am.score import DIVERGED_PENALTY
+from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.report.explanation import Explanation, Group
 from tune_am.report.renderer import Renderer
 from tune_am.report.style import (

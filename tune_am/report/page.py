@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tune_am.am.score import DIVERGED_PENALTY
+from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.report import provenance, template, words
 from tune_am.report.data import facts, scale, search
 from tune_am.report.explanation import Explanation, Group

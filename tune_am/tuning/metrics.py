@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from tune_am.am import score
 from tune_am.am.neuron import shown
+from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.plan import Plan
 from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Ledger, Record
 
@@ -30,7 +31,7 @@ CHECKPOINT_SECONDS = "checkpoint_seconds"  # writing a trial's state
 
 DESCRIPTIONS = {
     score.STEP: "steps that the trial has taken",
-    score.ACTIVATION_FID: "lowest activation-FID of the trial so far",
+    ACTIVATION_FID: "lowest activation-FID of the trial so far",
     BEST_SCORE: "lowest activation-FID of all trials so far",
     BEST_TRIAL: "number of the trial with the best score",
     TRIALS: "trials by state",
@@ -47,7 +48,7 @@ SEARCH_TAGS = (NEURON, DIRECTION)
 WAITING, RUNNING = "waiting", "running"
 STATES = (WAITING, RUNNING, FINISHED, STOPPED_EARLY, DIVERGED, FAILED)
 
-OF_A_TRIAL = (score.STEP, score.ACTIVATION_FID)
+OF_A_TRIAL = (score.STEP, ACTIVATION_FID)
 
 # Ray hands a gauge on once for each time it is set, and forgets it after two intervals of its
 # reports, of which the shortest is a second.
@@ -88,9 +89,9 @@ class SearchMetrics:
         self._tags, self._starts, self._trials = search_tags(plan), plan.starts, trials
         self._ledger = ledger
         made = ledger.objective
-        self._best_score = BEST_SCORE.replace(score.ACTIVATION_FID, made.metric)
+        self._best_score = BEST_SCORE.replace(ACTIVATION_FID, made.metric)
         self._of_a_trial = tuple(
-            made.metric if name == score.ACTIVATION_FID else name for name in OF_A_TRIAL
+            made.metric if name == ACTIVATION_FID else name for name in OF_A_TRIAL
         )
         self._described = {
             made.metric: f"{made.best_is} {made.label} of the trial so far",

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from tune_am.am import controls
-from tune_am.am.objectives import DEFAULT, Objective
+from tune_am.am.objectives import ACTIVATION_FID, DEFAULT, LAYER_FID, Objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.reference import Target
-from tune_am.am.score import ACTIVATION_FID, BEST_STEP, LAYER_FID, before_of, inputs_of
+from tune_am.am.score import BEST_STEP, before_of, inputs_of
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.tuning.budget import Budget

@@ -12,7 +12,7 @@ import torch
 from ray import tune
 
 from tune_am.am import score
-from tune_am.am.objectives import DEFAULT, Objective
+from tune_am.am.objectives import DEFAULT, LAYER_FID, Objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
@@ -32,7 +32,7 @@ TASK = "task"  # what all trials share: see `task`
 _BESIDE = (
     score.ACTIVATION_FID_NOW,
     score.BEST_STEP,
-    score.LAYER_FID,
+    LAYER_FID,
     score.ACTIVATION_MEAN,
     score.IMPROVED_SHARE,
     score.PAIRWISE_DISTANCE,

@@ -18,7 +18,7 @@ function parallelAxes() {
     return { name, at: (t) => share(value(t)), ticks: floor ? [[0, "0"], ...ticks] : ticks };
   };
   const settings = data.search.varied.map((name) => axis(name.replace("_", " "), (t) => t.settings[name]));
-  return [...settings, axis(data.search.label, (t) => t.score, data.search.scale)];
+  return [...settings, axis(data.score.label, (t) => t.score, data.score.scale)];
 }
 
 function drawParallel(list) {

@@ -9,7 +9,7 @@ const search = data.search && {
   words(trial) {
     const ends = { finished: "ran to the end", stopped_early: `stopped at step ${trial.step}`, diverged: "diverged", failed: "failed", unfinished: `cut off at step ${trial.step}` };
     const settings = data.search.varied.map((name) => `${name} ${show(trial.settings[name])}`);
-    return [`trial ${trial.trial}: ${data.search.label} ${number(trial.score)}, ${ends[trial.outcome]}`, ...settings].join("\n");
+    return [`trial ${trial.trial}: ${data.score.label} ${number(trial.score)}, ${ends[trial.outcome]}`, ...settings].join("\n");
   },
   kept(trial) {
     const within = ([axis, [low, high]]) => axis.at(trial) >= low - 1e-9 && axis.at(trial) <= high + 1e-9;
@@ -57,7 +57,7 @@ function trialLine(trial, d, end) {
 
 // The best last, so that it lies on top.
 function inOrder(trials) {
-  return [...trials].sort((a, b) => (a.trial === data.search.best) - (b.trial === data.search.best) || (b.score - a.score) * (data.search.maximise ? -1 : 1));
+  return [...trials].sort((a, b) => (a.trial === data.search.best) - (b.trial === data.search.best) || (b.score - a.score) * (data.score.maximise ? -1 : 1));
 }
 
 function drawCourses(svg, width) {
@@ -68,8 +68,8 @@ function drawCourses(svg, width) {
   const scores = all.flatMap((trial) => trial.course.map(([, score]) => score)).filter((score) => score < data.search.penalty);
   const top = Math.max(...scores, ...Object.values(levels)), last = points[points.length - 1];
   const x = scale([points[0], Math.max(last, points[0] + 1)], [box.left + 8, box.right - 8], "log");
-  const y = scale([Math.min(0, ...scores), top], [box.bottom, box.top], data.search.scale);
-  axes(svg, box, x, y, ["step of the ascent", `${data.search.label}, best so far`], points);
+  const y = scale([Math.min(0, ...scores), top], [box.bottom, box.top], data.score.scale);
+  axes(svg, box, x, y, ["step of the ascent", `${data.score.label}, best so far`], points);
   const names = [];
   let above = Infinity;
   for (const [words, level] of Object.entries(levels).sort(([, a], [, b]) => a - b)) {
@@ -95,7 +95,7 @@ function drawCourses(svg, width) {
 function fillTable(table) {
   const columns = [
     ["trial", (t) => t.trial], ["outcome", (t) => t.outcome.replace("_", " ")], ["step", (t) => t.step],
-    [data.search.label, (t) => t.score], ...data.search.varied.map((name) => [name, (t) => t.settings[name]]),
+    [data.score.label, (t) => t.score], ...data.search.varied.map((name) => [name, (t) => t.settings[name]]),
   ];
   const body = document.createElement("tbody"), heads = document.createElement("tr");
   const rows = search.trials.map((trial) => {
@@ -139,5 +139,5 @@ function fillTable(table) {
   const head = document.createElement("thead");
   head.append(heads);
   table.replaceChildren(head, body);
-  order(3, data.search.maximise);
+  order(3, data.score.maximise);
 }
