@@ -62,6 +62,11 @@ class Objective:
         return "maximize" if self.maximise else "minimize"
 
     @property
+    def rooted(self) -> bool:
+        """Whether it has a root to draw: a square that is never below 0."""
+        return self.squared and self.bounds[0] == 0
+
+    @property
     def best_is(self) -> str:
         return "highest" if self.maximise else "lowest"
 

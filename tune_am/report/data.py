@@ -110,7 +110,7 @@ def search(run: FinishedRun) -> dict[str, Any]:
 
 def scale(objective: Objective) -> str:
     """How an axis of scores is spaced: squares of distances by their roots."""
-    return "root" if objective.bounds[0] == 0 and objective.squared else "linear"
+    return "root" if objective.rooted else "linear"
 
 
 def trial_rows(run: FinishedRun) -> list[dict[str, Any]]:

@@ -214,7 +214,7 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
     axes.plot([], [], "o-", color=INK, label="ran to the end")
     axes.plot([], [], "x-", color=INK, label="stopped early")
     axes.set_xscale("log")
-    if made.squared and made.bounds[0] == 0:
+    if made.rooted:
         # Distances are squares: their roots are in the units of the activation.
         axes.set_yscale("function", functions=(lambda v: np.sqrt(np.clip(v, 0, None)), np.square))
     axes.set_xticks(points, [str(point) for point in points], minor=False)

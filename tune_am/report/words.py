@@ -40,7 +40,8 @@ def number(value: float | None) -> str:
         text = f"{value:.{digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         return text.replace("-", "\N{MINUS SIGN}")
-    return f"{value:.3g}" if abs(value) >= LONG else f"{value:.2g}"
+    text = f"{abs(value):.{3 if abs(value) >= LONG else 2}g}"
+    return f"\N{MINUS SIGN}{text}" if value < 0 else text
 
 
 def numbers(values: Sequence[float]) -> list[str]:

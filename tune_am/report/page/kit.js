@@ -14,7 +14,7 @@ function make(name, attributes, ...children) {
 function number(value) {
   if (value === null || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (value !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(1).replace("-", "−");
+  if (value !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(size < 1 ? 1 : 2).replace(/\.?0+e/, "e").replace("-", "−");
   const digits = value === 0 ? 0 : Math.max(0, 2 - Math.floor(Math.log10(size)));
   return String(Number(value.toFixed(digits))).replace("-", "−");
 }
