@@ -118,15 +118,13 @@ def _of_run(
 
 
 def _at_settings(config: ExplainConfig) -> Explanation:
-    import torch
-
+    from tune_am.am.device import chosen_device
     from tune_am.am.pack import Pack
     from tune_am.am.plan import Plan
     from tune_am.report.explanation import explain_settings
 
     assert config.neuron is not None
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    pack = Pack.load(config.pack or "vocal", device, config.trust_code, config.prior)
+    pack = Pack.load(config.pack or "vocal", chosen_device(), config.trust_code, config.prior)
     plan = Plan(config.neuron, config.direction, config.examples, (config.steps,), config.seed)
     pack.neuron(config.neuron)
     return explain_settings(pack, plan, config.settings, config.steps, config.examples)

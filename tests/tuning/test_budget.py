@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tune_am.errors import UserError
-from tune_am.tuning.budget import budget_for, device_of
+from tune_am.tuning.budget import budget_for
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import CPU, GPU
 
@@ -29,7 +29,7 @@ def test_without_a_gpu(gpus, plain_space):
     assert budget.plan.report_points[-1] == CPU.max_steps
     assert (budget.plan.device, budget.gpus, budget.share) == ("cpu", 0, 0)
     with pytest.raises(UserError, match="PyTorch sees no GPU"):
-        device_of("cuda")
+        budget_for(SearchConfig("vocal", device="cuda"), plain_space, "vocal")
 
 
 @pytest.mark.parametrize(

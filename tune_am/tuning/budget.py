@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
+from tune_am.am.device import chosen_device
 from tune_am.am.plan import Plan, report_points
-from tune_am.errors import UserError
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import CPU, GPU, WORKERS_PER_GPU
 from tune_am.tuning.space import Space
@@ -30,17 +30,9 @@ class Budget:
         return 1 / math.ceil(self.workers / self.gpus) if self.gpus else 0.0
 
 
-def device_of(name: str) -> str:
-    """ "cpu" or "cuda" for what --device says."""
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise UserError("--device cuda: PyTorch sees no GPU here; use --device cpu")
-    return "cuda" if available and name != "cpu" else "cpu"
-
-
 def budget_for(config: SearchConfig, space: Space, neuron: str) -> Budget:
     """What the command line says, else the space, else the device's defaults."""
-    device = device_of(config.device)
+    device = chosen_device(config.device)
     defaults = GPU if device == "cuda" else CPU
     if space.report_points is None:
         max_steps = config.max_steps or defaults.max_steps

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from tune_am import __version__
 from tune_am.am.ascent import Ascent
+from tune_am.am.device import chosen_device
 from tune_am.am.neuron import beside, direction_file, shown
 from tune_am.am.pack import Pack
 from tune_am.am.score import inputs_of
@@ -91,9 +91,8 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Ex
     setting = json.loads((data / _SETTING).read_text(encoding="utf-8"))
     copied = data / _PACK
     source = copied if copied.exists() else Path(setting["pack"]["path"])
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     trusted = bool((model_config or {}).get("trust_code", False))
-    pack = Pack.load(source, device, trusted, setting["prior"])
+    pack = Pack.load(source, chosen_device(), trusted, setting["prior"])
     if pack.hash != setting["pack"]["hash"]:
         raise UserError(f"the pack {source} is not the one of this model: put that one there")
     return ExplanationModel(

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tune_am.am.device import chosen_device
 from tune_am.am.neuron import beside, direction_file, shown
 from tune_am.am.objectives import DEFAULT
 from tune_am.am.pack import Pack
 from tune_am.am.reference import TAIL, Target
 from tune_am.errors import UserError
 from tune_am.tuning import cluster, tracking
-from tune_am.tuning.budget import Budget, budget_for, device_of
+from tune_am.tuning.budget import Budget, budget_for
 from tune_am.tuning.config import SearchConfig, default_folder, resumed
 from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.folder import RunFolder
@@ -88,7 +89,7 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     neuron = config.neuron
     if asked is not None:  # its direction lies in the run folder, wherever that is now
         neuron = beside(neuron, folder.path)
-    pack = Pack.load(config.pack, device_of(config.device), config.trust_code, config.prior)
+    pack = Pack.load(config.pack, chosen_device(config.device), config.trust_code, config.prior)
     if asked is not None and asked["pack_hash"] != pack.hash:
         raise UserError(f"the pack {pack.path} is not the one that the search began with")
     pack.reference.target(pack.neuron(neuron), config.direction, 2 * RESCORE_STARTS)

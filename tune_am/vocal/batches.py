@@ -29,6 +29,8 @@ class Batches:
         width: frames of an excerpt.
         voices: singing without music; a share of the excerpts that are sung or lie between
             phrases are such voices, laid over instrumental music.
+        device: where the frames are kept and the excerpts are made. All draws are the CPU's, so
+            it does not change which ones.
     """
 
     # Share of voices over other music, of what is sung and of what lies between phrases.
@@ -37,7 +39,11 @@ class Batches:
     VOICE_QUIETEST, VOICE_LOUDEST = -0.5, 1.0
 
     def __init__(
-        self, tracks: Sequence[Track], width: int = FRAMES, voices: Sequence[Track] = ()
+        self,
+        tracks: Sequence[Track],
+        width: int = FRAMES,
+        voices: Sequence[Track] = (),
+        device: torch.device | str = "cpu",
     ) -> None:
         self.width = width
         silence = torch.full((BANDS, width // 2 + 1), LOG_FLOOR, dtype=torch.float16)
@@ -60,7 +66,7 @@ class Batches:
                 log_mel = (log_mel.float() - _level(sung[None])[0]).clamp_min(LOG_FLOOR).half()
             pieces += [log_mel, silence]
             offset += track.log_mel.shape[1] + silence.shape[1]
-        self._frames = torch.cat(pieces, dim=1)
+        self._frames = torch.cat(pieces, dim=1).to(device)
         self._pools = {
             kind: [frames for parts in sources.values() if len(frames := torch.cat(parts))]
             for kind, sources in pools.items()
@@ -76,7 +82,7 @@ class Batches:
             self._with_voices("between", between, generator),
             self.instrumental(size - sung - between, generator),
         ]
-        labels = torch.zeros(size)
+        labels = torch.zeros(size, device=self._frames.device)
         labels[:sung] = 1
         return torch.cat(excerpts), labels
 
@@ -91,7 +97,7 @@ class Batches:
             return songs
         voice = self._cut(self._centres(f"voice {kind}", voices, generator))
         music = self.instrumental(voices, generator)
-        louder = torch.rand(voices, 1, 1, generator=generator)
+        louder = torch.rand(voices, 1, 1, generator=generator).to(voice.device)
         louder = self.VOICE_QUIETEST + louder * (self.VOICE_LOUDEST - self.VOICE_QUIETEST)
         return torch.cat([songs, torch.logaddexp(voice + _level(music) + louder, music)])
 
@@ -108,7 +114,7 @@ class Batches:
 
     def _cut(self, centres: Tensor) -> Tensor:
         index = centres[:, None] + torch.arange(self.width) - self.width // 2
-        return self._frames[:, index].permute(1, 0, 2).float()
+        return self._frames[:, index.to(self._frames.device)].permute(1, 0, 2).float()
 
 
 def _level(x: Tensor) -> Tensor:
@@ -145,19 +151,23 @@ def augment(x: Tensor, under: Tensor, setting: Augmentation, generator: torch.Ge
     """
     n, bands, wide = x.shape
 
+    def rand() -> Tensor:
+        return torch.rand(n, 1, 1, generator=generator).to(x.device)
+
     def uniform(bound: float) -> Tensor:
-        return (torch.rand(n, 1, 1, generator=generator) * 2 - 1) * bound
+        return (rand() * 2 - 1) * bound
 
     level = under.mean(dim=(1, 2), keepdim=True) - x.mean(dim=(1, 2), keepdim=True)
     span = setting.mix_loudest - setting.mix_quietest
-    quieter = setting.mix_quietest + torch.rand(n, 1, 1, generator=generator) * span
+    quieter = setting.mix_quietest + rand() * span
     mixed = torch.logaddexp(x, under - level + quieter)
-    x = torch.where(torch.rand(n, 1, 1, generator=generator) < setting.mix, mixed, x)
+    x = torch.where(rand() < setting.mix, mixed, x)
 
     # One bilinear look-up stretches time about the centre frame and shifts the bands.
     rate = torch.exp(uniform(setting.stretch))
-    time = (torch.arange(FRAMES) - FRAMES // 2) * rate + wide // 2
-    band = torch.arange(bands)[None, :, None] + uniform(setting.shift)
+    time = (torch.arange(FRAMES, device=x.device) - FRAMES // 2) * rate + wide // 2
+    bands_at = torch.arange(bands, device=x.device)[None, :, None]
+    band = bands_at + uniform(setting.shift)
     grid = torch.stack(
         [
             (2 * time / (wide - 1) - 1).expand(n, bands, FRAMES),
@@ -167,8 +177,8 @@ def augment(x: Tensor, under: Tensor, setting: Augmentation, generator: torch.Ge
     )
     x = F.grid_sample(x[:, None], grid, padding_mode="border", align_corners=True)[:, 0]
 
-    centre = torch.rand(n, 1, 1, generator=generator) * bands
-    breadth = 5 + torch.rand(n, 1, 1, generator=generator) * 10
-    bump = torch.exp(-(((torch.arange(bands)[None, :, None] - centre) / breadth) ** 2) / 2)
+    centre = rand() * bands
+    breadth = 5 + rand() * 10
+    bump = torch.exp(-(((bands_at - centre) / breadth) ** 2) / 2)
     x = x + uniform(setting.filter) * bump + uniform(setting.gain)
     return x.clamp_min(LOG_FLOOR)

@@ -33,7 +33,7 @@ from tune_am.vocal.layouts import HOUSE, SEE_THE_SET, describe_sources
 from tune_am.vocal.melspec import BANDS, FRAMES, HOP, LOG_FLOOR, SAMPLE_RATE, WINDOW
 from tune_am.vocal.nets import Detector
 from tune_am.vocal.refined import load_generator
-from tune_am.vocal.stages import run_stage, step_count
+from tune_am.vocal.stages import add_training_options, run_stage, step_count
 from tune_am.vocal.train_detector import DetectorTraining, train_detector
 from tune_am.vocal.train_gan import DRAFT, REFINEMENT, train_gan
 from tune_am.vocal.voices import build_voices, has_voices, load_voices
@@ -188,20 +188,21 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--detector-steps", type=step_count, default=DetectorTraining.steps)
     parser.add_argument("--draft-steps", type=step_count, default=DRAFT.steps)
     parser.add_argument("--gan-steps", type=step_count, default=REFINEMENT.steps)
-    parser.add_argument("--seed", type=int, default=0)
+    add_training_options(parser)
     parser.add_argument("--corpus", default=HOUSE, help="house, jamendo or jamendolyrics [house]")
     parser.add_argument(
         "--voices", action="store_true", help="train on speech made to sing too (see voices.py)"
     )
     options = parser.parse_args(argv)
+    how = {"seed": options.seed, "device": options.device}
     pack = build_pack(
         options.data,
         options.out,
         options.work or options.out.with_name(options.out.name + ".work"),
         options.debian,
-        DetectorTraining(steps=options.detector_steps, seed=options.seed),
-        replace(REFINEMENT, steps=options.gan_steps, seed=options.seed),
-        replace(DRAFT, steps=options.draft_steps, seed=options.seed),
+        DetectorTraining(steps=options.detector_steps, **how),
+        replace(REFINEMENT, steps=options.gan_steps, **how),
+        replace(DRAFT, steps=options.draft_steps, **how),
         options.corpus,
         options.voices,
     )

@@ -21,15 +21,20 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes ``state`` (nested dicts of tensors and numbers) and torch's global random state."""
+    """Writes ``state`` (nested dicts of tensors and numbers) and torch's global random states."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".partial")
-    torch.save({**state, "random": torch.get_rng_state()}, temporary)
+    random = {"random": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        random["random_cuda"] = torch.cuda.get_rng_state()
+    torch.save(state | random, temporary)
     temporary.rename(path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The state saved before, torch's random state set back; None where there is none.
+    """The state saved before, torch's random states set back; None where there is none.
+
+    Its tensors are the CPU's, whatever device they come from or go to.
 
     Raises:
         UserError: the file is damaged.
@@ -37,13 +42,16 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{path} is damaged ({reason}): delete it to train from the start"
         ) from None
     torch.set_rng_state(state.pop("random"))
+    random = state.pop("random_cuda", None)
+    if random is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(random)
     return state
 
 

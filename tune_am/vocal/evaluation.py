@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.device import device_of
 from tune_am.vocal.corpus import Track
 from tune_am.vocal.labels import SUNG, UNCERTAIN
 from tune_am.vocal.melspec import FRAMES_PER_SECOND, excerpts
 
 HOP_FRAMES = 7  # a prediction every 0.1 s
 MEDIAN = 7  # predictions under the smoothing window: 0.7 s
-BATCH = 32  # excerpts at once; more only leaves the caches
+BATCH = 32  # excerpts at once on a CPU; more only leaves the caches
 
 
 @dataclass(frozen=True)
@@ -30,18 +31,21 @@ class Score:
 
 @torch.inference_mode()
 def logits(detector: nn.Module, log_mel: Tensor, hop: int = HOP_FRAMES) -> Tensor:
-    """Logits of singing along a song.
+    """Logits of singing along a song, computed where the detector is.
 
     Args:
         log_mel: ``[BANDS, frames]``.
         hop: frames between predictions.
 
     Returns:
-        ``[ceil(frames / hop)]``, prediction ``i`` for frame ``i * hop``.
+        ``[ceil(frames / hop)]`` on the CPU, prediction ``i`` for frame ``i * hop``.
     """
     centres = torch.arange(0, log_mel.shape[1], hop)
-    parts = [detector(excerpts(log_mel, part).float()) for part in centres.split(BATCH)]
-    return torch.cat(parts)
+    device = device_of(detector)
+    parts = [
+        detector(excerpts(log_mel, part).to(device, torch.float32)) for part in centres.split(BATCH)
+    ]
+    return torch.cat(parts).cpu()
 
 
 def smoothed(values: Tensor, width: int = MEDIAN) -> Tensor:

@@ -40,6 +40,7 @@ class GanTraining:
     # Excerpts on either side of the distance by which the best checkpoint is chosen.
     compared: int = 1000
     seed: int = 0
+    device: str = "cpu"
 
 
 class Gan:
@@ -52,7 +53,8 @@ class Gan:
         self, generator: Generator, discriminators: Sequence[nn.Module], training: GanTraining
     ) -> None:
         self.training = training
-        self.generator, self.discriminators = generator, nn.ModuleList(discriminators)
+        self.generator = generator.to(training.device)
+        self.discriminators = nn.ModuleList(discriminators).to(training.device)
         self.generator_adam = torch.optim.Adam(
             self.generator.parameters(), lr=training.generator_lr, betas=training.betas
         )
@@ -60,11 +62,15 @@ class Gan:
             self.discriminators.parameters(), lr=training.discriminator_lr, betas=training.betas
         )
 
-    def step(self, real: Tensor, number: int) -> dict[str, float | list[float]]:
-        """Update ``number`` of each network, on real log-mel excerpts ``[n, bands, frames]``."""
+    def step(self, real: Tensor, number: int) -> dict[str, Tensor]:
+        """Update ``number`` of each network, on real log-mel excerpts ``[n, bands, frames]``.
+
+        Returns losses and, by discriminator, mean scores; still on the device, which need not wait.
+        """
         n = len(real)
         self._set_rates(number)
-        fake = self.generator(torch.randn(n, self.generator.latent))
+        # Drawn on the CPU, so that the device does not change which ones.
+        fake = self.generator(torch.randn(n, self.generator.latent).to(real.device))
         both = torch.cat([real, fake.detach()])
         scores = [discriminator(both).split(n) for discriminator in self.discriminators]
         discriminator_loss = torch.stack(
@@ -81,10 +87,10 @@ class Gan:
         self.generator_adam.step()
         self.discriminators.requires_grad_(True)
         return {
-            "discriminator_loss": discriminator_loss.item(),
-            "generator_loss": generator_loss.item(),
-            "real_scores": [on_real.mean().item() for on_real, _ in scores],
-            "fake_scores": [on_fake.mean().item() for _, on_fake in scores],
+            "discriminator_loss": discriminator_loss.detach(),
+            "generator_loss": generator_loss.detach(),
+            "real_scores": torch.stack([on_real.detach().mean() for on_real, _ in scores]),
+            "fake_scores": torch.stack([on_fake.detach().mean() for _, on_fake in scores]),
         }
 
     def _set_rates(self, number: int) -> None:
@@ -120,11 +126,11 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
     hardly sang from those that sang as often as real excerpts.)"""
     training = gan.training
     folder.mkdir(parents=True, exist_ok=True)
-    batches = Batches(load_corpus(work, "train"))
+    batches = Batches(load_corpus(work, "train"), device=training.device)
     # A corpus without validation songs is only for trying the command out.
     valid = Batches(load_corpus(work, "valid") or load_corpus(work, "train"))
     held_out, _ = valid.draw(training.compared, torch.Generator().manual_seed(training.seed))
-    judge, _ = load_judge(judge_file(work))
+    judge = load_judge(judge_file(work))[0].to(training.device)
     real = hear(judge, held_out).features
     draws = torch.Generator().manual_seed(training.seed)
     first, seconds, best = 0, 0.0, float("inf")
@@ -146,7 +152,8 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
             save_file(gan.generator.state_dict(), folder / "generator.partial")
             (folder / "generator.partial").replace(folder / "generator.safetensors")
         seconds = time.monotonic() - started
-        append_log(folder, {"step": step, "seconds": round(seconds), "distance": distance, **facts})
+        told = {name: fact.tolist() for name, fact in facts.items()}
+        append_log(folder, {"step": step, "seconds": round(seconds), "distance": distance, **told})
         save_checkpoint(
             folder / "checkpoint.pt",
             {"step": step, "seconds": seconds, "best": best}

@@ -18,12 +18,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tune_am.am.device import device_of
 from tune_am.errors import UserError
 
 # The judge that comes with the package, apart from the pack: a pack's own maker may have another.
 SHIPPED = Path(__file__).parent / "judge.safetensors"
 
-BATCH = 32  # excerpts at once; more only leaves the caches
+BATCH = 32  # excerpts at once on a CPU; more only leaves the caches
 
 
 class Residual(nn.Module):
@@ -103,9 +104,14 @@ class Hearing:
 
 @torch.inference_mode()
 def hear(judge: Judge, excerpts: Tensor) -> Hearing:
-    """Log-mel ``excerpts: [n, bands, frames]`` as `judge`, in evaluation mode, hears them."""
-    features = torch.cat([judge.features(part.float()) for part in excerpts.split(BATCH)])
-    return Hearing(judge.out(features).squeeze(1), features)
+    """Log-mel ``excerpts: [n, bands, frames]`` as `judge`, in evaluation mode, hears them.
+
+    Computed where the judge is; what it hears is on the CPU.
+    """
+    device = device_of(judge)
+    parts = [part.to(device, torch.float32) for part in excerpts.split(BATCH)]
+    features = torch.cat([judge.features(part) for part in parts])
+    return Hearing(judge.out(features).squeeze(1).cpu(), features.cpu())
 
 
 def save_judge(judge: Judge, path: Path, facts: Mapping[str, Any]) -> None:

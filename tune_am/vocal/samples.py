@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.device import device_of
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.labels import NOT_SUNG, SUNG
 from tune_am.vocal.melspec import BANDS, FRAMES, FRAMES_PER_SECOND, TICKS_HZ, mel_position
@@ -18,9 +19,9 @@ COLUMNS = 6
 
 @torch.inference_mode()
 def draw_samples(generator: Generator, n: int, seed: int = 0) -> Tensor:
-    """``[n, BANDS, FRAMES]`` log-mel samples of the generator."""
+    """``[n, BANDS, FRAMES]`` log-mel samples of the generator, computed where it is; on the CPU."""
     z = torch.randn(n, generator.latent, generator=torch.Generator().manual_seed(seed))
-    return torch.cat([generator(part) for part in z.split(32)])
+    return torch.cat([generator(part).cpu() for part in z.to(device_of(generator)).split(32)])
 
 
 def share_heard_as_singing(detector: nn.Module, samples: Tensor) -> float:

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tune_am.command import CommandParser, exit_status
+from tune_am.errors import UserError
 
 
 def stage_parser(
     description: str | None, data: bool = False, steps: int | None = None
 ) -> argparse.ArgumentParser:
     """Parser with ``--work``; with ``data`` also ``--data``, ``--corpus`` and ``--debian``; for a
-    training of so many ``steps`` also ``--steps`` and ``--seed``."""
+    training of so many ``steps`` also ``--steps``, ``--seed`` and ``--device``."""
     parser = CommandParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -31,8 +32,30 @@ def stage_parser(
         )
     if steps is not None:
         parser.add_argument("--steps", type=step_count, default=steps, help=f"[{steps}]")
-        parser.add_argument("--seed", type=int, default=0, help="[0]")
+        add_training_options(parser)
     return parser
+
+
+def add_training_options(parser: argparse.ArgumentParser) -> None:
+    """``--seed`` and ``--device``; the latter is parsed to "cpu" or "cuda"."""
+    parser.add_argument("--seed", type=int, default=0, help="[0]")
+    parser.add_argument(
+        "--device",
+        type=_device,
+        default="auto",
+        help="auto, cpu or cuda; auto takes a GPU if there is one [auto]",
+    )
+
+
+def _device(text: str) -> str:
+    from tune_am.am.device import DEVICES, chosen_device  # torch takes seconds, --help none
+
+    if text not in DEVICES:
+        raise argparse.ArgumentTypeError(f"{text!r} must be one of {', '.join(DEVICES)}")
+    try:
+        return chosen_device(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def step_count(text: str) -> int:

@@ -67,7 +67,7 @@ def train_detector(work: Path, training: DetectorTraining = DetectorTraining()) 
 def _calibrated(folder: Path, validation: list[Track]) -> Path:
     """Divides the best weights' logits by their temperature on the validation songs."""
     weights = load_file(folder / "best.safetensors")
-    network = Detector()
+    network = Detector()  # on the CPU, wherever it was trained: so it is measured and shipped
     network.load_state_dict(weights)
     detector = laid_out(network.eval())
     temperature = evaluation.temperature(
@@ -84,7 +84,10 @@ def main(argv: list[str] | None = None) -> None:
     from tune_am.vocal.stages import stage_parser
 
     options = stage_parser(__doc__, steps=DetectorTraining.steps).parse_args(argv)
-    train_detector(options.work, DetectorTraining(steps=options.steps, seed=options.seed))
+    train_detector(
+        options.work,
+        DetectorTraining(steps=options.steps, seed=options.seed, device=options.device),
+    )
 
 
 if __name__ == "__main__":

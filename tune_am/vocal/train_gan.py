@@ -1,8 +1,9 @@
 """Trains the GAN whose generator is the pack's prior: a draft first, then its refinement.
 
 Run alone: ``python -m tune_am.vocal.train_gan --work DIR [--steps N] [--draft-steps N]
-[--seed N]``. The same command goes on from the last checkpoint. The weights of the best checkpoint
-so far stand in ``DIR/draft/generator.safetensors`` and ``DIR/gan/generator.safetensors``.
+[--seed N] [--device auto|cpu|cuda]``. The same command goes on from the last checkpoint. The
+weights of the best checkpoint so far stand in ``DIR/draft/generator.safetensors`` and
+``DIR/gan/generator.safetensors``.
 """
 
 from __future__ import annotations
@@ -62,10 +63,11 @@ def main(argv: list[str] | None = None) -> None:
         "--draft-steps", type=step_count, default=DRAFT.steps, help=f"[{DRAFT.steps}]"
     )
     options = parser.parse_args(argv)
+    how = {"seed": options.seed, "device": options.device}
     train_gan(
         options.work,
-        replace(REFINEMENT, steps=options.steps, seed=options.seed),
-        replace(DRAFT, steps=options.draft_steps, seed=options.seed),
+        replace(REFINEMENT, steps=options.steps, **how),
+        replace(DRAFT, steps=options.draft_steps, **how),
     )
 
 

@@ -152,7 +152,8 @@ def main(argv: list[str] | None = None) -> None:
     from tune_am.vocal.stages import stage_parser
 
     options = stage_parser(__doc__, steps=JudgeTraining.steps).parse_args(argv)
-    file = train_judge(options.work, JudgeTraining(steps=options.steps, seed=options.seed))
+    training = JudgeTraining(steps=options.steps, seed=options.seed, device=options.device)
+    file = train_judge(options.work, training)
     print(json.dumps(load_judge(file)[1], indent=2))
 
 

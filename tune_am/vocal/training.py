@@ -30,6 +30,7 @@ class Training:
     checkpoint_every: int
     batch: int = 32
     seed: int = 0
+    device: str = "cpu"
 
 
 def train_on(
@@ -49,8 +50,9 @@ def train_on(
     network in evaluation mode; what it returns is kept in the checkpoint.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    batches = Batches(tracks, int(FRAMES * (1 + setting.stretch) * SQUEEZED) | 1, voices)
-    network.to(memory_format=torch.channels_last)
+    width = int(FRAMES * (1 + setting.stretch) * SQUEEZED) | 1
+    batches = Batches(tracks, width, voices, training.device)
+    network.to(torch.device(training.device)).to(memory_format=torch.channels_last)
     for name, statistic in zip(("mean", "std"), band_statistics(tracks), strict=True):
         network.get_buffer(name).copy_(statistic)
     optimiser = torch.optim.AdamW(

@@ -1,0 +1,23 @@
+"""Where networks compute: on a GPU, if there is one and nobody says otherwise."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from tune_am.errors import UserError
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def chosen_device(name: str = "auto") -> str:
+    """ "cpu" or "cuda" for what ``--device`` says, one of `DEVICES`; raises `UserError`."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise UserError("--device cuda: PyTorch sees no GPU here; use --device cpu")
+    return "cuda" if available and name != "cpu" else "cpu"
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network's weights are; the CPU if it has none."""
+    return next((weight.device for weight in network.parameters()), torch.device("cpu"))
