@@ -70,7 +70,7 @@ def test_the_best_checkpoint_is_kept_not_the_last(work, monkeypatch):
         kept.append({name: t.clone() for name, t in generator.state_dict().items()})
         return next(distances)
 
-    monkeypatch.setattr("tune_am.vocal.gan._distance", judged)
+    monkeypatch.setattr("tune_am.vocal.gan.distance_to", judged)
     train_draft(work, replace(GAN, checkpoint_every=1))
 
     assert_same(load_file(work / "draft" / "generator.safetensors"), kept[1])

@@ -17,6 +17,7 @@ from tune_am.am.frechet import frechet_distance
 from tune_am.vocal.batches import Batches
 from tune_am.vocal.checkpoint import append_log, load_checkpoint, save_checkpoint
 from tune_am.vocal.corpus import load_corpus
+from tune_am.vocal.diff_augment import diff_augment
 from tune_am.vocal.judge_net import Judge, hear, judge_file, load_judge
 from tune_am.vocal.nets import Generator
 from tune_am.vocal.samples import draw_samples
@@ -37,6 +38,7 @@ class GanTraining:
     # them: Fréchet distance in the detector's fc7 9,037 against 13,234 (real against real: 218).
     cooling: float = 0.25
     checkpoint_every: int = 100
+    augmented: bool = False  # whether the discriminators see what `diff_augment` makes of excerpts
     # Excerpts on either side of the distance by which the best checkpoint is chosen.
     compared: int = 1000
     seed: int = 0
@@ -71,7 +73,7 @@ class Gan:
         self._set_rates(number)
         # Drawn on the CPU, so that the device does not change which ones.
         fake = self.generator(torch.randn(n, self.generator.latent).to(real.device))
-        both = torch.cat([real, fake.detach()])
+        both = self._seen(torch.cat([real, fake.detach()]))
         scores = [discriminator(both).split(n) for discriminator in self.discriminators]
         discriminator_loss = torch.stack(
             [F.relu(1 - on_real).mean() + F.relu(1 + on_fake).mean() for on_real, on_fake in scores]
@@ -81,7 +83,8 @@ class Gan:
         self.discriminator_adam.step()
 
         self.discriminators.requires_grad_(False)
-        generator_loss = -torch.stack([d(fake).mean() for d in self.discriminators]).sum()
+        seen = self._seen(fake)
+        generator_loss = -torch.stack([d(seen).mean() for d in self.discriminators]).sum()
         self.generator_adam.zero_grad()
         generator_loss.backward()
         self.generator_adam.step()
@@ -92,6 +95,9 @@ class Gan:
             "real_scores": torch.stack([on_real.detach().mean() for on_real, _ in scores]),
             "fake_scores": torch.stack([on_fake.detach().mean() for _, on_fake in scores]),
         }
+
+    def _seen(self, x: Tensor) -> Tensor:
+        return diff_augment(x, self.generator.mean) if self.training.augmented else x
 
     def _set_rates(self, number: int) -> None:
         training = self.training
@@ -146,7 +152,7 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
         facts = gan.step(batches.draw(training.batch, draws)[0], step)
         if step % training.checkpoint_every and step != training.steps:
             continue
-        distance = _distance(gan.generator.eval(), judge, real)
+        distance = distance_to(gan.generator.eval(), judge, real)
         if distance < best:
             best = distance
             save_file(gan.generator.state_dict(), folder / "generator.partial")
@@ -162,6 +168,6 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
     return folder / "generator.safetensors"
 
 
-def _distance(generator: Generator, judge: Judge, real: Tensor) -> float:
+def distance_to(generator: Generator, judge: Judge, real: Tensor) -> float:
     """Between as many samples and the judge's features ``real: [n, D]``."""
     return frechet_distance(hear(judge, draw_samples(generator, len(real))).features, real)

@@ -36,7 +36,11 @@ class DetectorTraining(Training):
     checkpoint_every: int = 250
 
 
-def train_detector(work: Path, training: DetectorTraining = DetectorTraining()) -> Path:
+def train_detector(
+    work: Path,
+    training: DetectorTraining = DetectorTraining(),
+    augmentation: Augmentation = Augmentation(),
+) -> Path:
     """Trains (or goes on), keeps the best by validation area under the curve.
 
     Returns:
@@ -60,7 +64,7 @@ def train_detector(work: Path, training: DetectorTraining = DetectorTraining()) 
             save_file(detector.folded(), folder / "best.safetensors")
         return {"best": max(best, score.auc)}
 
-    train_on(detector, tracks, training, Augmentation(), folder, validated, voices)
+    train_on(detector, tracks, training, augmentation, folder, validated, voices)
     return _calibrated(folder, validation)
 
 

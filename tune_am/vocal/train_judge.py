@@ -25,6 +25,7 @@ from tune_am.vocal.checkpoint import append_log
 from tune_am.vocal.corpus import Track, load_corpus
 from tune_am.vocal.judge_net import Judge, load_judge, save_judge
 from tune_am.vocal.training import Training, train_on
+from tune_am.vocal.voices import load_voices
 
 HOP = 14  # frames between the predictions that are measured: 0.2 s
 INSTRUMENTAL_HOP = 70
@@ -62,11 +63,15 @@ def _acts(tracks: Sequence[Track]) -> set[str]:
     return {t.source for t in tracks if t.sung and t.split == "train"}
 
 
-def train_judge(work: Path, training: JudgeTraining = JudgeTraining()) -> Path:
+def train_judge(
+    work: Path, training: JudgeTraining = JudgeTraining(), voices: bool = False
+) -> Path:
     """Trains (or goes on), measures, and returns the file with the judge.
 
     Few singers make it too sure that a voice it does not know is none. What it says of each act
-    when trained without that act gives the threshold, which then becomes the logit 0.
+    when trained without that act gives the threshold, which then becomes the logit 0, and the area
+    under the ROC curve by which trainings may be compared. voices: whether it also learns from
+    speech made to sing (the voices stage).
 
     Raises:
         UserError: the corpus has no songs with singing for it.
@@ -78,15 +83,16 @@ def train_judge(work: Path, training: JudgeTraining = JudgeTraining()) -> Path:
     acts = sorted({song.source for song in tracks if song.sung})
     if not acts:
         raise UserError(f"the corpus in {work} has no sung validation or test songs of other acts")
+    sung = load_voices(work, "train") if voices else []
     parts = []
     for act in acts if len(acts) > 1 else []:
         others = [song for song in tracks if song.source != act]
         fold = replace(training, steps=training.fold_steps)
-        without = _trained(folder / f"without-{act}", others, fold)
+        without = _trained(folder / f"without-{act}", others, fold, sung)
         left_out = [song for song in tracks if song.source == act]
         parts.append(evaluation.labelled_logits(without, left_out, HOP))
     threshold = balanced_threshold(*map(torch.cat, zip(*parts, strict=True))) if parts else 0.0
-    judge = _trained(folder, tracks, training)
+    judge = _trained(folder, tracks, training, sung)
     with torch.no_grad():
         judge.out.bias.sub_(threshold)
     file = folder / "judge.safetensors"
@@ -95,9 +101,15 @@ def train_judge(work: Path, training: JudgeTraining = JudgeTraining()) -> Path:
         "training": asdict(training),
         "minutes": round(evaluation.minutes(tracks), 1),
         "threshold": threshold,
+        "voices": len(sung),
+        "left_out_auc": [evaluation.measure(*part).auc for part in parts],
     }
     save_judge(judge, file, facts)
-    save_judge(judge, file, facts | {"measures": judge_measures(load_judge(file)[0], corpus)})
+    save_judge(
+        judge,
+        file,
+        facts | {"measures": judge_measures(load_judge(file)[0].to(training.device), corpus)},
+    )
     return file
 
 
@@ -109,7 +121,9 @@ def balanced_threshold(values: Tensor, labels: Tensor) -> float:
     return float(candidates[(rates[0] - rates[1]).argmax()])
 
 
-def _trained(folder: Path, tracks: list[Track], training: JudgeTraining) -> Judge:
+def _trained(
+    folder: Path, tracks: list[Track], training: JudgeTraining, voices: Sequence[Track]
+) -> Judge:
     """A judge trained on `tracks`, its checkpoint in `folder`; in evaluation mode."""
 
     def logged(step: int, loss: float, kept: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +132,7 @@ def _trained(folder: Path, tracks: list[Track], training: JudgeTraining) -> Judg
 
     torch.manual_seed(training.seed)
     judge = Judge()
-    train_on(judge, tracks, training, AUGMENTATION, folder, logged)
+    train_on(judge, tracks, training, AUGMENTATION, folder, logged, voices)
     return judge
 
 
@@ -151,9 +165,11 @@ def judge_measures(judge: Judge, corpus: Sequence[Track]) -> dict[str, dict[str,
 def main(argv: list[str] | None = None) -> None:
     from tune_am.vocal.stages import stage_parser
 
-    options = stage_parser(__doc__, steps=JudgeTraining.steps).parse_args(argv)
+    parser = stage_parser(__doc__, steps=JudgeTraining.steps)
+    parser.add_argument("--voices", action="store_true", help="learn from speech made to sing too")
+    options = parser.parse_args(argv)
     training = JudgeTraining(steps=options.steps, seed=options.seed, device=options.device)
-    file = train_judge(options.work, training)
+    file = train_judge(options.work, training, options.voices)
     print(json.dumps(load_judge(file)[1], indent=2))
 
 
