@@ -117,7 +117,7 @@ def hear(judge: Judge, excerpts: Tensor) -> Hearing:
 def save_judge(judge: Judge, path: Path, facts: Mapping[str, Any]) -> None:
     """Writes the weights as float16 and `facts` beside them, whole or not at all."""
     tensors = {
-        name: (t.half() if t.is_floating_point() else t).contiguous()
+        name: (t.half() if t.is_floating_point() else t).cpu().contiguous()
         for name, t in judge.state_dict().items()
     }
     line = json.dumps({"sha256": _digest(tensors), **facts})
