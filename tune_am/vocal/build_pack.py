@@ -108,12 +108,9 @@ def assemble(
             "gan": {
                 "samples": SAMPLES,
                 "heard_as_singing": samples.share_heard_as_singing(detector, drawn),
-                "fidelity": {
-                    stage: fidelity(
-                        work, work / stage / "generator.safetensors", gan_training.compared
-                    )
-                    for stage in ("draft", "gan")
-                },
+                "fidelity": fidelity(
+                    work, work / "gan" / "generator.safetensors", gan_training.compared
+                ),
             },
         },
     }

@@ -59,7 +59,7 @@ the last quarter. First a draft, 1-D convolutions over time with the bands as ch
 side: {_gan(training["draft"])}. Then 2-D convolutions
 that sharpen it and a second, 2-D discriminator: {_gan(training["gan"])}.
 The weights are those of the checkpoint whose samples were nearest to the validation songs' excerpts
-in the judge's features (see below), which therefore flatter it a little.
+in the features of the judge of that time.
 
     {training["command"]}
 
@@ -87,7 +87,8 @@ singing by the detector.
 
 The generator's samples against training excerpts, in the features of a judge: another network,
 trained on other artists (`python -m tune_am.vocal.fidelity`). Real excerpts of songs that no GAN
-had are the yardstick.
+had are the yardstick. (Other detectors and generators that were trained and not chosen, seeds and
+fewer singers: `bench/README.md` of the repository.)
 
 {_fidelity(gan["fidelity"])}
 
@@ -125,13 +126,11 @@ def _gan(training: dict[str, Any]) -> str:
     )
 
 
-def _fidelity(stages: dict[str, dict[str, Any]]) -> str:
-    """The draft, the generator shipped, and real excerpts, a row each."""
-    last = stages["gan"]
+def _fidelity(measures: dict[str, Any]) -> str:
+    """The generator and real excerpts, a row each."""
     rows = {
-        "the draft": (stages["draft"]["generated"], stages["draft"]["nearest"]["feature_copies"]),
-        "the generator": (last["generated"], last["nearest"]["feature_copies"]),
-        "real, unheard songs": (last["test"], None),
+        "the generator": (measures["generated"], measures["nearest"]["feature_copies"]),
+        "real, unheard songs": (measures["test"], None),
     }
     lines = ["| | " + " | ".join(_FIDELITY.values()) + " | like a copy |"]
     lines.append("|---" * (2 + len(_FIDELITY)) + "|")
