@@ -12,7 +12,7 @@ from typing import Any
 from tune_am.result import SearchResult
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.events import Calls
-from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.ledger import Trials
 from tune_am.tuning.progress import Progress
 from tune_am.tuning.session import search
 from tune_am.tuning.views import Several, Silent, make
@@ -31,7 +31,7 @@ def run_search(
     """See `tune_am.search.search`."""
     guarded = None if on_event is None else Guarded(on_event)
 
-    def view(ledger: Ledger, trials: int) -> Progress:
+    def view(ledger: Trials, trials: int) -> Progress:
         if progress:
             shown = make(False, False, ledger, trials, sys.stdout)
         else:

@@ -48,7 +48,8 @@ class SearchConfig:
         None,
         str,
         "NAME",
-        "neuron to explain: a name of the pack (vocal), layer:unit or layer:@direction.npy",
+        "neuron to explain: a name of the pack (vocal), layer:unit or layer:@direction.npy; several: "
+        "fc8:0-15, fc8:*, vocal,fc8:3",
     )
     pack: str = _option("vocal", str, "PACK", "name or folder of the pack", resumable=True)
     prior: str | None = _option(
@@ -70,7 +71,8 @@ class SearchConfig:
         None,
         int,
         "N",
-        f"settings to try ({CPU.trials} on a CPU, {GPU.trials} on a GPU)",
+        f"settings to try ({CPU.trials} on a CPU, {GPU.trials} on a GPU); with several neurons per "
+        f"neuron, on average (a third of that)",
         resumable=True,
     )
     starts: int | None = _option(
@@ -210,6 +212,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+_LONGEST = 48  # letters of a neuron, or of a list of them, in the name of a folder
+
+
 def default_folder(neuron: str, stamp: str) -> Path:
     """Where a run goes when --out does not say."""
-    return Path("tune_am_runs") / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', neuron)}-{stamp}"
+    name = neuron.replace("*", "all")[:_LONGEST]
+    return Path("tune_am_runs") / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', name)}-{stamp}"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tune_am.tuning.ledger import Ledger, Record
+from tune_am.tuning.ledger import Record, Trials
 from tune_am.tuning.progress import Progress
 
 
@@ -21,15 +21,15 @@ class Events(Progress):
         self.emit(name, {"time": time.time(), **(facts or {})})
 
     def trial_started(self, record: Record) -> None:
-        facts = {"trial": record.number, "settings": record.settings.to_dict()}
+        facts = {**_which(record), "settings": record.settings.to_dict()}
         self.event("trial_started", "", facts)
 
     def trial_reported(self, record: Record) -> None:
-        self.event("trial_reported", "", {"trial": record.number, **record.reports[-1]})
+        self.event("trial_reported", "", {**_which(record), **record.reports[-1]})
 
     def trial_ended(self, record: Record) -> None:
         facts = {
-            "trial": record.number,
+            **_which(record),
             "outcome": record.outcome,
             "step": record.step,
             record.objective.metric: record.score,
@@ -48,10 +48,16 @@ class Calls(Events):
     """Calls a function per event, with its name and facts."""
 
     def __init__(
-        self, ledger: Ledger, trials: int, function: Callable[[str, dict[str, Any]], object]
+        self, ledger: Trials, trials: int, function: Callable[[str, dict[str, Any]], object]
     ) -> None:
         super().__init__(ledger, trials)
         self._function = function
 
     def emit(self, name: str, facts: dict[str, Any]) -> None:
         self._function(name, facts)
+
+
+def _which(record: Record) -> dict[str, Any]:
+    """The trial; of a campaign also the neuron."""
+    neuron = {"neuron": record.neuron} if record.neuron else {}
+    return {**neuron, "trial": record.number}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.storages import JournalStorage
@@ -44,6 +44,12 @@ class Record:
     params: dict[str, Any]
     distributions: dict[str, Any]
     objective: Objective = DEFAULT
+    neuron: str = ""  # where a campaign has trials on many
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Which trial it is, among all of a search or a campaign."""
+        return self.neuron, self.number
 
     @property
     def step(self) -> int:
@@ -68,12 +74,43 @@ def has_diverged(metrics: dict[str, float]) -> bool:
     return metrics[DIVERGED_SHARE] >= DIVERGED_FROM
 
 
-class Ledger:
-    """The trials of one search. Opening it again goes on where it was left."""
+class Trials(Protocol):
+    """What is looked at while trials run: the ledger of a search, or those of a campaign."""
 
-    def __init__(self, path: Path, name: str, seed: int, objective: Objective = DEFAULT) -> None:
+    objective: Objective
+
+    @property
+    def records(self) -> list[Record]: ...
+
+    @property
+    def unfinished(self) -> list[Record]: ...
+
+    @property
+    def scored(self) -> list[Record]: ...
+
+    @property
+    def bests(self) -> list[Record]:
+        """The best trial of each neuron that has a score."""
+
+    def now(self, record: Record) -> Record:
+        """`record` as it stands by now."""
+
+    def best_beside(self, record: Record) -> Record | None:
+        """The best trial on the neuron of `record`."""
+
+
+class Ledger:
+    """The trials of one search. Opening it again goes on where it was left.
+
+    neuron: which one, if it is one of many.
+    """
+
+    def __init__(
+        self, path: Path, name: str, seed: int, objective: Objective = DEFAULT, neuron: str = ""
+    ) -> None:
         _mend(path)
         self.objective = objective
+        self.neuron = neuron
         self._seed = seed
         # An open-lock, not the default symlink: some file systems of containers have no symlinks.
         self._storage = JournalStorage(
@@ -93,7 +130,7 @@ class Ledger:
         for trial in self._study.get_trials(deepcopy=False):
             if _SETTINGS in trial.user_attrs:
                 self._ids[trial.number] = trial._trial_id
-                self._records[trial.number] = record = _record(trial, objective)
+                self._records[trial.number] = record = _record(trial, objective, neuron)
                 if not trial.state.is_finished():
                     self._tell(record)  # what a kill kept from being told
 
@@ -122,6 +159,16 @@ class Ledger:
     def scored(self) -> list[Record]:
         return [record for record in self.records if record.score is not None]
 
+    @property
+    def bests(self) -> list[Record]:
+        return [best] if (best := self.best) is not None else []
+
+    def now(self, record: Record) -> Record:
+        return self._records[record.number]
+
+    def best_beside(self, record: Record) -> Record | None:
+        return self.best
+
     def enqueue(self, points: tuple[dict[str, Any], ...]) -> None:
         """Have these points tried first. Asking again for the same points changes nothing."""
         for point in points:
@@ -138,7 +185,7 @@ class Ledger:
             settings = space.settings(trial)
         trial.set_user_attr(_SETTINGS, settings.to_dict())
         drawn = trial.params, trial.distributions
-        record = Record(trial.number, settings, (), None, *drawn, self.objective)
+        record = Record(trial.number, settings, (), None, *drawn, self.objective, self.neuron)
         self._ids[trial.number] = trial._trial_id
         self._records[trial.number] = record
         return record
@@ -208,7 +255,7 @@ class Ledger:
         )
 
 
-def _record(trial: FrozenTrial, objective: Objective) -> Record:
+def _record(trial: FrozenTrial, objective: Objective, neuron: str) -> Record:
     course = trial.user_attrs.get(_COURSE, {"reports": [], "outcome": None})
     return Record(
         trial.number,
@@ -218,6 +265,7 @@ def _record(trial: FrozenTrial, objective: Objective) -> Record:
         trial.params,
         trial.distributions,
         objective,
+        neuron,
     )
 
 

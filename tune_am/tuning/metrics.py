@@ -17,7 +17,7 @@ from tune_am.am import score
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.plan import Plan
-from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Ledger, Record
+from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Record, Trials
 
 PREFIX = "tune_am_"  # in Ray, which puts `ray_` before it
 
@@ -85,7 +85,7 @@ class SearchMetrics:
     there are at most as many as workers and `MOST_ENDED`, whatever the length of the search.
     """
 
-    def __init__(self, plan: Plan, trials: int, ledger: Ledger) -> None:
+    def __init__(self, plan: Plan, trials: int, ledger: Trials) -> None:
         self._tags, self._starts, self._trials = search_tags(plan), plan.starts, trials
         self._ledger = ledger
         made = ledger.objective
@@ -97,7 +97,7 @@ class SearchMetrics:
             made.metric: f"{made.best_is} {made.label} of the trial so far",
             self._best_score: f"{made.best_is} {made.label} of all trials so far",
         }
-        self._running: dict[int, Record] = {}
+        self._running: dict[tuple[str, int], Record] = {}
         self._ended: deque[tuple[float, Record]] = deque(maxlen=MOST_ENDED)
         self._steps = self._counted = 0
         self._lock = threading.Lock()
@@ -123,17 +123,17 @@ class SearchMetrics:
 
     def trial_started(self, record: Record) -> None:
         with self._lock:
-            self._running[record.number] = record
+            self._running[record.key] = record
 
     def trial_reported(self, record: Record) -> None:
         with self._lock:
-            before = self._running.get(record.number)
+            before = self._running.get(record.key)
             self._steps += record.step - (before.step if before else 0)
-            self._running[record.number] = record
+            self._running[record.key] = record
 
     def trial_ended(self, record: Record) -> None:
         with self._lock:
-            self._running.pop(record.number, None)
+            self._running.pop(record.key, None)
             self._ended.append((time.monotonic(), record))
 
     def samples(self) -> list[Sample]:
@@ -142,18 +142,21 @@ class SearchMetrics:
         with self._lock:
             running = list(self._running.values())
             ended = [record for when, record in self._ended if when > shown_from]
-        best = self._ledger.best
         found = []
-        if best is not None and best.score is not None:
-            found.append(Sample(self._best_score, self._tags, best.score))
-            found.append(Sample(BEST_TRIAL, self._tags, float(best.number)))
+        for best in self._ledger.bests:
+            assert best.score is not None
+            found.append(Sample(self._best_score, self._tags_of(best), best.score))
+            found.append(Sample(BEST_TRIAL, self._tags_of(best), float(best.number)))
         for state, count in self._states(len(running)).items():
             found.append(Sample(TRIALS, {**self._tags, STATE: state}, float(count)))
         for record in (*running, *ended):
             if record.reports:
-                tags = {**self._tags, TRIAL: str(record.number)}
+                tags = {**self._tags_of(record), TRIAL: str(record.number)}
                 found += [Sample(name, tags, record.reports[-1][name]) for name in self._of_a_trial]
         return found
+
+    def _tags_of(self, record: Record) -> dict[str, str]:
+        return {**self._tags, NEURON: record.neuron} if record.neuron else self._tags
 
     def _states(self, running: int) -> dict[str, int]:
         """How many trials are in each state: all of them, so that a state nobody is in is 0."""
@@ -182,10 +185,10 @@ class SearchMetrics:
 class WorkerMetrics:
     """What a worker measures of itself: how long reports and checkpoints take."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self) -> None:
         from ray.util.metrics import Histogram
 
-        self._tags = search_tags(plan)
+        self._tags: dict[str, str] = {}
         self._seconds: dict[str, Any] = {
             name: Histogram(PREFIX + name, DESCRIPTIONS[name], SECONDS, SEARCH_TAGS)
             for name in (REPORT_SECONDS, CHECKPOINT_SECONDS)
@@ -209,5 +212,6 @@ class WorkerMetrics:
             self._seconds[REPORT_SECONDS].observe(seconds, self._tags)
         self._reported = None
 
-    def another_trial(self) -> None:
-        self._reported = None
+    def another_trial(self, plan: Plan) -> None:
+        """The worker goes on to a trial of `plan`."""
+        self._tags, self._reported = search_tags(plan), None

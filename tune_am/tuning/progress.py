@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tune_am.tuning.ledger import DIVERGED, FAILED, STOPPED_EARLY, Ledger, Record
+from tune_am.tuning.ledger import DIVERGED, FAILED, STOPPED_EARLY, Record, Trials
 
 # Rows of the live table at most: the trials that run, and the best so far.
 RUNNING_ROWS, BEST_ROWS = 8, 5
@@ -21,7 +21,7 @@ RUNNING_ROWS, BEST_ROWS = 8, 5
 class Progress:
     """Follows a search (`searcher.Listener`); this one prints the result only, as --quiet asks."""
 
-    def __init__(self, ledger: Ledger, trials: int) -> None:
+    def __init__(self, ledger: Trials, trials: int) -> None:
         self._ledger = ledger
         self._trials = trials
         self._begun = time.monotonic()
@@ -74,7 +74,7 @@ class Lines(Progress):
             print(text, flush=True)
 
     def trial_ended(self, record: Record) -> None:
-        best = self._ledger.best
+        best = self._ledger.best_beside(record)
         if record.score is None or best is None:
             what = record.outcome or ""
         else:
@@ -86,16 +86,17 @@ class Lines(Progress):
                 else f" (best {number(best.score)}, trial {best.number})"
             )
         left = duration(self.seconds_left)
-        print(f"[{self.ended}/{self._trials}] trial {record.number} {what}; {left}", flush=True)
+        trial = f"{record.neuron} trial {record.number}".lstrip()
+        print(f"[{self.ended}/{self._trials}] {trial} {what}; {left}", flush=True)
 
 
 class Screen(Progress):
     """A table that redraws itself in a terminal."""
 
-    def __init__(self, ledger: Ledger, trials: int, console: Console) -> None:
+    def __init__(self, ledger: Trials, trials: int, console: Console) -> None:
         super().__init__(ledger, trials)
         self._console = console
-        self._running: list[int] = []
+        self._running: dict[tuple[str, int], Record] = {}
         self._live = Live(
             console=console, get_renderable=self._table, refresh_per_second=2, transient=True
         )
@@ -113,21 +114,22 @@ class Screen(Progress):
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def trial_started(self, record: Record) -> None:
-        self._running.append(record.number)
+        self._running[record.key] = record
 
     def trial_ended(self, record: Record) -> None:
-        self._running.remove(record.number)
+        self._running.pop(record.key)
 
     def _table(self) -> Group:
         table = Table(box=None, pad_edge=False)
         for title in ("trial", "", "step", self._ledger.objective.label, "lr", "l2", "optimizer"):
             words = title in ("", "optimizer")
             table.add_column(title, justify="left" if words else "right", no_wrap=True)
-        for trial in self._running[-RUNNING_ROWS:]:
-            _add(table, self._ledger[trial], "running")
+        for record in list(self._running.values())[-RUNNING_ROWS:]:
+            _add(table, self._ledger.now(record), "running")
         ranked = sorted(self._ledger.scored, key=lambda record: record.loss)
-        for place, record in enumerate(ranked[:BEST_ROWS]):
-            _add(table, record, "best so far" if place == 0 else _words(record))
+        best = {record.key for record in self._ledger.bests}
+        for record in ranked[:BEST_ROWS]:
+            _add(table, record, "best so far" if record.key in best else _words(record))
         lines = [Text(line, "dim", no_wrap=True, overflow="ellipsis") for line in self._summary()]
         return Group(table, *lines)
 
@@ -169,7 +171,7 @@ def _words(record: Record) -> str:
 def _add(table: Table, record: Record, what: str) -> None:
     settings = record.settings
     table.add_row(
-        str(record.number),
+        f"{record.neuron} {record.number}".lstrip(),
         what,
         str(record.step),
         number(record.score),

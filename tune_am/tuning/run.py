@@ -11,12 +11,14 @@ from typing import Any
 
 from ray import tune
 from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
 
+from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.tuning import environment
 from tune_am.tuning.asha import Asha
 from tune_am.tuning.budget import Budget
-from tune_am.tuning.label import trial_title
+from tune_am.tuning.label import file_name, search_title, trial_title
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.searcher import LedgerSearcher, Listener
 from tune_am.tuning.space import Space
@@ -62,7 +64,28 @@ def run_trials(
     left = budget.trials - len(ledger.records) + len(ledger.unfinished)
     if left <= 0:
         return []
+    searcher = LedgerSearcher(ledger, space, task, listeners)
+    return run(searcher, stopping_rule(ledger, space, budget), budget, left, folder, halt)
+
+
+def stopping_rule(ledger: Ledger, space: Space, budget: Budget) -> FIFOScheduler:
+    """What stops trials early, where the space lets it."""
     points = budget.plan.report_points
+    return Asha(ledger, points) if space.early_stopping else FIFOScheduler()
+
+
+def run(
+    searcher: Searcher,
+    scheduler: FIFOScheduler,
+    budget: Budget,
+    trials: int,
+    folder: Path,
+    halt: Halt,
+) -> list[str]:
+    """Run so many trials of `searcher`; the traceback of each that failed.
+
+    folder: for Ray's own files.
+    """
     environment.prepare()
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(budget.workers)  # workers start side by side
     # Not `tune.Tuner`, which pickles searcher, ledger and all for a restore that nobody asks for.
@@ -70,22 +93,27 @@ def run_trials(
         AscentTrial,
         name=f"tune-{time.time_ns():x}",
         storage_path=str(folder.absolute()),
-        config={TASK: task},
         resources_per_trial=resources(budget),
-        num_samples=left,
-        search_alg=LedgerSearcher(ledger, space, points[-1], listeners),
-        scheduler=Asha(ledger, points) if space.early_stopping else FIFOScheduler(),
+        num_samples=trials,
+        search_alg=searcher,
+        scheduler=scheduler,
         max_concurrent_trials=budget.workers,
         reuse_actors=True,
         stop=halt,
         max_failures=1,
         raise_on_failed_trial=False,
         trial_name_creator=lambda trial: trial_title(
-            budget.plan, Settings.from_dict(trial.config[SETTINGS])
+            _plan(trial), Settings.from_dict(trial.config[SETTINGS])
         ),
-        trial_dirname_creator=lambda trial: f"trial-{trial.config[NUMBER]:04d}",
+        trial_dirname_creator=lambda trial: file_name(
+            f"{search_title(_plan(trial))}-{trial.config[NUMBER]:04d}"
+        ),
         verbose=0,
         progress_reporter=tune.CLIReporter(),  # the other leaves an empty object in a notebook
     )
     errors = [trial.get_error() for trial in analysis.trials]
     return [str(error) for error in errors if error is not None]
+
+
+def _plan(trial: Any) -> Plan:
+    return Plan(**trial.config[TASK]["plan"])

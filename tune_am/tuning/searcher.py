@@ -18,7 +18,7 @@ from tune_am.tuning.ledger import (
     has_diverged,
 )
 from tune_am.tuning.space import Space
-from tune_am.tuning.trial import NUMBER, REPORTED, SETTINGS, reported
+from tune_am.tuning.trial import NUMBER, REPORTED, SETTINGS, TASK, reported
 
 
 class Listener(Protocol):
@@ -41,13 +41,18 @@ class LedgerSearcher(Searcher):
     """
 
     def __init__(
-        self, ledger: Ledger, space: Space, max_steps: int, listeners: Sequence[Listener] = ()
+        self,
+        ledger: Ledger,
+        space: Space,
+        task: dict[str, Any],
+        listeners: Sequence[Listener] = (),
     ) -> None:
         mode = "max" if ledger.objective.maximise else "min"
         super().__init__(metric=ledger.objective.metric, mode=mode)
         self._ledger = ledger
         self._space = space
-        self._max_steps = max_steps
+        self._task = task
+        self._max_steps = task["plan"]["report_points"][-1]
         self._listeners = listeners
         self._waiting = ledger.unfinished
         self._numbers: dict[str, int] = {}  # Ray's trial id -> number
@@ -57,12 +62,18 @@ class LedgerSearcher(Searcher):
     ) -> bool:
         return True  # the config holds constants only; metric and mode are this class's own
 
+    @property
+    def waiting(self) -> bool:
+        """Whether trials that a stop left unfinished wait for a worker."""
+        return bool(self._waiting)
+
     def suggest(self, trial_id: str) -> dict[str, Any]:
         record = self._waiting.pop(0) if self._waiting else self._ledger.ask(self._space)
         self._numbers[trial_id] = record.number
         for listener in self._listeners:
             listener.trial_started(record)
         return {
+            TASK: self._task,
             NUMBER: record.number,
             REPORTED: record.step,
             SETTINGS: record.settings.to_dict(),

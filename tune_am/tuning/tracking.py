@@ -14,14 +14,17 @@ from typing import Any
 
 from tune_am.errors import UserError
 from tune_am.tuning import environment
-from tune_am.tuning.ledger import Ledger, Record
+from tune_am.tuning.ledger import Record, Trials
 
 EXPERIMENT = "tune-am"  # unless MLFLOW_EXPERIMENT_NAME says otherwise
 
 # Tags. The first two find a run again after a resume, the last says how a trial ended.
 SEARCH, TRIAL, OUTCOME = "tune_am.search", "tune_am.trial", "outcome"
+NEURON = "neuron"
 INTERRUPTED = "interrupted"
 _PARENT = "mlflow.parentRunId"
+
+Key = tuple[str, int]  # of a trial: `Record.key`
 
 HEALTH_SECONDS = 5
 CLOSE_SECONDS = 60
@@ -69,8 +72,8 @@ class Tracking:
         self.run_id = ""
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
-        self._children: dict[int, str] = {}
-        self._logged: dict[int, int] = {}  # trial -> last step in MLflow
+        self._children: dict[Key, str] = {}
+        self._logged: dict[Key, int] = {}  # trial -> last step in MLflow
         self._trouble: Callable[[str], None] = lambda message: None
         self._title: Callable[[Record], str] = lambda record: str(record.number)
         self._broken = False
@@ -98,7 +101,7 @@ class Tracking:
         name: str,
         params: Mapping[str, Any],
         tags: Mapping[str, Any],
-        ledger: Ledger,
+        ledger: Trials,
         title: Callable[[Record], str],
         trouble: Callable[[str], None],
     ) -> None:
@@ -119,12 +122,13 @@ class Tracking:
                 self.run_id = run.info.run_id
                 self._log(self.run_id, params=params)
             for child in self._find({_PARENT: self.run_id}):
-                number = int(child.data.tags[TRIAL])
-                self._children[number] = child.info.run_id
-                self._logged[number] = int(child.data.metrics.get("step", 0))
-            ended = {n for n in self._children if self._outcome(n) not in (None, INTERRUPTED)}
+                tags = child.data.tags
+                key = tags.get(NEURON, ""), int(tags[TRIAL])
+                self._children[key] = child.info.run_id
+                self._logged[key] = int(child.data.metrics.get("step", 0))
+            ended = {key for key in self._children if self._outcome(key) not in (None, INTERRUPTED)}
             for record in ledger.records:
-                self._catch_up(record, record.number in ended)
+                self._catch_up(record, record.key in ended)
         except Exception as error:
             raise UserError(f"MLflow at {self.uri} cannot be used: {_first_line(error)}") from None
         self._thread.start()
@@ -170,7 +174,7 @@ class Tracking:
             self._log_table(*table)
             name, images = pictures
             for number, image in images:
-                self._client.log_image(self._children[number], image, artifact_file=name)
+                self._client.log_image(self._children["", number], image, artifact_file=name)
         except Exception as error:
             self._trouble(
                 f"MLflow at {self.uri} failed ({_first_line(error)}): its run lacks files, the run "
@@ -202,46 +206,47 @@ class Tracking:
                 )
 
     def _catch_up(self, record: Record, ended: bool) -> None:
-        if record.number not in self._children or not ended:
+        if record.key not in self._children or not ended:
             self._start(record)
             self._report(record)
             if record.outcome is not None:
                 self._end(record)
 
     def _start(self, record: Record) -> None:
-        if record.number in self._children:
-            self._client.update_run(self._children[record.number], status="RUNNING")
+        if record.key in self._children:
+            self._client.update_run(self._children[record.key], status="RUNNING")
             return
+        neuron = {NEURON: record.neuron} if record.neuron else {}
         run = self._client.create_run(
             self._experiment_id,
             run_name=self._title(record),
-            tags={_PARENT: self.run_id, TRIAL: str(record.number)},
+            tags={_PARENT: self.run_id, TRIAL: str(record.number), **neuron},
         )
-        self._children[record.number] = run.info.run_id
-        self._logged[record.number] = 0
+        self._children[record.key] = run.info.run_id
+        self._logged[record.key] = 0
         self._log(run.info.run_id, params=record.settings.to_dict())
 
     def _report(self, record: Record) -> None:
         for metrics in record.reports:
             step = int(metrics["step"])
-            if step > self._logged[record.number]:
-                self._log(self._children[record.number], metrics=metrics, step=step)
-                self._logged[record.number] = step
+            if step > self._logged[record.key]:
+                self._log(self._children[record.key], metrics=metrics, step=step)
+                self._logged[record.key] = step
 
     def _end(self, record: Record) -> None:
-        run_id = self._children[record.number]
+        run_id = self._children[record.key]
         assert record.outcome is not None
         self._client.set_terminated(run_id, "FAILED" if record.outcome == "failed" else "FINISHED")
         # Last: a resume takes a child that has it for complete.
         self._client.set_tag(run_id, OUTCOME, record.outcome)
 
     def _interrupt(self, record: Record) -> None:
-        run_id = self._children[record.number]
+        run_id = self._children[record.key]
         self._client.set_tag(run_id, OUTCOME, INTERRUPTED)
         self._client.set_terminated(run_id, "KILLED")
 
-    def _outcome(self, number: int) -> str | None:
-        tags: dict[str, str] = self._client.get_run(self._children[number]).data.tags
+    def _outcome(self, key: Key) -> str | None:
+        tags: dict[str, str] = self._client.get_run(self._children[key]).data.tags
         return tags.get(OUTCOME)
 
     def _log(

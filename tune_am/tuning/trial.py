@@ -26,7 +26,7 @@ from tune_am.tuning.trial_log import TrialLog
 NUMBER = "number"  # of the trial in the ledger
 REPORTED = "reported_step"  # the last step that the ledger has
 SETTINGS = "settings"
-TASK = "task"  # what all trials share: see `task`
+TASK = "task"  # what all trials on a neuron share: see `task`
 
 # What a trial reports beside its score, by the names of `tune_am.am.score`.
 _BESIDE = (
@@ -50,8 +50,13 @@ def reported(objective: Objective) -> tuple[str, ...]:
 METRICS = reported(DEFAULT)
 
 
-def task(pack: Pack, plan: Plan, folder: Path, trust_code: bool = False) -> dict[str, Any]:
-    """What all trials share, as plain values. folder: where they keep their states."""
+def task(
+    pack: Pack, plan: Plan, folder: Path, trust_code: bool = False, title: str | None = None
+) -> dict[str, Any]:
+    """What all trials on a neuron share, as plain values.
+
+    folder: where they keep their states. title: of the workers, which may go on to other neurons.
+    """
     return {
         "pack": str(pack.path.absolute()),
         "hash": pack.hash,
@@ -59,6 +64,7 @@ def task(pack: Pack, plan: Plan, folder: Path, trust_code: bool = False) -> dict
         "folder": str(folder.absolute()),
         "trust_code": trust_code,
         "prior": pack.prior_kind,
+        "title": title or search_title(plan),
     }
 
 
@@ -91,13 +97,12 @@ class AscentTrial(tune.Trainable):
     _title = "ascent"
 
     def setup(self, config: dict[str, Any]) -> None:
-        self._pack, self._plan = pack_and_plan(config[TASK])
-        self._title = search_title(self._plan)
-        self._metrics = WorkerMetrics(self._plan)
+        self._title = config[TASK]["title"]
+        self._metrics = WorkerMetrics()
         self._begin(config)
 
     def __repr__(self) -> str:
-        """What Ray calls the worker, once and for all: it serves many trials of one search."""
+        """What Ray calls the worker, once and for all: it serves many trials."""
         return self._title
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -105,11 +110,12 @@ class AscentTrial(tune.Trainable):
         return True
 
     def _begin(self, config: dict[str, Any]) -> None:
+        self._pack, self._plan = pack_and_plan(config[TASK])
         self._name = f"{config[NUMBER]:04d}.pt"
         self._folder = config[TASK]["folder"]
         self._reported = config[REPORTED]
         settings = Settings.from_dict(config[SETTINGS])
-        self._metrics.another_trial()
+        self._metrics.another_trial(self._plan)
         self._log = TrialLog(config[NUMBER], trial_title(self._plan, settings))
         given = ", ".join(f"{name} {value}" for name, value in settings.to_dict().items())
         self._log.line(f"begins: {given}")

@@ -10,11 +10,11 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from tune_am.tuning.events import JsonLines
-from tune_am.tuning.ledger import Ledger, Record
+from tune_am.tuning.ledger import Record, Trials
 from tune_am.tuning.progress import Lines, Progress, Screen
 
 # Makes the view of a search once its ledger is open, for so many trials in all.
-View = Callable[[Ledger, int], Progress]
+View = Callable[[Trials, int], Progress]
 
 
 class Silent(Progress):
@@ -28,7 +28,7 @@ class Silent(Progress):
 class Several(Progress):
     """Passes everything on to several views."""
 
-    def __init__(self, ledger: Ledger, trials: int, views: Sequence[Progress]) -> None:
+    def __init__(self, ledger: Trials, trials: int, views: Sequence[Progress]) -> None:
         super().__init__(ledger, trials)
         self._views = views
 
@@ -58,7 +58,7 @@ class Several(Progress):
             view.trial_ended(record)
 
 
-def make(quiet: bool, as_json: bool, ledger: Ledger, trials: int, out: TextIO) -> Progress:
+def make(quiet: bool, as_json: bool, ledger: Trials, trials: int, out: TextIO) -> Progress:
     """The view that fits what was asked for and where the output goes."""
     if quiet:
         return Progress(ledger, trials)
