@@ -11,7 +11,7 @@ import torch
 from tune_am.am.device import chosen_device
 from tune_am.am.plan import Plan, report_points
 from tune_am.tuning.config import SearchConfig
-from tune_am.tuning.defaults import CPU, GPU, WORKERS_PER_GPU
+from tune_am.tuning.defaults import CAMPAIGN_TRIALS, CPU, GPU, WORKERS_PER_GPU
 from tune_am.tuning.space import Space
 
 
@@ -30,8 +30,13 @@ class Budget:
         return 1 / math.ceil(self.workers / self.gpus) if self.gpus else 0.0
 
 
-def budget_for(config: SearchConfig, space: Space, neuron: str) -> Budget:
-    """What the command line says, else the space, else the device's defaults."""
+def budget_for(
+    config: SearchConfig, space: Space, neuron: str, neurons: int | None = None
+) -> Budget:
+    """What the command line says, else the space, else the device's defaults.
+
+    neurons: how many a campaign is over; None is the search on one.
+    """
     device = chosen_device(config.device)
     defaults = GPU if device == "cuda" else CPU
     if space.report_points is None:
@@ -42,8 +47,11 @@ def budget_for(config: SearchConfig, space: Space, neuron: str) -> Budget:
         points = (*(point for point in space.report_points if point < max_steps), max_steps)
     gpus = torch.cuda.device_count() if device == "cuda" else 0
     workers = config.workers or (gpus * WORKERS_PER_GPU or _cores())
+    trials = space.trials or defaults.trials
+    if neurons is not None:  # each learns from the others
+        trials = math.ceil(trials / CAMPAIGN_TRIALS)
     return Budget(
-        trials=config.trials or space.trials or defaults.trials,
+        trials=(config.trials or trials) * (neurons or 1),
         workers=workers,
         plan=Plan(
             neuron=neuron,

@@ -25,3 +25,6 @@ RESCORED = 4
 
 # At a rung one trial in this many goes on, those apart that will be ahead.
 REDUCTION = 3
+
+# A campaign tries so many times fewer settings on each of its neurons, on average.
+CAMPAIGN_TRIALS = 3

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,33 +15,55 @@ from tune_am.am.device import chosen_device
 from tune_am.am.neuron import beside, direction_file, shown
 from tune_am.am.objectives import DEFAULT
 from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
 from tune_am.am.reference import TAIL, Target
+from tune_am.am.units import select, several
 from tune_am.errors import UserError
 from tune_am.tuning import cluster, tracking
 from tune_am.tuning.budget import Budget, budget_for
 from tune_am.tuning.config import SearchConfig, default_folder, resumed
 from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.folder import RunFolder
+from tune_am.tuning.ledger import Record
 from tune_am.tuning.space import Space, from_source, load
 
 
 @dataclass(frozen=True)
 class Job:
-    """A search whose every part was checked; nothing is written or started yet."""
+    """A search whose every part was checked; nothing is written or started yet.
+
+    plans: one for each neuron. That of the budget says of a campaign what all of them have in
+    common; its neuron is the whole selection, "fc8:*".
+    """
 
     id: str
     config: SearchConfig
     space: Space
     pack: Pack
     budget: Budget
+    plans: tuple[Plan, ...]
     folder: RunFolder
     command: str
     fresh: bool
 
     @property
+    def several(self) -> bool:
+        """Whether it is a campaign, if only over one neuron: "fc8:0-0"."""
+        return several(self.config.neuron or "")
+
+    def plan_of(self, record: Record) -> Plan:
+        """The plan of a trial."""
+        if not record.neuron:
+            return self.budget.plan
+        return next(plan for plan in self.plans if shown(plan.neuron) == record.neuron)
+
+    @property
     def title(self) -> str:
         """Names the study: searches for different things never share a history."""
-        plan, prior = self.budget.plan, self.config.prior
+        return self.title_of(self.budget.plan)
+
+    def title_of(self, plan: Plan) -> str:
+        prior = self.config.prior
         title = f"{self.pack.name}/{shown(plan.neuron)}/{self.space.name}/{plan.direction}"
         title = f"{title}/{prior}" if prior else title
         return title if plan.scored_by == DEFAULT else f"{title}/{plan.objective}"
@@ -62,16 +85,19 @@ class Job:
 
     def begin(self, asked: dict[str, Any]) -> Job:
         """Make the run folder, which says what was `asked`; the job as it is run from there."""
-        neuron = self.budget.plan.neuron
-        job = self
-        if (file := direction_file(neuron)) is not None:
-            # A copy, so that a resumed search does not depend on the user's file.
-            self.folder.path.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, self.folder.path / file.name)
-            plan = replace(self.budget.plan, neuron=beside(neuron, self.folder.path))
-            job = replace(self, budget=replace(self.budget, plan=plan))
+        plans = tuple(self._kept(plan) for plan in self.plans)
+        budget = self.budget if self.several else replace(self.budget, plan=plans[0])
         self.folder.create(asked, self.space.source)
-        return job
+        return replace(self, plans=plans, budget=budget)
+
+    def _kept(self, plan: Plan) -> Plan:
+        """`plan` on a copy of its direction's file, if it has one, so that a resumed search does
+        not depend on the user's."""
+        if (file := direction_file(plan.neuron)) is None:
+            return plan
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, self.folder.path / file.name)
+        return replace(plan, neuron=beside(plan.neuron, self.folder.path))
 
 
 def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
@@ -86,20 +112,35 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
         name = default_folder(shown(config.neuron or ""), time.strftime("%Y%m%d-%H%M%S"))
         folder = RunFolder.check_new(Path(config.out) if config.out else name)
     assert config.neuron is not None
-    neuron = config.neuron
-    if asked is not None:  # its direction lies in the run folder, wherever that is now
-        neuron = beside(neuron, folder.path)
     pack = Pack.load(config.pack, chosen_device(config.device), config.trust_code, config.prior)
     if asked is not None and asked["pack_hash"] != pack.hash:
         raise UserError(f"the pack {pack.path} is not the one that the search began with")
-    pack.reference.target(pack.neuron(neuron), config.direction, 2 * RESCORE_STARTS)
-    budget = budget_for(config, space, neuron)
+    campaign = several(config.neuron)
+    neurons = select(config.neuron, pack.layers) if campaign else [config.neuron]
+    if asked is not None:  # directions lie in the run folder, wherever that is now
+        neurons = [beside(neuron, folder.path) for neuron in neurons]
+    _check(neurons, pack, config.direction)
+    asked_for = config.neuron if campaign else neurons[0]
+    budget = budget_for(config, space, asked_for, len(neurons) if campaign else None)
+    plans = tuple(replace(budget.plan, neuron=neuron) for neuron in neurons)
     if budget.plan.scored_by.foreign:  # tried before anything is started
-        real = pack.reference.target(pack.neuron(neuron), config.direction, 2 * TAIL)
+        real = pack.reference.target(pack.neuron(neurons[0]), config.direction, 2 * TAIL)
         one, other = (Target(*(values[i::2] for values in real)) for i in (0, 1))
         budget.plan.measure()(one, other)
-    made = Job(identity, config, space, pack, budget, folder, command, asked is None)
+    made = Job(identity, config, space, pack, budget, plans, folder, command, asked is None)
     if config.ray_address is not None:
         cluster.check_address(config.ray_address)
     tracking.check_server(made.tracking_uri)
     return made
+
+
+def _check(neurons: Sequence[str], pack: Pack, direction: str) -> None:
+    """Raise `UserError` unless the pack has each of `neurons` and real excerpts enough, and none is
+    another under a second name."""
+    places: dict[str, str] = {}
+    for name in neurons:
+        neuron = pack.neuron(name)
+        pack.reference.target(neuron, direction, 2 * RESCORE_STARTS)
+        if neuron.place in places:
+            raise UserError(f"--neuron: {places[neuron.place]} and {neuron.name} are the same")
+        places[neuron.place] = neuron.name

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,33 @@ from tune_am.tuning.trial import NUMBER, SETTINGS, TASK, AscentTrial
 
 
 class Halt(tune.Stopper):
-    """Ends the run when `event` is set or the time is up; trials end with their current step."""
+    """Ends the run when `event` is set or the time is up; trials end with their current step.
 
-    def __init__(self, event: threading.Event, seconds: float | None = None) -> None:
+    seconds: until then, of which the trials leave as many as `reserve` says at the time.
+    """
+
+    def __init__(
+        self,
+        event: threading.Event,
+        seconds: float | None = None,
+        reserve: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._event = event
         self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._reserve = reserve
+
+    @property
+    def seconds_left(self) -> float:
+        """For trials."""
+        if self._deadline is None:
+            return math.inf
+        return self._deadline - time.monotonic() - self._reserve()
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
-        late = self._deadline is not None and time.monotonic() > self._deadline
-        return late or self._event.is_set()
+        return self._event.is_set() or self.seconds_left < 0
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles it into a snapshot that nobody reads; an event has no pickle

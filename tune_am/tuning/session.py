@@ -11,20 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from tune_am.errors import UserError
-from tune_am.tuning import account, artifacts, cluster, environment, result, tracking
+from tune_am.tuning import account, artifacts, cluster, environment, tracking
 from tune_am.tuning.config import SearchConfig
-from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.folder import RunFolder
+from tune_am.tuning.hunt import Hunt, Single
 from tune_am.tuning.job import Job, prepare
 from tune_am.tuning.label import trial_title
 from tune_am.tuning.ledger import Ledger, Record
 from tune_am.tuning.metrics import SearchMetrics
 from tune_am.tuning.progress import Progress
-from tune_am.tuning.rescore import candidates, control_rows, rescore
-from tune_am.tuning.run import Halt, run_trials
+from tune_am.tuning.run import Halt
 from tune_am.tuning.searcher import Listener
 from tune_am.tuning.stopping import handlers_kept, stopping
-from tune_am.tuning.trial import task
 from tune_am.tuning.views import View, stdout_view
 
 INTERRUPTED = 130  # exit status, as of a shell for SIGINT
@@ -39,10 +37,11 @@ _BUSY = threading.Lock()  # a process has one Ray, one screen and one Ctrl-C
 @dataclass(frozen=True)
 class Ended:
     """A search that has ended. content: of result.json, in part only where it was stopped, by the
-    signal `signal` or, if that is None, by its caller."""
+    signal `signal` or, if that is None, by its caller. found: whether any trial has a score."""
 
     folder: RunFolder
     content: dict[str, Any]
+    found: bool
     stopped: bool = False
     signal: int | None = None
 
@@ -66,7 +65,7 @@ def command(config: SearchConfig, given: frozenset[str], line: str) -> int:
         return INTERRUPTED
     if ended.stopped:
         return INTERRUPTED
-    return 0 if ended.content["best"] is not None else 1
+    return 0 if ended.found else 1
 
 
 def search(
@@ -130,67 +129,57 @@ def _run(
     cancelled: Callable[[], bool],
 ) -> Ended:
     config, budget, folder = job.config, job.budget, job.folder
-    ledger = Ledger(folder.journal, job.title, config.seed, budget.plan.scored_by)
-    ledger.enqueue(job.space.points[: budget.trials])
-    clock = _Clock(ledger, begun)
-    work = task(job.pack, budget.plan, folder.trials, config.trust_code)
-    view = make_view(ledger, budget.trials)
-    rows = controls = None
-    live = SearchMetrics(budget.plan, budget.trials, ledger)
+    hunt = _hunt(job)
+    clock = _Clock(hunt.notes, begun)
+    view = make_view(hunt.trials, budget.trials)
+    live = SearchMetrics(budget.plan, budget.trials, hunt.trials)
     with stopping(view, cancelled) as (halt, caught), live:
-        _follow(job, log, ledger, view)
+        _follow(hunt, log, view)
         facts = account.facts(job, log, dashboard)
         view.event("start", account.opening(job, log, dashboard), facts)
         with view:
-            stop = Halt(halt, config.time_budget)
+            stop = Halt(halt, config.time_budget, hunt.reserve)
             follow: list[Listener] = [view, log, live, clock]
             if cancelled():  # before Ray makes workers for nothing
                 halt.set()
-            errors = (
-                []
-                if halt.is_set()
-                else run_trials(ledger, job.space, budget, work, folder.ray, stop, follow)
-            )
+            errors = [] if halt.is_set() else hunt.run(stop, follow)
         if errors:
             folder.errors.write_text("\n".join(errors), encoding="utf-8")
             last = errors[-1].strip().splitlines()[-1]
             _trouble(view, f"{len(errors)} trials failed, see {folder.errors}: {last}")
-        if ledger.scored and not halt.is_set():
-            best = candidates(ledger.scored)
-            text = f"Scoring the best {len(best)} settings again on {RESCORE_STARTS} fresh starts"
-            view.event("rescore", text, {"settings": len(best), "starts": RESCORE_STARTS})
-            rows = rescore(best, work, budget, job.pack, halt)
-            if rows is not None:
-                controls = control_rows(rows[0].candidate, work, budget, halt)
+        if hunt.trials.scored and not halt.is_set():
+            hunt.score_again(view, halt)
         stopped = halt.is_set()
     clock.note()
     where = {"tracking_uri": log.uri, "experiment": log.experiment, "run_id": log.run_id}
-    content = result.build(
-        ledger, budget, job.pack, job.space.name, clock.seconds, rows, controls, where
-    )
-    if rows:
-        result.save_best(folder.best, rows[0], job.pack)
-    folder.write_json(folder.result, content)
-    log.close(account.metrics(content), "KILLED" if stopped else "FINISHED", ledger.unfinished)
-    text = f"{result.summary(content)}\n{account.closing(job, log)}"
+    content = hunt.write(clock.seconds, where)
+    status = "KILLED" if stopped else "FINISHED"
+    log.close(hunt.metrics(content), status, hunt.trials.unfinished)
+    text = f"{hunt.summary(content)}\n{account.closing(job, log)}"
     view.event("result", text, {"path": str(folder.result), "result": content})
     if content["complete"]:
-        _show(job, log, ledger, view, content)
+        _show(hunt, log, view, content)
     if stopped:
         resume = job.resume_command
         view.event("stopped", f"Stopped. To go on: {resume}", {"resume": resume})
-    return Ended(folder, content, stopped, caught[0] if caught else None)
+    signal = caught[0] if caught else None
+    return Ended(folder, content, bool(hunt.trials.scored), stopped, signal)
 
 
-def _follow(job: Job, log: tracking.Tracking, ledger: Ledger, view: Progress) -> None:
+def _hunt(job: Job) -> Hunt:
+    return Single(job)
+
+
+def _follow(hunt: Hunt, log: tracking.Tracking, view: Progress) -> None:
     """Open the search's run in MLflow, and log what it lacks."""
+    job = hunt.job
     log.begin(
         job.id,
         job.folder.path.name,
         account.params(job),
         account.tags(job),
-        ledger,
-        title=lambda record: trial_title(job.budget.plan, record.settings),
+        hunt.trials,
+        title=lambda record: trial_title(job.plan_of(record), record.settings),
         trouble=lambda message: _trouble(view, message),
     )
 
@@ -200,38 +189,38 @@ def _trouble(view: Progress, text: str) -> None:
 
 
 def _show(
-    job: Job, log: tracking.Tracking | None, ledger: Ledger, view: Progress, content: dict[str, Any]
+    hunt: Hunt, log: tracking.Tracking | None, view: Progress, content: dict[str, Any]
 ) -> None:
     """Write the report, and give MLflow what there is to look at. Neither can fail a search; what
     could not be done, or was cut short, is done by a resume. log: None if there is none yet."""
-    whole = True
+    job, whole = hunt.job, True
     if not job.config.no_report:
         try:
-            page = artifacts.write_report(job.folder, job.config.trust_code)
+            page = hunt.report()
             view.event("report", f"Report:   {page}", {"path": str(page)})
         except Exception as error:
             whole = False
             _trouble(view, f"no report: {error}")
     try:
-        images = list(artifacts.pictures(job.folder, job.pack))
+        images = list(hunt.pictures())
     except Exception as error:  # inputs that nothing can draw
         images = []
         _trouble(view, f"no pictures of trials: {error}")
     try:
         if log is None:
             log = tracking.Tracking(job.tracking_uri, job.artifact_store)
-            _follow(job, log, ledger, view)
-            log.close(account.metrics(content), "FINISHED", [])
+            _follow(hunt, log, view)
+            log.close(hunt.metrics(content), "FINISHED", [])
     except UserError as error:
         _trouble(view, str(error))
         return
     whole &= log.attach(
-        artifacts.files(job.folder, job.pack, job.budget.plan, content["best"]),
-        (artifacts.TABLE, artifacts.table(content)),
+        hunt.files(content),
+        (artifacts.TABLE, hunt.table(content)),
         (artifacts.PICTURE, images),
     )
     if whole:
-        ledger.note(_SHOWN, True)
+        hunt.notes.note(_SHOWN, True)
 
 
 def _complete(job: Job, make_view: View) -> Ended | None:
@@ -241,17 +230,18 @@ def _complete(job: Job, make_view: View) -> Ended | None:
     except (OSError, ValueError):
         return None
     with job.folder:
-        ledger = Ledger(job.folder.journal, job.title, job.config.seed, job.budget.plan.scored_by)
-        ended = sum(record.outcome is not None for record in ledger.records)
-        same = content.get("complete") and content.get("trials_total") == len(ledger.records)
+        hunt = _hunt(job)
+        records = hunt.trials.records
+        ended = sum(record.outcome is not None for record in records)
+        same = content.get("complete") and content.get("trials_total") == len(records)
         if not same or ended < job.budget.trials:
             return None
-        view = make_view(ledger, job.budget.trials)
+        view = make_view(hunt.trials, job.budget.trials)
         facts = {"path": str(job.folder.result), "result": content}
-        view.event("result", result.summary(content), facts)
-        if not ledger.noted(_SHOWN, False):
-            _show(job, None, ledger, view, content)
-    return Ended(job.folder, content)
+        view.event("result", hunt.summary(content), facts)
+        if not hunt.notes.noted(_SHOWN, False):
+            _show(hunt, None, view, content)
+    return Ended(job.folder, content, bool(hunt.trials.scored))
 
 
 class _Clock:

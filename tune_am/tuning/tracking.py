@@ -121,12 +121,14 @@ class Tracking:
                 )
                 self.run_id = run.info.run_id
                 self._log(self.run_id, params=params)
+            ended: set[Key] = set()
             for child in self._find({_PARENT: self.run_id}):
                 tags = child.data.tags
                 key = tags.get(NEURON, ""), int(tags[TRIAL])
                 self._children[key] = child.info.run_id
                 self._logged[key] = int(child.data.metrics.get("step", 0))
-            ended = {key for key in self._children if self._outcome(key) not in (None, INTERRUPTED)}
+                if tags.get(OUTCOME) not in (None, INTERRUPTED):
+                    ended.add(key)
             for record in ledger.records:
                 self._catch_up(record, record.key in ended)
         except Exception as error:
@@ -157,12 +159,12 @@ class Tracking:
         self,
         files: Iterable[tuple[Path, str | None]],
         table: tuple[str, Mapping[str, list[Any]]],
-        pictures: tuple[str, Iterable[tuple[int, Any]]],
+        pictures: tuple[str, Iterable[tuple[Key, Any]]],
     ) -> bool:
         """Log what a search left, once it is closed; in place of what it left before.
 
         files: files and folders, each with the folder of the run's artifacts that it goes into.
-        table: its name and columns. pictures: their name, and for trials, by number, an image.
+        table: its name and columns. pictures: their name, and for trials, by key, an image.
         False if MLflow failed, as `trouble` was told.
         """
         if self._broken:
@@ -173,8 +175,8 @@ class Tracking:
                 log(self.run_id, str(path), place)
             self._log_table(*table)
             name, images = pictures
-            for number, image in images:
-                self._client.log_image(self._children["", number], image, artifact_file=name)
+            for key, image in images:
+                self._client.log_image(self._children[key], image, artifact_file=name)
         except Exception as error:
             self._trouble(
                 f"MLflow at {self.uri} failed ({_first_line(error)}): its run lacks files, the run "
@@ -244,10 +246,6 @@ class Tracking:
         run_id = self._children[record.key]
         self._client.set_tag(run_id, OUTCOME, INTERRUPTED)
         self._client.set_terminated(run_id, "KILLED")
-
-    def _outcome(self, key: Key) -> str | None:
-        tags: dict[str, str] = self._client.get_run(self._children[key]).data.tags
-        return tags.get(OUTCOME)
 
     def _log(
         self,

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tune_am.am.objectives import OBJECTIVES
-from tune_am.tuning.campaign import FIRST, Course, next_neuron, warm_start
+from tune_am.tuning.campaign.rules import FIRST, Course, next_neuron, warm_start
 
 
 def test_every_neuron_gets_its_first_trials_in_turn() -> None:

@@ -1,0 +1,1 @@
+"""Searches on many neurons in one job, which learn from each other."""

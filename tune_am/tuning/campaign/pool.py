@@ -1,0 +1,81 @@
+"""What all neurons together say of the settings: a sampler that learns from every trial."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from tune_am.tuning.campaign.unit import Unit
+from tune_am.tuning.ledger import FAILED, STARTUP_TRIALS, STOPPED_EARLY, Record
+from tune_am.tuning.space import Space, quiet_optuna
+
+
+class Pool:
+    """Optuna's TPE over the trials of all units.
+
+    A trial counts with what it gained on its unit's first: the logarithm of the ratio of their
+    distances. All units begin with the same settings, so the gains of easy and of hard neurons can
+    be compared. One neuron alone, with a few trials, would leave its sampler at random draws.
+    """
+
+    def __init__(self, units: Sequence[Unit], space: Space, seed: int) -> None:
+        self._units, self._space, self._seed = units, space, seed
+        self._known: set[tuple[str, int]] = set()
+        with quiet_optuna():
+            self._study = optuna.create_study()
+
+    def propose(self, unit: Unit) -> dict[str, Any]:
+        """Parameters to try on `unit`; they follow from the seed, which trial of which unit it is,
+        and the trials that have ended."""
+        digest = hashlib.sha256(f"{self._seed}/{unit.name}/{len(unit.ledger.records)}".encode())
+        with quiet_optuna():
+            self._learn()
+            self._study.sampler = optuna.samplers.TPESampler(
+                seed=int.from_bytes(digest.digest()[:4], "big"),
+                multivariate=True,
+                group=True,
+                n_startup_trials=STARTUP_TRIALS,
+            )
+            trial = self._study.ask()
+            self._space.settings(trial)
+            self._study.tell(trial, state=TrialState.FAIL)  # its outcome comes from the ledger
+        return dict(trial.params)
+
+    def _learn(self) -> None:
+        """Take in the trials that ended since."""
+        for unit in self._units:
+            records = unit.ledger.records
+            if not records or records[0].score is None:
+                continue
+            for record in records:
+                if record.key not in self._known and record.outcome not in (None, FAILED):
+                    self._known.add(record.key)
+                    self._add(record, gain(records[0], record))
+
+    def _add(self, record: Record, value: float) -> None:
+        short = record.outcome == STOPPED_EARLY
+        # A stopped trial's score is that of a shorter ascent, as in `Ledger.write`.
+        self._study.add_trial(
+            optuna.trial.create_trial(
+                state=TrialState.PRUNED if short else TrialState.COMPLETE,
+                params=record.params,
+                distributions=record.distributions,
+                value=None if short else value,
+                intermediate_values={record.step: value},
+            )
+        )
+
+
+def gain(first: Record, record: Record) -> float:
+    """How much nearer than `first` a trial on the same neuron came, as the logarithm of a ratio;
+    negative is nearer."""
+    distance, before = (
+        max(one.objective.distance(one.score), 1e-6)  # type: ignore[arg-type]
+        for one in (record, first)
+    )
+    return math.log(distance / before)

@@ -1,0 +1,106 @@
+"""Ray Tune's way to the ledgers of a campaign: which neuron is next, and with what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from tune_am.tuning.campaign.pool import Pool
+from tune_am.tuning.campaign.rules import FIRST, SAMPLED_EVERY, next_neuron, warm_start
+from tune_am.tuning.campaign.unit import Unit
+from tune_am.tuning.ledger import Record
+from tune_am.tuning.searcher import LedgerSearcher, Listener
+from tune_am.tuning.space import Space
+
+# Units on which each point of the space is tried where nothing better is known yet.
+POINT_UNITS = 3
+
+
+class CampaignSearcher(Searcher):
+    """Sends each trial to the searcher of its own unit.
+
+    First the trials that a stop left unfinished; then `rules.next_neuron` says which unit is to
+    have the next one. Half of a unit's trials are what was best on others (`rules.warm_start`), the
+    other half the proposals of the `Pool`.
+    """
+
+    def __init__(
+        self,
+        units: Mapping[str, Unit],
+        space: Space,
+        seed: int,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        objective = next(iter(units.values())).ledger.objective
+        super().__init__(metric=objective.metric, mode="max" if objective.maximise else "min")
+        self._units, self._space = units, space
+        self._pool = Pool(list(units.values()), space, seed)
+        self._searchers = {
+            name: LedgerSearcher(unit.ledger, space, unit.task, listeners)
+            for name, unit in units.items()
+        }
+        self._homes: dict[str, LedgerSearcher] = {}  # Ray's trial id -> its unit's searcher
+
+    def set_search_properties(
+        self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
+    ) -> bool:
+        return True  # metric and mode are this class's own
+
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        name = next((name for name, one in self._searchers.items() if one.waiting), None)
+        if name is None:
+            name = next_neuron({name: unit.course for name, unit in self._units.items()})
+            unit = self._units[name]
+            unit.ledger.enqueue((self._point(unit),))
+        self._homes[trial_id] = self._searchers[name]
+        return self._homes[trial_id].suggest(trial_id)
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        self._homes[trial_id].on_trial_result(trial_id, result)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        self._homes.pop(trial_id).on_trial_complete(trial_id, result, error)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the ledgers are on disk already."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a campaign is resumed from its ledgers")
+
+    def _point(self, unit: Unit) -> dict[str, Any]:
+        """The parameters that `unit` is to try next."""
+        tried = [record.params for record in unit.ledger.records]
+        point = None
+        if len(tried) < FIRST or len(tried) % SAMPLED_EVERY:
+            point = warm_start(self._best_elsewhere(unit), tried) or self._named(tried)
+        return point or self._pool.propose(unit)
+
+    def _best_elsewhere(self, unit: Unit) -> list[tuple[dict[str, Any], float]]:
+        return [
+            (best.params, other.course.distance)
+            for other in self._units.values()
+            if other is not unit and (best := _ended_best(other)) is not None
+        ]
+
+    def _named(self, tried: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+        """A point of the space that too few units have tried."""
+        everywhere = [r.params for unit in self._units.values() for r in unit.ledger.records]
+        for point in self._space.points:
+            if not any(_is(point, params) for params in tried):
+                if not tried or sum(_is(point, params) for params in everywhere) < POINT_UNITS:
+                    return point
+        return None
+
+
+def _is(point: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
+    """Whether the trial of `params` was that of `point`, which may leave some of them open."""
+    return point.items() <= params.items()
+
+
+def _ended_best(unit: Unit) -> Record | None:
+    ended = [record for record in unit.ledger.scored if record.outcome is not None]
+    return min(ended, key=lambda record: record.loss, default=None)

@@ -1,0 +1,93 @@
+"""One neuron of a campaign, and the trials of all of them as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tune_am.am.controls import Control
+from tune_am.am.neuron import shown
+from tune_am.am.objectives import Objective
+from tune_am.am.plan import Plan
+from tune_am.tuning import account
+from tune_am.tuning.campaign.rules import Course
+from tune_am.tuning.folder import RunFolder
+from tune_am.tuning.job import Job
+from tune_am.tuning.label import file_name, search_title
+from tune_am.tuning.ledger import FAILED, Ledger, Record
+from tune_am.tuning.trial import task
+
+UNITS = "units"  # in the run folder of a campaign: a run folder for each neuron
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A neuron with its ledger and run folder, as if it had been searched on alone.
+
+    task: what its trials have in common. floor: its control `real_vs_real`, with which the scores
+    of different neurons become comparable; filled in by `floors`.
+    """
+
+    name: str
+    plan: Plan
+    ledger: Ledger
+    folder: RunFolder
+    task: dict[str, Any]
+    floor: Control = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, job: Job, plan: Plan) -> Unit:
+        """The unit of `job`, with all trials that it has already."""
+        name = shown(plan.neuron)
+        folder = RunFolder(job.folder.path / UNITS / file_name(name))
+        if not folder.exists():
+            asked = account.asked(job)
+            config = {**asked["config"], "neuron": name}
+            folder.create({**asked, "config": config, "campaign": name}, job.space.source)
+        ledger = Ledger(
+            folder.journal, job.title_of(plan), job.config.seed, plan.scored_by, neuron=name
+        )
+        # The workers serve all units and are called after all.
+        title = search_title(job.budget.plan)
+        work = task(job.pack, plan, folder.trials, job.config.trust_code, title)
+        return cls(name, plan, ledger, folder, work)
+
+    @property
+    def course(self) -> Course:
+        """Where it stands; a trial counts with the score that it ended with."""
+        records, objective = self.ledger.records, self.ledger.objective
+        ended = [record for record in records if record.outcome is not None]
+        scores = tuple(None if r.outcome == FAILED else r.score for r in ended)
+        floor = self.floor[objective.metric]
+        return Course(floor, scores, len(records) - len(ended), objective)
+
+
+class UnitTrials:
+    """The ledgers of all units as one (`tuning.ledger.Trials`)."""
+
+    def __init__(self, units: Iterable[Unit], objective: Objective) -> None:
+        self.objective = objective
+        self._ledgers: Mapping[str, Ledger] = {unit.name: unit.ledger for unit in units}
+
+    @property
+    def records(self) -> list[Record]:
+        return [record for ledger in self._ledgers.values() for record in ledger.records]
+
+    @property
+    def unfinished(self) -> list[Record]:
+        return [record for ledger in self._ledgers.values() for record in ledger.unfinished]
+
+    @property
+    def scored(self) -> list[Record]:
+        return [record for ledger in self._ledgers.values() for record in ledger.scored]
+
+    @property
+    def bests(self) -> list[Record]:
+        return [record for ledger in self._ledgers.values() for record in ledger.bests]
+
+    def now(self, record: Record) -> Record:
+        return self._ledgers[record.neuron].now(record)
+
+    def best_beside(self, record: Record) -> Record | None:
+        return self._ledgers[record.neuron].best
