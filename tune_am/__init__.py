@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from tune_am.am.plan import Plan
     from tune_am.am.settings import Settings
     from tune_am.am.trial_run import TrialRun
+    from tune_am.campaign import CampaignResult, load_result
     from tune_am.examples import Examples, ascend
     from tune_am.explain import explain
     from tune_am.library import activation_fid, load_pack
     from tune_am.make_pack import make_pack
-    from tune_am.result import SearchResult, load_result
+    from tune_am.result import SearchResult
     from tune_am.search import search
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 # can be called as functions (`tune_am.callable_module` says why).
 _HOMES = {
     "Ascent": "tune_am.am.ascent",
+    "CampaignResult": "tune_am.campaign",
     "Examples": "tune_am.examples",
     "Neuron": "tune_am.am.neuron",
     "Pack": "tune_am.am.pack",
@@ -45,13 +47,14 @@ _HOMES = {
     "ascend": "tune_am.examples",
     "explain": "",
     "load_pack": "tune_am.library",
-    "load_result": "tune_am.result",
+    "load_result": "tune_am.campaign",
     "make_pack": "",
     "search": "",
 }
 
 __all__ = [
     "Ascent",
+    "CampaignResult",
     "Examples",
     "Neuron",
     "Pack",

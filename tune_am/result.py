@@ -222,9 +222,3 @@ class SearchResult:
         if shown is None:
             raise UserError(f"{self.folder} holds no examples (best.safetensors, trials/)")
         return shown
-
-
-def load_result(folder: str | Path) -> SearchResult:
-    """The result in the run folder of a search that ended. Raises `UserError`."""
-    run = FinishedRun.read(Path(folder))
-    return SearchResult(run.path, run.result)

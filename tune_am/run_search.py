@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tune_am.campaign import CampaignResult, result_of
 from tune_am.result import SearchResult
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.events import Calls
@@ -27,7 +28,7 @@ def run_search(
     progress: bool,
     on_event: Function | None,
     cancel: threading.Event | None,
-) -> SearchResult:
+) -> SearchResult | CampaignResult:
     """See `tune_am.search.search`."""
     guarded = None if on_event is None else Guarded(on_event)
 
@@ -52,7 +53,7 @@ def run_search(
         signal.raise_signal(ended.signal)
     # As written, so that a result is the same now and when it is read again.
     content = json.loads(ended.folder.result.read_text(encoding="utf-8"))
-    return SearchResult(ended.folder.path, content)
+    return result_of(ended.folder.path, content)
 
 
 class Guarded:

@@ -1,4 +1,4 @@
-"""The main command: hunt the best settings for a neuron. As a function: `search`.
+"""The main command: hunt the best settings for a neuron or for many. A function: `search`.
 
 python -m tune_am.search --neuron vocal
 """
@@ -10,17 +10,18 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from tune_am.callable_module import make_callable
 from tune_am.command import exit_status
 from tune_am.errors import UserError
 from tune_am.tuning.config import parse
-from tune_am.tuning.options import command_line, from_keywords, parameters
+from tune_am.tuning.options import command_line, from_keywords, joined, parameters
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from tune_am.campaign import CampaignResult
     from tune_am.result import SearchResult
     from tune_am.tuning.options import SearchOptions
 
@@ -39,17 +40,41 @@ def _search(arguments: Sequence[str]) -> int:
     return command(config, given, shlex.join(["python", "-m", "tune_am.search", *arguments]))
 
 
+@overload
 def search(
-    neuron: str | None = None,
+    neuron: list[str] | tuple[str, ...],
+    *,
+    progress: bool = ...,
+    on_event: Callable[[str, dict[str, Any]], object] | None = ...,
+    cancel: threading.Event | None = ...,
+    **options: Unpack[SearchOptions],
+) -> CampaignResult: ...
+
+
+@overload
+def search(
+    neuron: str | None = ...,
+    *,
+    progress: bool = ...,
+    on_event: Callable[[str, dict[str, Any]], object] | None = ...,
+    cancel: threading.Event | None = ...,
+    **options: Unpack[SearchOptions],
+) -> SearchResult: ...
+
+
+def search(
+    neuron: str | list[str] | tuple[str, ...] | None = None,
     *,
     progress: bool = False,
     on_event: Callable[[str, dict[str, Any]], object] | None = None,
     cancel: threading.Event | None = None,
     **options: Unpack[SearchOptions],
-) -> SearchResult:
+) -> SearchResult | CampaignResult:
     """Hunt the settings of activation maximisation that explain `neuron` best.
 
-    neuron: a name of the pack ("vocal") or layer:unit ("fc8:12"). options: those of the command
+    neuron: a name of the pack ("vocal") or layer:unit ("fc8:12"). Several, as a list of two or more
+    or a text ("fc8:0-15", "fc8:*", "vocal,fc8:3"), are one campaign, whose `CampaignResult` has a
+    result for each; type checkers know that of a list only. options: those of the command
     line, by name, with its defaults and checks (`tune_am.tuning.config.SearchConfig`);
     ``resume=folder`` goes on with an earlier search.
 
@@ -63,6 +88,8 @@ def search(
     A Ray that runs in this process is used and left running; else one is started and shut down.
     Works from any thread, one search at a time. Raises `UserError` for what the caller can mend.
     """
+    if isinstance(neuron, list | tuple):
+        neuron = joined(neuron)
     asked: dict[str, Any] = {"neuron": neuron, **options}
     config, given = from_keywords(asked)
     if progress and config.quiet:

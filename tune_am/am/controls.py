@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.ascent import Ascent
+from tune_am.am.ascent import Ascent, default_chunk
+from tune_am.am.neuron import layer_before, read_activations
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.reference import TAIL, Target
-from tune_am.am.score import activations_of, before_of, inputs_of
+from tune_am.am.score import inputs_of
 from tune_am.am.settings import Settings
 
 # Random splits of the real tail over which `real_vs_real` is taken.
@@ -27,7 +29,8 @@ Control = dict[str, Any]
 
 def never_optimised(pack: Pack, plan: Plan, n: int = TAIL) -> Control:
     """`n` random latents, not ascended from: what the prior alone gives."""
-    return _against_reference(pack, plan, inputs_of(pack, never_optimised_latents(pack, plan, n)))
+    inputs = inputs_of(pack, never_optimised_latents(pack, plan, n))
+    return against_references(pack, [plan], inputs)[0]
 
 
 def never_optimised_latents(pack: Pack, plan: Plan, n: int = TAIL) -> Tensor:
@@ -42,7 +45,7 @@ def random_classifier(pack: Pack, plan: Plan, settings: Settings, step: int) -> 
     Close to a result's own row, it says that the examples show the prior, not the neuron.
     """
     kept = random_classifier_latents(pack, plan.fresh("random classifier"), settings, step)
-    return _against_reference(pack, plan, inputs_of(pack, kept))
+    return against_references(pack, [plan], inputs_of(pack, kept))[0]
 
 
 def random_classifier_latents(pack: Pack, plan: Plan, settings: Settings, step: int) -> Tensor:
@@ -102,14 +105,26 @@ def with_random_weights(network: nn.Module, seed: int) -> nn.Module:
     return copy
 
 
-def _against_reference(pack: Pack, plan: Plan, inputs: Tensor) -> Control:
-    """`inputs: [n, *input_shape]` as the true classifier hears them, against the real tail."""
-    neuron, measure = pack.neuron(plan.neuron), plan.measure()
-    target = pack.reference.target(neuron, plan.direction)
-    examples = Target(activations_of(pack, neuron, inputs), before_of(pack, neuron, inputs))
+def against_references(pack: Pack, plans: Sequence[Plan], inputs: Tensor) -> list[Control]:
+    """`inputs: [n, *input_shape]` as the true classifier hears them, against the real tail of each
+    plan's neuron; the classifier runs once for all."""
+    neurons = [pack.neuron(plan.neuron) for plan in plans]
+    layers = [(neuron.layer, layer_before(neuron.layer, list(pack.layers))) for neuron in neurons]
+    every = sorted({layer for pair in layers for layer in pair})
+    chunk = default_chunk(inputs.device, len(inputs))
+    heard = read_activations(pack.classifier, every, inputs, chunk)
+    return [
+        _control(pack, plan, Target(neuron.read(heard[own]), heard[before]))
+        for plan, neuron, (own, before) in zip(plans, neurons, layers, strict=True)
+    ]
+
+
+def _control(pack: Pack, plan: Plan, examples: Target) -> Control:
+    measure = plan.measure()
+    target = pack.reference.target(pack.neuron(plan.neuron), plan.direction)
     return {
         **measure.scores(examples, target),
         "ci95": measure.interval(examples, target, plan.seed),
         "activation_mean": float(examples.activations.mean()),
-        "n": len(inputs),
+        "n": len(examples.activations),
     }

@@ -52,7 +52,7 @@ def compare_page(columns: Sequence[Side], media: Media, commands: dict[str, str]
         settings=[(name, [_shown(values[name]) for values in flat]) for name in settings],
         commands=commands.items(),
         provenance=[row for side in columns for row in _where_from(side)],
-        footer=provenance.footer(columns[0].shown),
+        footer=provenance.footer(columns[0].shown.pack),
     )
 
 

@@ -17,6 +17,7 @@ from tune_am.am.objectives import DEFAULT, Objective, objective
 from tune_am.am.pack import SHIPPED, Pack
 from tune_am.am.plan import Plan
 from tune_am.errors import UserError
+from tune_am.tuning.folder import UNITS
 
 SCHEMA = 1  # of result.json
 
@@ -52,6 +53,11 @@ class FinishedRun:
             raise UserError(
                 f"{path / 'result.json'}: schema {result.get('schema')!r} is unknown, this version "
                 f"reads {SCHEMA}; update tune-am or search again"
+            )
+        if UNITS in result:
+            raise UserError(
+                f"{path} is a campaign over many neurons: name the folder of one, as in "
+                f"{path / UNITS}"
             )
         if result["best"] is None:
             raise UserError(f"{path}: no trial got as far as a score, there is nothing to explain")

@@ -67,18 +67,18 @@ class Media:
             for i, picture in enumerate(pictures)
         ]
 
-    def legend(self) -> str | None:
-        """The colour scale as a picture, from its lowest value to its highest."""
-        if self.renderer.colours is None:
-            return None
-        scale = np.arange(256, dtype=np.uint8)[None]
-        return picture_uri(scale, self.renderer.colours)
-
     def _embedded(self, key: str, i: int) -> str | None:
         suffix = self.renderer.suffix
         if suffix is None:
             return None
         return _data_uri(self.sound(key, i).read_bytes(), _MIME[suffix])
+
+
+def legend(renderer: Renderer) -> str | None:
+    """The colour scale as a picture, from its lowest value to its highest."""
+    if renderer.colours is None:
+        return None
+    return picture_uri(np.arange(256, dtype=np.uint8)[None], renderer.colours)
 
 
 def picture_uri(codes: Tensor | np.ndarray, colours: str | None) -> str:

@@ -8,7 +8,8 @@ from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.report import provenance, template, words
 from tune_am.report.data import facts, scale, search
 from tune_am.report.explanation import Explanation, Group
-from tune_am.report.media import Media
+from tune_am.report.media import Media, legend
+from tune_am.report.renderer import Renderer
 
 OUTCOMES = {
     "finished": "ran to the end",
@@ -64,22 +65,25 @@ def report_page(
         commands=commands.items(),
         provenance=provenance.rows(shown),
         limits=provenance.limits(shown, media.renderer.note),
-        footer=provenance.footer(shown),
+        footer=provenance.footer(shown.pack),
     )
 
 
 def axes(media: Media) -> dict[str, Any]:
     """How the page labels pictures."""
-    renderer = media.renderer
+    return axes_of(media.renderer, media.limits)
+
+
+def axes_of(renderer: Renderer, limits: tuple[float, float]) -> dict[str, Any]:
     return {
         "x": renderer.x,
         "y": renderer.y,
         "width": renderer.width,
         "height": renderer.height,
         "scale": renderer.scale,
-        "low": media.limits[0],
-        "high": media.limits[1],
-        "legend": media.legend(),
+        "low": limits[0],
+        "high": limits[1],
+        "legend": legend(renderer),
         "sound": renderer.suffix is not None,
     }
 

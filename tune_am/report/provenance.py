@@ -8,6 +8,7 @@ from typing import Any
 
 from tune_am import __version__
 from tune_am.am.objectives import DEFAULT
+from tune_am.am.pack import Pack
 from tune_am.report.explanation import Explanation
 
 _COMPARED = {
@@ -41,10 +42,10 @@ def rows(shown: Explanation) -> list[tuple[str, str]]:
         found += [
             ("search space", str(run.result["space"])),
             ("device", str(run.result["device"])),
-            ("searched with", _listed(run.asked.get("versions", {}))),
+            ("searched with", listed(run.asked.get("versions", {}))),
             ("MLflow run", str(run.result["mlflow"].get("run_id", ""))),
         ]
-    found += [("reported with", _listed(versions())), ("pack", f"{pack.name}, {pack.hash}")]
+    found += [("reported with", listed(versions())), ("pack", f"{pack.name}, {pack.hash}")]
     digests = pack.manifest["sha256"]
     weights = {pack.manifest[part]["weights"] for part in ("classifier", "prior")}
     return found + [(name, digests[name]) for name in sorted(weights)]
@@ -72,8 +73,8 @@ def limits(shown: Explanation, note: str) -> list[str]:
     return found
 
 
-def footer(shown: Explanation) -> str:
-    licence = shown.pack.manifest.get("licence")
+def footer(pack: Pack) -> str:
+    licence = pack.manifest.get("licence")
     weights = licence.get("weights") if isinstance(licence, dict) else None
     text = (
         f"Made by tune_am {__version__}, after Mishra, Stoller, Benetos, Sturm and Dixon (2019), "
@@ -82,5 +83,6 @@ def footer(shown: Explanation) -> str:
     return text + (f" Weights and what they synthesise: {weights}." if weights else "")
 
 
-def _listed(numbers: dict[str, Any]) -> str:
+def listed(numbers: dict[str, Any]) -> str:
+    """Versions in a line."""
     return ", ".join(f"{name} {number}" for name, number in numbers.items())

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from tune_am.report import words
 
 _FOLDER = Path(__file__).parent / "page"
-SCRIPTS = ("kit.js", "players.js", "examples.js", "search.js", "parallel.js")
+SCRIPTS = ("kit.js", "players.js", "examples.js", "search.js", "parallel.js", "units.js")
 
 
 def fill(name: str, data: dict[str, Any], **content: Any) -> str:

@@ -146,7 +146,7 @@ def verdict(
     row: Mapping[str, Any], controls: Mapping[str, Any], objective: Objective = DEFAULT
 ) -> str:
     """What the controls allow to be said of a score; each claim needs intervals that are apart."""
-    if not _apart(row, controls["never_optimised"], objective):
+    if not apart(row, controls["never_optimised"], objective):
         return "the examples are not clearly nearer to the real ones than random latents are"
     floor = max(objective.loss(end) for end in controls["real_vs_real"]["ci95"])
     # Of the objectives one alone compares what the neuron itself does.
@@ -154,7 +154,7 @@ def verdict(
     real = f"{does} as real ones do"
     if objective.loss(row[objective.metric]) > floor:
         real = f"do not yet {does} as real ones do"
-    if not _apart(row, controls["random_classifier"], objective):
+    if not apart(row, controls["random_classifier"], objective):
         return (
             f"the examples {real}, but a classifier that learnt nothing gives examples about as "
             "good: they show the prior, not the neuron"
@@ -162,7 +162,7 @@ def verdict(
     return f"the examples {real}, and a classifier that learnt nothing does not lead to such"
 
 
-def _apart(row: Mapping[str, Any], control: Mapping[str, Any], objective: Objective) -> bool:
+def apart(row: Mapping[str, Any], control: Mapping[str, Any], objective: Objective) -> bool:
     """Whether `row` is surely better: its interval does not reach that of the control."""
     worst = max(objective.loss(end) for end in row["ci95"])
     return bool(worst < min(objective.loss(end) for end in control["ci95"]))
@@ -174,7 +174,7 @@ def ties(
     """Whether the runners-up are worse at all."""
     if not others or not best["ci95"]:
         return ""
-    tied = sum(not _apart(best, row, objective) for row in others if row["ci95"])
+    tied = sum(not apart(best, row, objective) for row in others if row["ci95"])
     if tied == 0:
         return "No runner-up's interval reaches the best one's."
     who = "runner-up" if len(others) == 1 else "runners-up"

@@ -12,7 +12,9 @@ from tune_am import __version__
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import objective
 from tune_am.tuning import cluster, tracking
+from tune_am.tuning.folder import UNITS
 from tune_am.tuning.job import Job
+from tune_am.tuning.label import file_name
 
 
 def asked(job: Job) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def params(job: Job) -> dict[str, Any]:
     plan = job.budget.plan
     return {
         "neuron": shown(plan.neuron),
+        **({"neurons": len(job.plans)} if job.several else {}),
         "direction": plan.direction,
         "objective": plan.objective,
         "pack": job.pack.name,
@@ -93,16 +96,20 @@ def facts(job: Job, log: tracking.Tracking, dashboard: str | None) -> dict[str, 
 
 def optuna_command(job: Job) -> str:
     """What a user types to see the trials in Optuna's own dashboard, while they run or later."""
-    return f"optuna-dashboard {shlex.quote(str(job.folder.journal))}"
+    journal = job.folder.journal
+    if job.several:  # a study for each neuron
+        journal = job.folder.path / UNITS / file_name(shown(job.plans[0].neuron)) / journal.name
+    return f"optuna-dashboard {shlex.quote(str(journal))}"
 
 
 def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
     plan, budget = job.budget.plan, job.budget
+    many = f" ({len(job.plans)} neurons)" if job.several else ""
     stops = "" if job.space.early_stopping else ", none stopped early"
     limit = f", at most {job.config.time_budget:.0f} s" if job.config.time_budget else ""
     rows = {
         "pack": f"{job.pack.name} ({job.pack.path})",
-        "neuron": f"{shown(plan.neuron)}, {plan.direction}imised",
+        "neuron": f"{shown(plan.neuron)}{many}, {plan.direction}imised",
         "objective": f"{plan.scored_by.label}, the {plan.scored_by.best_is} is best",
         "prior": job.pack.prior_kind,
         "space": job.space.name,

@@ -48,8 +48,8 @@ class SearchConfig:
         None,
         str,
         "NAME",
-        "neuron to explain: a name of the pack (vocal), layer:unit or layer:@direction.npy; several: "
-        "fc8:0-15, fc8:*, vocal,fc8:3",
+        "neuron to explain: a name of the pack (vocal), layer:unit or layer:@direction.npy; "
+        "several in one campaign: fc8:0-15, fc8:*, vocal,fc8:3",
     )
     pack: str = _option("vocal", str, "PACK", "name or folder of the pack", resumable=True)
     prior: str | None = _option(
@@ -114,7 +114,8 @@ class SearchConfig:
         None,
         duration,
         "TIME",
-        "start and go on with trials this long (90s, 5m, 1h); the re-scoring of the best follows",
+        "start and go on with trials this long (90s, 5m, 1h); the re-scoring of the best follows, "
+        "with several neurons within this time",
         resumable=True,
     )
     no_report: bool = _option(

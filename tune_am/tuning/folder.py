@@ -17,6 +17,9 @@ SCHEMA = 1
 # A search writes a few megabytes; a disk this full is about to fail it.
 LEAST_FREE_BYTES = 64 * 2**20
 
+# Of a campaign: the folder of its neurons' run folders, and their entry in its result.json.
+UNITS = "units"
+
 _ASKED = "search.json"
 _SPACE = "space.py"
 
@@ -90,6 +93,11 @@ class RunFolder:
                 raise
             raise UserError(f"{self.path / _ASKED} is damaged: the search cannot go on") from None
         return asked, source
+
+    def read_result(self) -> dict[str, Any]:
+        """result.json; raises `OSError` or `ValueError` where there is none."""
+        content: dict[str, Any] = json.loads(self.result.read_text(encoding="utf-8"))
+        return content
 
     def __enter__(self) -> RunFolder:
         """Hold the folder: two searches must not share a ledger."""

@@ -57,6 +57,10 @@ class Job:
             return self.budget.plan
         return next(plan for plan in self.plans if shown(plan.neuron) == record.neuron)
 
+    def budget_of(self, plan: Plan) -> Budget:
+        """What a search by `plan` alone would spend, were it as many trials."""
+        return replace(self.budget, plan=plan)
+
     @property
     def title(self) -> str:
         """Names the study: searches for different things never share a history."""
@@ -105,6 +109,10 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     if config.resume is not None:
         folder = RunFolder.check_old(Path(config.resume))
         asked, source = folder.asked()
+        if "campaign" in asked:
+            raise UserError(
+                f"{config.resume} is one neuron of a campaign: --resume {folder.path.parents[1]}"
+            )
         config = resumed(asked["config"], config, given)
         space, identity = from_source(config.space, source), asked["id"]
     else:

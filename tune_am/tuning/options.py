@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -56,6 +56,13 @@ def from_keywords(options: Mapping[str, Any]) -> tuple[SearchConfig, frozenset[s
     given = {name: value for name, value in options.items() if value is not None}
     values = {name: _checked(name, kinds[name], value) for name, value in given.items()}
     return SearchConfig(**values), frozenset(values)
+
+
+def joined(neurons: Sequence[str]) -> str:
+    """A list of neurons as the command line has it (`UserError`)."""
+    if not neurons or not all(isinstance(name, str) for name in neurons):
+        raise UserError(f"neuron={neurons!r}: must be a text, or a list of texts that is not empty")
+    return ",".join(neurons)
 
 
 def command_line(config: SearchConfig, given: frozenset[str]) -> str:

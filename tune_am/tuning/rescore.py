@@ -104,18 +104,18 @@ def rescore(
     """All candidates on the same fresh starts, as `ranked`; None when halted."""
     parts = _parts(budget.plan)
     futures = [
-        _remote(_ascend, budget, f"re-score {settings_title(candidate.settings)}").remote(
+        remote(ascend, budget, f"re-score {settings_title(candidate.settings)}").remote(
             task, candidate, part
         )
         for candidate in chosen
         for part in parts
     ]
-    done = _gather(futures, halt)
+    done = gather(futures, halt)
     if done is None:
         return None
     pairs = [done[i : i + len(parts)] for i in range(0, len(done), len(parts))]
     rows = [
-        _joined(candidate, pair, pack, budget.plan)
+        joined(candidate, pair, pack, budget.plan)
         for candidate, pair in zip(chosen, pairs, strict=True)
     ]
     return ranked(rows)
@@ -143,10 +143,10 @@ def control_rows(
 ) -> dict[str, Any] | None:
     """The controls of `tune_am.am.controls` by name; None when halted."""
     futures = [
-        _remote(_random_classifier, budget, "control: random classifier").remote(task, best),
-        _remote(_cheap_controls, budget, "controls: no ascent, real against real").remote(task),
+        remote(_random_classifier, budget, "control: random classifier").remote(task, best),
+        remote(_cheap_controls, budget, "controls: no ascent, real against real").remote(task),
     ]
-    done = _gather(futures, halt)
+    done = gather(futures, halt)
     return None if done is None else {**done[1], "random_classifier": done[0]}
 
 
@@ -157,16 +157,18 @@ def _parts(plan: Plan) -> list[Plan]:
     return [replace(plan.fresh(f"rescore {i}"), starts=n) for i, n in enumerate(sizes)]
 
 
-def _ascend(task: dict[str, Any], candidate: Candidate, part: Plan) -> tuple[Tensor, Tensor]:
+def ascend(task: dict[str, Any], candidate: Candidate, part: Plan) -> tuple[Tensor, Tensor]:
+    """What the ascent of `candidate` keeps from the starts of `part`: latents and activations."""
     pack, _ = pack_and_plan(task)
     ascent = TrialRun(pack, part, candidate.settings).ascent
     ascent.advance(candidate.step)
     return ascent.kept_latents.cpu(), ascent.kept_activations.cpu()
 
 
-def _joined(
+def joined(
     candidate: Candidate, parts: Sequence[tuple[Tensor, Tensor]], pack: Pack, plan: Plan
 ) -> Rescored:
+    """Latents and activations, in parts, that the ascent of `candidate` kept, scored as one."""
     latents, activations = (torch.cat(column) for column in zip(*parts, strict=True))
     valid = torch.isfinite(activations)
     latents, activations = latents[valid], activations[valid]
@@ -201,7 +203,7 @@ def _cheap_controls(task: dict[str, Any]) -> dict[str, controls.Control]:
     }
 
 
-def _remote(function: Any, budget: Budget, title: str) -> Any:
+def remote(function: Any, budget: Budget, title: str) -> Any:
     """`function` as a task of Ray's, called `title` in its dashboard."""
     share = resources(budget)
     return ray.remote(function).options(
@@ -209,7 +211,8 @@ def _remote(function: Any, budget: Budget, title: str) -> Any:
     )
 
 
-def _gather(futures: list[Any], halt: threading.Event) -> list[Any] | None:
+def gather(futures: list[Any], halt: threading.Event) -> list[Any] | None:
+    """What the tasks return, None when halted."""
     waiting = list(futures)
     while waiting:
         if halt.is_set():

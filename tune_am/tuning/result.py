@@ -67,7 +67,8 @@ def build(
         "best": ranking[0] if ranking else None,
         "runners_up": ranking[1:RESCORED],
         "controls": controls or {},
-        "importances": importances(ledger),
+        # A campaign's few trials on one neuron would say nothing.
+        "importances": {} if ledger.neuron else importances(ledger),
         "mlflow": mlflow,
         "trials": [_trial_row(record) for record in records],
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 from tune_am.errors import UserError
 from tune_am.tuning import account, artifacts, cluster, environment, tracking
+from tune_am.tuning.campaign.hunt import Campaign
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.hunt import Hunt, Single
@@ -167,7 +167,7 @@ def _run(
 
 
 def _hunt(job: Job) -> Hunt:
-    return Single(job)
+    return Campaign(job) if job.several else Single(job)
 
 
 def _follow(hunt: Hunt, log: tracking.Tracking, view: Progress) -> None:
@@ -226,7 +226,7 @@ def _show(
 def _complete(job: Job, make_view: View) -> Ended | None:
     """A search that has no trial left to run, told again; what it did not come to show is made."""
     try:
-        content: dict[str, Any] = json.loads(job.folder.result.read_text(encoding="utf-8"))
+        content = job.folder.read_result()
     except (OSError, ValueError):
         return None
     with job.folder:

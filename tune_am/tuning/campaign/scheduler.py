@@ -24,9 +24,7 @@ class CampaignScheduler(FIFOScheduler):
     there is time for a leg of that length on every one of them.
     """
 
-    def __init__(
-        self, units: Mapping[str, Unit], space: Space, budget: Budget, halt: Halt
-    ) -> None:
+    def __init__(self, units: Mapping[str, Unit], space: Space, budget: Budget, halt: Halt) -> None:
         super().__init__()
         self._units, self._halt, self._workers = units, halt, budget.workers
         self._points = budget.plan.report_points

@@ -90,9 +90,10 @@ class CampaignSearcher(Searcher):
         """A point of the space that too few units have tried."""
         everywhere = [r.params for unit in self._units.values() for r in unit.ledger.records]
         for point in self._space.points:
-            if not any(_is(point, params) for params in tried):
-                if not tried or sum(_is(point, params) for params in everywhere) < POINT_UNITS:
-                    return point
+            if any(_is(point, params) for params in tried):
+                continue
+            if not tried or sum(_is(point, params) for params in everywhere) < POINT_UNITS:
+                return point
         return None
 
 

@@ -12,24 +12,23 @@ from tune_am.am.objectives import Objective
 from tune_am.am.plan import Plan
 from tune_am.tuning import account
 from tune_am.tuning.campaign.rules import Course
-from tune_am.tuning.folder import RunFolder
+from tune_am.tuning.folder import UNITS, RunFolder
 from tune_am.tuning.job import Job
 from tune_am.tuning.label import file_name, search_title
 from tune_am.tuning.ledger import FAILED, Ledger, Record
 from tune_am.tuning.trial import task
-
-UNITS = "units"  # in the run folder of a campaign: a run folder for each neuron
 
 
 @dataclass(frozen=True)
 class Unit:
     """A neuron with its ledger and run folder, as if it had been searched on alone.
 
-    task: what its trials have in common. floor: its control `real_vs_real`, with which the scores
-    of different neurons become comparable; filled in by `floors`.
+    layer: in which it is. task: what its trials have in common. floor: its control `real_vs_real`,
+    with which the scores of different neurons become comparable; empty until it is measured.
     """
 
     name: str
+    layer: str
     plan: Plan
     ledger: Ledger
     folder: RunFolder
@@ -51,7 +50,7 @@ class Unit:
         # The workers serve all units and are called after all.
         title = search_title(job.budget.plan)
         work = task(job.pack, plan, folder.trials, job.config.trust_code, title)
-        return cls(name, plan, ledger, folder, work)
+        return cls(name, job.pack.neuron(plan.neuron).layer, plan, ledger, folder, work)
 
     @property
     def course(self) -> Course:

@@ -1,0 +1,96 @@
+"""What a campaign over many neurons found, for a script or a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_am.errors import UserError
+from tune_am.report.finished import FinishedRun
+from tune_am.result import SearchResult
+from tune_am.tuning.folder import UNITS, RunFolder
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class CampaignResult(Mapping[str, SearchResult]):
+    """The results by neuron: `campaign["fc8:3"]` is what a search on it alone would have given.
+
+    content: of the campaign's result.json (docs/result.md). folder: its run folder.
+    """
+
+    def __init__(self, folder: Path, content: dict[str, Any]) -> None:
+        self.folder = folder
+        self.content = content
+
+    def __getitem__(self, neuron: str) -> SearchResult:
+        return self._results[neuron]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    @property
+    def complete(self) -> bool:
+        """False when the campaign was stopped before its settings were scored again."""
+        return bool(self.content["complete"])
+
+    @property
+    def distances(self) -> dict[str, float | None]:
+        """How far each neuron's best is from the real excerpts, in multiples of its noise floor's
+        distance: comparable between neurons; None without a score."""
+        return {row["neuron"]: row["distance"] for row in self.content[UNITS]}
+
+    def to_frame(self) -> DataFrame:
+        """A line for each neuron: distance, trials, sample_steps, its best row and settings."""
+        from pandas import DataFrame  # comes with MLflow
+
+        apart = ("best", "controls", "folder")
+        rows = []
+        for row in self.content[UNITS]:
+            best = dict(row["best"] or {})
+            settings = best.pop("settings", {})
+            plain = {key: value for key, value in row.items() if key not in apart}
+            rows.append({**plain, **best, **settings})
+        return DataFrame(rows).set_index("neuron")
+
+    @cached_property
+    def _results(self) -> dict[str, SearchResult]:
+        found = {}
+        for row in self.content[UNITS]:
+            folder = RunFolder(self.folder / row["folder"])
+            try:
+                found[row["neuron"]] = SearchResult(folder.path, folder.read_result())
+            except (OSError, ValueError):
+                raise UserError(f"{folder.result} is gone or damaged") from None
+        return found
+
+    def __repr__(self) -> str:
+        scored = sum(row["best"] is not None for row in self.content[UNITS])
+        return (
+            f"<CampaignResult of {self.content['neuron']}, {self.content['direction']}imised: "
+            f"{scored} of {len(self.content[UNITS])} neurons, {self.content['trials_total']} "
+            f"trials{'' if self.complete else ', stopped'}, {self.folder}>"
+        )
+
+
+def result_of(folder: Path, content: dict[str, Any]) -> SearchResult | CampaignResult:
+    """The result of the search or campaign in `folder`, of which `content` is the result.json."""
+    return (CampaignResult if UNITS in content else SearchResult)(folder, content)
+
+
+def load_result(folder: str | Path) -> SearchResult | CampaignResult:
+    """The result in the run folder of a search or campaign that ended. Raises `UserError`."""
+    try:
+        content = RunFolder(Path(folder)).read_result()
+    except (OSError, ValueError):
+        content = {}
+    if UNITS in content:
+        return CampaignResult(Path(folder).absolute(), content)
+    run = FinishedRun.read(Path(folder))
+    return SearchResult(run.path, run.result)

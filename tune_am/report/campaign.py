@@ -1,0 +1,151 @@
+"""report.html of a campaign: a table of its neurons, each with its best example."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from tune_am.am.objectives import Objective, objective
+from tune_am.am.pack import Pack
+from tune_am.report import provenance, template, words
+from tune_am.report.data import SCHEMA
+from tune_am.report.folder import FACTS, PAGE, new_folder
+from tune_am.report.media import picture_uri
+from tune_am.report.page import axes_of
+from tune_am.report.renderer import Renderer, renderer_for
+from tune_am.tuning.folder import UNITS
+
+_EMPTY: dict[str, Any] = {
+    "charts": {},
+    "levels": None,
+    "search": None,
+}  # what a report has for its scripts
+
+
+def write_campaign(run: Path, pack: Pack) -> Path:
+    """Write the page about the campaign in the folder `run` into its `report`, in place of an
+    earlier one; the path of the page. Raises `UserError` for inputs that cannot be drawn."""
+    result = json.loads((run / "result.json").read_text(encoding="utf-8"))
+    asked = json.loads((run / "search.json").read_text(encoding="utf-8"))
+    renderer = renderer_for(pack)
+    out = run / "report"
+    with new_folder(out, overwrite=True) as folder:
+        page = campaign_page(run, result, asked, pack, renderer)
+        (folder / PAGE).write_text(page, encoding="utf-8")
+        facts = {"schema": SCHEMA, **{name: result[name] for name in ("neuron", UNITS)}}
+        (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return out / PAGE
+
+
+def campaign_page(
+    run: Path,
+    result: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    pack: Pack,
+    renderer: Renderer,
+) -> str:
+    """The page. result, asked: result.json and search.json of the folder `run`."""
+    made = objective(result["objective"])
+    examples = {row["neuron"]: _example(run / row["folder"], result) for row in result[UNITS]}
+    inputs = [found[0] for found in examples.values() if found is not None]
+    limits = renderer.limits(torch.stack(inputs)) if inputs else (0.0, 1.0)
+    rows = [
+        _row(run, place, row, examples[row["neuron"]], made, renderer, limits)
+        for place, row in enumerate(result[UNITS])
+    ]
+    rows.sort(key=lambda row: (row["distance"] is None, row["distance"]))
+    return template.fill(
+        "campaign.html",
+        data=_EMPTY,
+        title=f"What {'silences' if result['direction'] == 'min' else 'excites'} "
+        f"{result['neuron']}",
+        result=result,
+        score=made,
+        answer=_answer(result, made),
+        most=words.how(result["direction"])[0],
+        axes=axes_of(renderer, limits),
+        rows=rows,
+        commands=[
+            ("The campaign:", str(asked.get("command", ""))),
+            ("The page of one neuron:", f"python -m tune_am.explain {run / UNITS}/NEURON"),
+        ],
+        provenance=[
+            ("search space", result["space"]),
+            ("seed", str(result["seed"])),
+            ("device", result["device"]),
+            ("searched with", provenance.listed(asked.get("versions", {}))),
+            ("pack", f"{pack.name}, {pack.hash}"),
+            ("MLflow run", str(result["mlflow"].get("run_id", ""))),
+        ],
+        footer=provenance.footer(pack),
+    )
+
+
+def _answer(result: Mapping[str, Any], made: Objective) -> list[str]:
+    rows = result[UNITS]
+    scored = [row for row in rows if row["best"] is not None]
+    near = [row for row in scored if row["distance"] is not None and row["distance"] <= 1]
+    apart = [
+        row
+        for row in scored
+        if words.comparable(row["best"], row["controls"])
+        and words.apart(row["best"], row["controls"]["random_classifier"], made)
+    ]
+    return [
+        f"{len(scored)} of {len(rows)} neurons have a result; {len(near)} of them are no farther "
+        "from the real excerpts than those are from each other.",
+        f"Of {len(apart)} the examples are clearly nearer than those by a classifier that learnt "
+        "nothing.",
+        f"{result['trials_total']} trials, {result['sample_steps']:,} sample-steps and "
+        f"{result['seconds']:.0f} s were spent.",
+    ]
+
+
+def _row(
+    run: Path,
+    place: int,
+    row: Mapping[str, Any],
+    example: tuple[Tensor, float] | None,
+    made: Objective,
+    renderer: Renderer,
+    limits: tuple[float, float],
+) -> dict[str, Any]:
+    best, controls = row["best"], row["controls"]
+    page = Path(row["folder"]) / "report" / PAGE
+    picture = None
+    if example is not None:
+        picture = picture_uri(renderer.codes(example[0][None], limits)[0], renderer.colours)
+    return {
+        "neuron": row["neuron"],
+        "place": place,
+        "link": f"../{page.as_posix()}" if (run / page).exists() else None,
+        "picture": picture,
+        "activation": None if example is None else example[1],
+        "distance": row["distance"],
+        "score": None if best is None else best[made.metric],
+        "ci95": None if best is None else best["ci95"],
+        "levels": {
+            name: controls[name][made.metric] if name in controls else None
+            for name in words.CONTROLS
+        },
+        "trials": row["trials_total"],
+        "step": None if best is None else best["step"],
+        "best": best,
+    }
+
+
+def _example(folder: Path, result: Mapping[str, Any]) -> tuple[Tensor, float] | None:
+    """The input [*input_shape] that excites the neuron most, of those kept, and its activation."""
+    try:
+        with safe_open(folder / "best.safetensors", "pt") as file:
+            activations = file.get_tensor("activations")
+            i = int(activations.argmax() if result["direction"] == "max" else activations.argmin())
+            return file.get_slice("inputs")[i : i + 1][0], float(activations[i])
+    except (OSError, SafetensorError, IndexError, RuntimeError):
+        return None

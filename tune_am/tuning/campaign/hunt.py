@@ -1,0 +1,122 @@
+"""A campaign as a session runs it (`tuning.hunt.Hunt`)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune_am.tuning.artifacts import CARD, REPORT
+from tune_am.tuning.campaign import result
+from tune_am.tuning.campaign.pace import Pace
+from tune_am.tuning.campaign.rescoring import Verdict, floors, judge, starts_of
+from tune_am.tuning.campaign.scheduler import CampaignScheduler
+from tune_am.tuning.campaign.searcher import CampaignSearcher
+from tune_am.tuning.campaign.unit import Unit, UnitTrials
+from tune_am.tuning.job import Job
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.progress import Progress
+from tune_am.tuning.result import save_best
+from tune_am.tuning.run import Halt, run
+from tune_am.tuning.searcher import Listener
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from tune_am.tuning.tracking import Key
+
+_FLOORS = "real_vs_real"  # the ledger's note of that control of every unit
+
+
+class Campaign:
+    """The searches on all neurons of a job, which share workers, trials' lessons and a budget."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        objective = job.budget.plan.scored_by
+        # Without trials of its own: those are in the ledgers of the units.
+        self.notes = Ledger(job.folder.journal, job.title, job.config.seed, objective)
+        known = self.notes.noted(_FLOORS, {})
+        units = [Unit.open(job, plan) for plan in job.plans]
+        self._units = {one.name: replace(one, floor=known.get(one.name, {})) for one in units}
+        self._trials = UnitTrials(units, objective)
+        self._pace = Pace(units)
+        self._verdicts: dict[str, Verdict] = {}
+        self._results: dict[str, dict[str, Any]] = {}
+
+    @property
+    def trials(self) -> UnitTrials:
+        return self._trials
+
+    def reserve(self) -> float:
+        return self._pace.rescoring_seconds
+
+    def run(self, halt: Halt, listeners: Sequence[Listener]) -> list[str]:
+        job, trials = self.job, self.trials
+        self._measure_floors()
+        left = job.budget.trials - len(trials.records) + len(trials.unfinished)
+        if left <= 0:
+            return []
+        follow = [self._pace, *listeners]
+        searcher = CampaignSearcher(self._units, job.space, job.config.seed, follow)
+        scheduler = CampaignScheduler(self._units, job.space, job.budget, halt)
+        return run(searcher, scheduler, job.budget, left, job.folder.ray, halt)
+
+    def score_again(self, view: Progress, halt: threading.Event) -> None:
+        units = [unit for unit in self._units.values() if unit.ledger.scored]
+        starts = starts_of(self.job.budget.plan)
+        text = f"Scoring the best setting of {len(units)} neurons again on {starts} fresh starts"
+        view.event("rescore", text, {"neurons": len(units), "settings": 1, "starts": starts})
+        self._verdicts = judge(units, self.job.budget, halt) or {}
+
+    def write(self, seconds: float, mlflow: dict[str, str]) -> dict[str, Any]:
+        job = self.job
+        for unit in self._units.values():
+            verdict = self._verdicts.get(unit.name)
+            self._results[unit.name] = of = result.of_unit(unit, job, verdict, mlflow)
+            if verdict is not None:
+                save_best(unit.folder.best, verdict.best, job.pack)
+            unit.folder.write_json(unit.folder.result, of)
+        units = list(self._units.values())
+        content = result.build(job, units, self._results, self._verdicts, seconds, mlflow)
+        job.folder.write_json(job.folder.result, content)
+        return content
+
+    def summary(self, content: dict[str, Any]) -> str:
+        return result.summary(content)
+
+    def metrics(self, content: dict[str, Any]) -> dict[str, float]:
+        return result.metrics(content)
+
+    def report(self) -> Path:
+        from tune_am.report.campaign import write_campaign  # matplotlib and more
+
+        return write_campaign(self.job.folder.path, self.job.pack)
+
+    def files(self, content: dict[str, Any]) -> Iterator[tuple[Path, str | None]]:
+        folder, card = self.job.folder, self.job.pack.path / "README.md"
+        report = folder.path / REPORT
+        wanted = ((folder.result, None), (report, REPORT), (card, CARD))
+        return ((path, place) for path, place in wanted if path.exists())
+
+    def table(self, content: dict[str, Any]) -> Mapping[str, list[Any]]:
+        return result.table(self._results or self._read())
+
+    def pictures(self) -> Iterator[tuple[Key, Image]]:
+        """None: the page has one of each unit's best."""
+        return iter(())
+
+    def _measure_floors(self) -> None:
+        units = list(self._units.values())
+        known = {unit.name: unit.floor for unit in units if unit.floor}
+        if len(known) < len(units):
+            rows = floors(units, known, self.job.budget)
+            known = {unit.name: row for unit, row in zip(units, rows, strict=True)}
+            self.notes.note(_FLOORS, known)
+        self._units = {unit.name: replace(unit, floor=known[unit.name]) for unit in units}
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        """The units' results as an earlier session wrote them."""
+        return {name: unit.folder.read_result() for name, unit in self._units.items()}

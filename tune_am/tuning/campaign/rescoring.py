@@ -1,0 +1,144 @@
+"""The best setting of each unit once more, on fresh starts, and the controls of all units.
+
+What does not depend on the unit is computed once: the latents never optimised are drawn, decoded
+and heard in one go, and units with the same best setting share one ascent on the random classifier.
+The weights of such a classifier are drawn alike for all units of a layer, so that which of them is
+ascended on makes no difference but that of the draw.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tune_am.am import controls
+from tune_am.am.controls import Control
+from tune_am.am.plan import Plan
+from tune_am.am.score import inputs_of
+from tune_am.am.settings import Settings
+from tune_am.tuning.budget import Budget
+from tune_am.tuning.campaign.unit import Unit
+from tune_am.tuning.defaults import RESCORE_STARTS
+from tune_am.tuning.ledger import Record
+from tune_am.tuning.rescore import Candidate, Rescored, ascend, candidates, gather, joined, remote
+from tune_am.tuning.trial import pack_and_plan
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a unit comes to. seconds: that a worker ascended for it."""
+
+    best: Rescored
+    controls: dict[str, Control]
+    seconds: float
+
+
+def starts_of(plan: Plan) -> int:
+    """Fresh starts on which a unit's best setting is scored: as many as a trial has, so that it
+    costs no more than one."""
+    return min(RESCORE_STARTS, plan.starts)
+
+
+def cost(record: Record, plan: Plan) -> int:
+    """Sample-steps of scoring a trial again, its share in the controls included."""
+    return 2 * starts_of(plan) * Candidate.of(record).step
+
+
+def judge(
+    units: Sequence[Unit], budget: Budget, halt: threading.Event
+) -> dict[str, Verdict] | None:
+    """The verdict on each of `units`, which have a score, by name; None when halted."""
+    best = {unit.name: candidates(unit.ledger.scored, 1)[0] for unit in units}
+    groups = _alike(units, best)
+    futures = [
+        remote(_again, budget, f"re-score {unit.name}").remote(unit.task, best[unit.name])
+        for unit in units
+    ]
+    futures += [
+        remote(_random_classifier, budget, "control: random classifier").remote(
+            group[0].task, [unit.plan for unit in group], best[group[0].name]
+        )
+        for group in groups
+    ]
+    every = [unit.plan for unit in units]
+    futures.append(remote(_never, budget, "control: no ascent").remote(units[0].task, every))
+    done = gather(futures, halt)
+    if done is None:
+        return None
+    again, *rest = done[: len(units)], *done[len(units) :]
+    never = dict(zip(best, rest.pop(), strict=True))
+    unlearned = {
+        unit.name: row
+        for group, rows in zip(groups, rest, strict=True)
+        for unit, row in zip(group, rows, strict=True)
+    }
+    return {
+        unit.name: Verdict(
+            row,
+            {
+                "never_optimised": never[unit.name],
+                "random_classifier": unlearned[unit.name],
+                "real_vs_real": unit.floor,
+            },
+            seconds,
+        )
+        for unit, (row, seconds) in zip(units, again, strict=True)
+    }
+
+
+def floors(units: Sequence[Unit], known: dict[str, Control], budget: Budget) -> list[Control]:
+    """The control `real_vs_real` of each unit: as `known`, else computed by the workers."""
+    missing = [unit for unit in units if unit.name not in known]
+    share = max(1, len(missing) // budget.workers + 1)
+    parts = [missing[i : i + share] for i in range(0, len(missing), share)]
+    futures = [
+        remote(_floors, budget, "control: real against real").remote(
+            part[0].task, [unit.plan for unit in part]
+        )
+        for part in parts
+    ]
+    done = gather(futures, threading.Event()) or []
+    rows = [row for part in done for row in part]
+    found = {unit.name: row for unit, row in zip(missing, rows, strict=True)} | known
+    return [found[unit.name] for unit in units]
+
+
+def _alike(units: Sequence[Unit], best: dict[str, Candidate]) -> list[list[Unit]]:
+    """The units in groups of one layer and one best setting."""
+    groups: dict[tuple[str, Settings, int], list[Unit]] = {}
+    for unit in units:
+        layer, chosen = unit.layer, best[unit.name]
+        groups.setdefault((layer, chosen.settings, chosen.step), []).append(unit)
+    return list(groups.values())
+
+
+def _again(task: dict[str, Any], best: Candidate) -> tuple[Rescored, float]:
+    pack, plan = pack_and_plan(task)
+    begun = time.perf_counter()
+    part = replace(plan.fresh("rescore 0"), starts=starts_of(plan))
+    kept = ascend(task, best, part)
+    seconds = time.perf_counter() - begun
+    return joined(best, [kept], pack, plan), seconds
+
+
+def _random_classifier(
+    task: dict[str, Any], plans: Sequence[Plan], best: Candidate
+) -> list[Control]:
+    pack, plan = pack_and_plan(task)
+    fresh = replace(plan.fresh("random classifier"), starts=starts_of(plan))
+    kept = controls.random_classifier_latents(pack, fresh, best.settings, best.step)
+    return controls.against_references(pack, plans, inputs_of(pack, kept))
+
+
+def _never(task: dict[str, Any], plans: Sequence[Plan]) -> list[Control]:
+    pack, plan = pack_and_plan(task)
+    latents = controls.never_optimised_latents(pack, plan)
+    return controls.against_references(pack, plans, inputs_of(pack, latents))
+
+
+def _floors(task: dict[str, Any], plans: Sequence[Plan]) -> list[Control]:
+    pack, _ = pack_and_plan(task)
+    return [controls.real_vs_real(pack, plan) for plan in plans]

@@ -1,0 +1,177 @@
+"""What a campaign comes to: result.json and the last screen (docs/result.md)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tune_am.am.neuron import shown
+from tune_am.am.objectives import objective
+from tune_am.am.settings import Settings
+from tune_am.tuning import result
+from tune_am.tuning.campaign.rescoring import Verdict
+from tune_am.tuning.campaign.unit import Unit
+from tune_am.tuning.folder import UNITS
+from tune_am.tuning.job import Job
+from tune_am.tuning.label import settings_title
+from tune_am.tuning.ledger import Ledger, Record
+from tune_am.tuning.progress import number
+
+# Neurons on the last screen; the page has all.
+SHOWN = 10
+
+
+def of_unit(
+    unit: Unit, job: Job, verdict: Verdict | None, mlflow: dict[str, str]
+) -> dict[str, Any]:
+    """result.json of one unit, as of a search on it alone. seconds: those of its ascents."""
+    rows, controls = (None, None) if verdict is None else ([verdict.best], verdict.controls)
+    seconds = _ascending(unit.ledger, job)
+    return result.build(
+        unit.ledger,
+        job.budget_of(unit.plan),
+        job.pack,
+        job.space.name,
+        seconds,
+        rows,
+        controls,
+        mlflow,
+    )
+
+
+def build(
+    job: Job,
+    units: Sequence[Unit],
+    results: Mapping[str, dict[str, Any]],
+    verdicts: Mapping[str, Verdict],
+    seconds: float,
+    mlflow: dict[str, str],
+) -> dict[str, Any]:
+    """result.json of the campaign. results: those of its units."""
+    plan = job.budget.plan
+    first = results[units[0].name]
+    alike = ("pack", "prior", "space", "seed", "device", "starts", "report_points")
+    counted = [name for name in first if name.startswith("trials_")] + ["sample_steps"]
+    ascending = sum(one["seconds"] for one in results.values())
+    ascending += sum(verdict.seconds for verdict in verdicts.values())
+    scored = [unit for unit in units if unit.ledger.scored]
+    return {
+        "schema": result.SCHEMA,
+        "complete": len(verdicts) == len(scored) > 0,
+        "neuron": shown(plan.neuron),
+        "direction": plan.direction,
+        "objective": plan.objective,
+        **{name: first[name] for name in alike},
+        **{name: sum(one[name] for one in results.values()) for name in counted},
+        "seconds": round(seconds, 1),
+        "ascent_share": round(ascending / (job.budget.workers * seconds), 3),
+        UNITS: [_row(unit, results[unit.name]) for unit in units],
+        "mlflow": mlflow,
+    }
+
+
+def _row(unit: Unit, of: Mapping[str, Any]) -> dict[str, Any]:
+    best, controls = of["best"], of["controls"]
+    return {
+        "neuron": unit.name,
+        "folder": f"{UNITS}/{unit.folder.path.name}",
+        "trials_total": of["trials_total"],
+        "sample_steps": of["sample_steps"],
+        "distance": distance(of["objective"], best, controls.get("real_vs_real") or unit.floor),
+        "best": best,
+        "controls": controls,
+    }
+
+
+def distance(
+    scored_by: str, best: Mapping[str, Any] | None, floor: Mapping[str, Any]
+) -> float | None:
+    """Of the best from the goal, in multiples of the noise floor's: what can be compared between
+    neurons. The root of the ratio where the score is a square."""
+    if best is None or not floor:
+        return None
+    made = objective(scored_by)
+    away, least = (made.distance(row[made.metric]) for row in (best, floor))
+    return away / least if least > 0 else None
+
+
+def _ascending(ledger: Ledger, job: Job) -> float:
+    """Seconds that workers spent in the trials of a ledger, scoring at report points included."""
+    return sum(_seconds(record, job.budget.plan.starts) for record in ledger.scored)
+
+
+def _seconds(record: Record, starts: int) -> float:
+    return starts * record.step / max(record.reports[-1]["sample_steps_per_second"], 1e-9)
+
+
+def metrics(content: Mapping[str, Any]) -> dict[str, float]:
+    """The campaign's own metrics in MLflow."""
+    found = [row["distance"] for row in content[UNITS] if row["distance"] is not None]
+    values = {
+        "trials": content["trials_total"],
+        "seconds": content["seconds"],
+        "stopped_early": content["trials_stopped_early"],
+        "neurons": len(content[UNITS]),
+        "neurons_scored": sum(row["best"] is not None for row in content[UNITS]),
+        "ascent_share": content["ascent_share"],
+    }
+    if found:
+        values["mean_distance"] = sum(found) / len(found)
+    return {name: float(value) for name, value in values.items()}
+
+
+def table(results: Mapping[str, dict[str, Any]]) -> dict[str, list[Any]]:
+    """All trials of all units as columns, the neuron among them."""
+    rows = [
+        {
+            "neuron": name,
+            **{key: value for key, value in row.items() if key != "settings"},
+            **row["settings"],
+        }
+        for name, of in results.items()
+        for row in of["trials"]
+    ]
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def summary(content: Mapping[str, Any]) -> str:
+    """The result on one screen: the neurons that came nearest to their noise floor, and the least
+    near."""
+    rows = [row for row in content[UNITS] if row["best"] is not None]
+    if not rows:
+        return "No trial got as far as a score."
+    made = objective(content["objective"])
+    rows.sort(key=lambda row: (row["distance"] is None, row["distance"]))
+    width = max(14, len(made.label))
+    lines = ["", f"  {'neuron':14}{made.label:>{width}}{'noise floor':>13}{'times it':>10}"]
+    lines[-1] += f"{'trials':>8}"
+    few = rows if len(rows) <= SHOWN else [*rows[: SHOWN // 2], None, *rows[-(SHOWN // 2) :]]
+    for row in few:
+        lines.append(f"  {'...':14}" if row is None else _line(row, made.metric, width))
+    lines += ["", _account(content, rows), _agreed(rows)]
+    return "\n".join(lines)
+
+
+def _line(row: Mapping[str, Any], metric: str, width: int) -> str:
+    floor = row["controls"].get("real_vs_real")
+    values = number(row["best"][metric]), number(floor[metric]) if floor else "-"
+    return (
+        f"  {row['neuron']:14.14}{values[0]:>{width}}{values[1]:>13}"
+        f"{number(row['distance']):>10}{row['trials_total']:>8}"
+    )
+
+
+def _account(content: Mapping[str, Any], rows: Sequence[Any]) -> str:
+    return (
+        f"{len(rows)} of {len(content[UNITS])} neurons have a result; {content['trials_total']} "
+        f"trials, {content['trials_stopped_early']} stopped early,\n{content['sample_steps']} "
+        f"sample-steps, {content['seconds']:.0f} s, {content['ascent_share']:.0%} of it in ascent"
+    )
+
+
+def _agreed(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The setting that is best for most neurons."""
+    votes = Counter(settings_title(Settings.from_dict(row["best"]["settings"])) for row in rows)
+    most, count = votes.most_common(1)[0]
+    return f"Best for {count} of them: {most}"
