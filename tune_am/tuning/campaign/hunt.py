@@ -42,7 +42,7 @@ class Campaign:
         units = [Unit.open(job, plan) for plan in job.plans]
         self._units = {one.name: replace(one, floor=known.get(one.name, {})) for one in units}
         self._trials = UnitTrials(units, objective)
-        self._pace = Pace(units)
+        self._pace = Pace(self._units)
         self._verdicts: dict[str, Verdict] = {}
         self._results: dict[str, dict[str, Any]] = {}
 

@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from tune_am.tuning.campaign.rescoring import cost
+from tune_am.am.settings import Settings
 from tune_am.tuning.campaign.unit import Unit
+from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.ledger import Record
+from tune_am.tuning.rescore import Candidate
+
+# Seconds until the processes that score again have loaded PyTorch and the pack.
+STARTING = 10.0
 
 
 class Pace:
     """Follows the trials (`searcher.Listener`) to know what of a time budget must be kept."""
 
-    def __init__(self, units: Sequence[Unit]) -> None:
-        self._plan = units[0].plan
-        self._units = len(units)
-        self._costs: dict[str, int] = {}  # unit -> sample-steps of scoring its best again
-        self._losses: dict[str, float] = {}
+    def __init__(self, units: Mapping[str, Unit]) -> None:
+        self._units = units
+        self._plan = next(iter(units.values())).plan
         self._steps: dict[tuple[str, int], int] = {}  # trial -> its step when last heard of
         self._sample_steps = 0
         self._begun: float | None = None
-        for unit in units:
-            for record in unit.ledger.scored:
-                self._take(record)
 
     @property
     def rescoring_seconds(self) -> float:
-        """At the pace so far; for units without a score yet as for the mean of the others."""
-        if self._begun is None or not self._sample_steps or not self._costs:
+        """At the pace so far. A unit without a score counts as if it were best at its first report:
+        what it is to have is reckoned when it has begun (`CampaignScheduler`)."""
+        if self._begun is None or not self._sample_steps:
             return 0.0
-        mean = sum(self._costs.values()) / len(self._costs)
-        return self._units * mean * (time.monotonic() - self._begun) / self._sample_steps
+        seconds = (time.monotonic() - self._begun) / self._sample_steps
+        return STARTING + self._rescoring_steps() * seconds
+
+    def _rescoring_steps(self) -> int:
+        """Sample-steps of scoring each unit's best again, and of its random classifier, which units
+        of one layer with the same best share."""
+        starts = min(RESCORE_STARTS, self._plan.starts)
+        steps = 0
+        shared: dict[tuple[str, Settings], int] = {}
+        for unit in self._units.values():
+            if (best := unit.ledger.best) is None:
+                steps += self._plan.report_points[0]
+                continue
+            chosen = Candidate.of(best)
+            steps += chosen.step
+            shared[unit.layer, chosen.settings] = chosen.step
+        return starts * (steps + sum(shared.values()))
 
     def trial_started(self, record: Record) -> None:
         self._begun = self._begun or time.monotonic()
@@ -40,12 +56,6 @@ class Pace:
     def trial_reported(self, record: Record) -> None:
         self._sample_steps += self._plan.starts * (record.step - self._steps[record.key])
         self._steps[record.key] = record.step
-        self._take(record)
 
     def trial_ended(self, record: Record) -> None:
         del self._steps[record.key]
-
-    def _take(self, record: Record) -> None:
-        if record.loss <= self._losses.get(record.neuron, float("inf")):
-            self._losses[record.neuron] = record.loss
-            self._costs[record.neuron] = cost(record, self._plan)

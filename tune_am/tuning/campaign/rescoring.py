@@ -22,7 +22,6 @@ from tune_am.am.settings import Settings
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.defaults import RESCORE_STARTS
-from tune_am.tuning.ledger import Record
 from tune_am.tuning.rescore import Candidate, Rescored, ascend, candidates, gather, joined, remote
 from tune_am.tuning.trial import pack_and_plan
 
@@ -40,11 +39,6 @@ def starts_of(plan: Plan) -> int:
     """Fresh starts on which a unit's best setting is scored: as many as a trial has, so that it
     costs no more than one."""
     return min(RESCORE_STARTS, plan.starts)
-
-
-def cost(record: Record, plan: Plan) -> int:
-    """Sample-steps of scoring a trial again, its share in the controls included."""
-    return 2 * starts_of(plan) * Candidate.of(record).step
 
 
 def judge(

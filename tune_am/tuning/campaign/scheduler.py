@@ -21,7 +21,7 @@ class CampaignScheduler(FIFOScheduler):
 
     A unit's first trial has no others to be compared with and would run to its end. Under a time
     budget it may take as long as each unit that waits for a result may: its next leg begins only if
-    there is time for a leg of that length on every one of them.
+    there is time for a leg of that length on every one of them, and for scoring it again.
     """
 
     def __init__(self, units: Mapping[str, Unit], space: Space, budget: Budget, halt: Halt) -> None:
@@ -44,7 +44,7 @@ class CampaignScheduler(FIFOScheduler):
         after = next((point for point in self._points if point > step), None)
         if after is None:
             return False
-        leg = result["time_total_s"] * (after / step - 1)
+        leg = 2 * result["time_total_s"] * (after / step - 1)
         waiting = sum(_waits(unit) for unit in self._units.values())
         return bool(leg > self._halt.seconds_left * self._workers / max(1, waiting))
 

@@ -35,7 +35,7 @@ class CampaignSearcher(Searcher):
     ) -> None:
         objective = next(iter(units.values())).ledger.objective
         super().__init__(metric=objective.metric, mode="max" if objective.maximise else "min")
-        self._units, self._space = units, space
+        self.units, self.space = units, space
         self._pool = Pool(list(units.values()), space, seed)
         self._searchers = {
             name: LedgerSearcher(unit.ledger, space, unit.task, listeners)
@@ -51,9 +51,9 @@ class CampaignSearcher(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any]:
         name = next((name for name, one in self._searchers.items() if one.waiting), None)
         if name is None:
-            name = next_neuron({name: unit.course for name, unit in self._units.items()})
-            unit = self._units[name]
-            unit.ledger.enqueue((self._point(unit),))
+            name = self.next_unit()
+            if (point := self.point(self.units[name])) is not None:
+                self.units[name].ledger.enqueue((point,))
         self._homes[trial_id] = self._searchers[name]
         return self._homes[trial_id].suggest(trial_id)
 
@@ -71,8 +71,12 @@ class CampaignSearcher(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         raise NotImplementedError("a campaign is resumed from its ledgers")
 
-    def _point(self, unit: Unit) -> dict[str, Any]:
-        """The parameters that `unit` is to try next."""
+    def next_unit(self) -> str:
+        """The name of the unit that is to have the next trial."""
+        return next_neuron({name: unit.course for name, unit in self.units.items()})
+
+    def point(self, unit: Unit) -> dict[str, Any] | None:
+        """The parameters that `unit` is to try next; None leaves them to its own sampler."""
         tried = [record.params for record in unit.ledger.records]
         point = None
         if len(tried) < FIRST or len(tried) % SAMPLED_EVERY:
@@ -82,14 +86,14 @@ class CampaignSearcher(Searcher):
     def _best_elsewhere(self, unit: Unit) -> list[tuple[dict[str, Any], float]]:
         return [
             (best.params, other.course.distance)
-            for other in self._units.values()
+            for other in self.units.values()
             if other is not unit and (best := _ended_best(other)) is not None
         ]
 
     def _named(self, tried: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         """A point of the space that too few units have tried."""
-        everywhere = [r.params for unit in self._units.values() for r in unit.ledger.records]
-        for point in self._space.points:
+        everywhere = [r.params for unit in self.units.values() for r in unit.ledger.records]
+        for point in self.space.points:
             if any(_is(point, params) for params in tried):
                 continue
             if not tried or sum(_is(point, params) for params in everywhere) < POINT_UNITS:

@@ -1,0 +1,204 @@
+"""Many neurons: does it pay to share what was learnt, and to spend where there is hope?
+
+    python bench/campaign.py                      # a quarter of an hour on a core
+    python bench/campaign.py --units 64 --trials 24 --starts 16 --device cuda
+
+Four ways of spending the same number of sample-steps on units of one layer, each with ASHA:
+
+    separate   a full search on each, none knows of the others
+    equal      shared, and every unit gets as many trials
+    unshared   the budget goes where hope is, no unit knows of the others
+    campaign   shared, and the budget goes where hope is: what `tune_am.search` does
+
+For each the mean over units of the distance of the best in the search, in multiples of the unit's
+noise floor, along the sample-steps; the sample-steps at which it is as near as `separate` at its
+end; and that mean once more on fresh starts, where the luckiest of many trials has no advantage.
+One process, one trial at a time: this is about the rules, not about Ray (bench/campaign_job.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from tune_am.am.ascent import Ascent
+from tune_am.am.controls import real_vs_real
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan, report_points
+from tune_am.am.trial_run import TrialRun
+from tune_am.am.units import select
+from tune_am.tuning import space as spaces
+from tune_am.tuning.campaign.result import distance
+from tune_am.tuning.campaign.searcher import CampaignSearcher
+from tune_am.tuning.campaign.unit import Unit
+from tune_am.tuning.folder import RunFolder
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.rescore import Candidate
+from tune_am.tuning.run import stopping_rule
+from tune_am.tuning.trial import NUMBER, SETTINGS, task
+
+SHARES = (
+    1 / 12,
+    1 / 6,
+    1 / 3,
+    1 / 2,
+    1,
+)  # of the sample-steps of `separate`: where curves are read
+
+
+class Equal(CampaignSearcher):
+    def next_unit(self) -> str:
+        return min(self.units, key=lambda name: len(self.units[name].ledger.records))
+
+
+class Unshared(CampaignSearcher):
+    def point(self, unit: Unit) -> dict[str, Any] | None:
+        tried = len(unit.ledger.records)
+        return self.space.points[tried] if tried < len(self.space.points) else None
+
+
+class Separate(Equal, Unshared):
+    pass
+
+
+ARMS = {"separate": Separate, "equal": Equal, "unshared": Unshared, "campaign": CampaignSearcher}
+
+
+class Bench:
+    """The pack, the plans and the noise floors that all arms share."""
+
+    def __init__(self, asked: argparse.Namespace) -> None:
+        self.pack = Pack.load(asked.pack, asked.device)
+        points = report_points(asked.first_point, asked.max_steps)
+        self.space = spaces.load("default")
+        self.plans = {
+            name: Plan(name, "max", asked.starts, points, asked.seed, asked.device)
+            for name in select(f"{asked.layer}:0-{asked.units - 1}", self.pack.layers)
+        }
+        begun = time.perf_counter()
+        self.floors = {name: real_vs_real(self.pack, plan) for name, plan in self.plans.items()}
+        print(f"noise floors: {(time.perf_counter() - begun) / len(self.floors):.2f} s a unit")
+        self.seed = asked.seed
+        self.in_ascent = 0.0  # seconds, over all arms
+        self._time_ascents()
+
+    def units(self, folder: Path) -> dict[str, Unit]:
+        return {
+            name: Unit(
+                name,
+                plan.neuron.partition(":")[0],
+                plan,
+                Ledger(folder / f"{name}.journal", name, self.seed, neuron=name),
+                RunFolder(folder / name),
+                task(self.pack, plan, folder),
+                self.floors[name],
+            )
+            for name, plan in self.plans.items()
+        }
+
+    def trial(self, units: dict[str, Unit], searcher: CampaignSearcher, rules: Any, i: int) -> int:
+        """Run one trial as Ray would; its sample-steps."""
+        config = searcher.suggest(str(i))
+        unit = units[config["task"]["plan"]["neuron"]]
+        record = unit.ledger[config[NUMBER]]
+        run = TrialRun(self.pack, unit.plan, record.settings)
+        trial = SimpleNamespace(config=config, settings=config[SETTINGS])
+        for step in unit.plan.report_points:
+            metrics = run.advance_to(step)
+            stop = rules[unit.name].on_trial_result(None, trial, metrics) == "STOP"
+            if stop or step == unit.plan.max_steps or metrics["diverged_share"] >= 0.5:
+                searcher.on_trial_complete(str(i), metrics)
+                return unit.plan.starts * step
+            searcher.on_trial_result(str(i), metrics)
+        raise AssertionError("a trial ends at its last report point")
+
+    def spend(self, arm: str, units: dict[str, Unit], trials: int | None, steps: float) -> list:
+        """Run so many trials or sample-steps: [sample-steps so far, mean distance] after each."""
+        searcher = ARMS[arm](units, self.space, self.seed)
+        budget = SimpleNamespace(plan=next(iter(self.plans.values())))
+        rules = {name: stopping_rule(one.ledger, self.space, budget) for name, one in units.items()}
+        curve, spent = [], 0
+        while (trials is None or len(curve) < trials) and spent < steps:
+            spent += self.trial(units, searcher, rules, len(curve))
+            curve.append((spent, mean([unit.course.distance for unit in units.values()])))
+        return curve
+
+    def again(self, units: dict[str, Unit], starts: int) -> float:
+        """The mean distance of the units' best on fresh starts."""
+        found = []
+        for unit in units.values():
+            chosen = Candidate.of(unit.ledger.best)
+            fresh = replace(unit.plan.fresh("bench"), starts=starts, report_points=(chosen.step,))
+            row = TrialRun(self.pack, fresh, chosen.settings).advance_to(chosen.step)
+            found.append(distance("activation_fid", row, unit.floor))
+        return mean(found)
+
+    def _time_ascents(self) -> None:
+        advance = Ascent.advance
+
+        def timed(ascent: Ascent, steps: int) -> None:
+            begun = time.perf_counter()
+            advance(ascent, steps)
+            self.in_ascent += time.perf_counter() - begun
+
+        Ascent.advance = timed
+
+
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def read(curve: list, steps: float) -> float:
+    """The mean distance after so many sample-steps."""
+    return next((value for spent, value in reversed(curve) if spent <= steps), float("inf"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pack", default="vocal")
+    parser.add_argument("--layer", default="fc8")
+    parser.add_argument("--units", type=int, default=4, help="the first so many [4]")
+    parser.add_argument("--trials", type=int, default=12, help="a unit, of a separate search [12]")
+    parser.add_argument("--starts", type=int, default=8)
+    parser.add_argument("--first-point", type=int, default=5)
+    parser.add_argument("--max-steps", type=int, default=40)
+    parser.add_argument("--fresh", type=int, default=16, help="starts to score again on [16]")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument(
+        "--arms", default=",".join(ARMS), help="the first is what others must reach"
+    )
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    bench = Bench(asked)
+    print(f"{asked.units} units of {asked.layer}, {asked.starts} starts, {asked.max_steps} steps")
+    print(f"\n{'':10}{'':>14}mean distance / noise floor after a share of its sample-steps")
+    shares = "".join(f"{share:8.2f}" for share in SHARES)
+    print(f"{'':10}{'sample-steps':>14}{shares}{'fresh':>9}{'as near at':>12}{'trials':>8}", end="")
+    print(f"{'in ascent':>11}")
+    goal = total = float("inf")
+    for arm in asked.arms.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            units = bench.units(Path(folder))
+            begun, before = time.perf_counter(), bench.in_ascent
+            trials = asked.trials * asked.units if total == float("inf") else None
+            curve = bench.spend(arm, units, trials, total)
+            ascending = (bench.in_ascent - before) / (time.perf_counter() - begun)
+            if total == float("inf"):
+                total, goal = curve[-1]
+            near = next((spent / total for spent, value in curve if value <= goal), None)
+            row = "".join(f"{read(curve, share * total):8.3g}" for share in SHARES)
+            reached = "never" if near is None else f"{near:.2f}"
+            print(f"{arm:10}{curve[-1][0]:14}{row}{bench.again(units, asked.fresh):9.3g}", end="")
+            print(f"{reached:>12}{len(curve):8}{ascending:11.1%}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

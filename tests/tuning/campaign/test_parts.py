@@ -1,0 +1,200 @@
+"""The parts of a campaign, each on ledgers of its own."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.tune.schedulers import TrialScheduler
+
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.tuning import space
+from tune_am.tuning.budget import Budget
+from tune_am.tuning.campaign.pace import STARTING, Pace
+from tune_am.tuning.campaign.pool import Pool, gain
+from tune_am.tuning.campaign.result import distance
+from tune_am.tuning.campaign.scheduler import CampaignScheduler
+from tune_am.tuning.campaign.searcher import CampaignSearcher
+from tune_am.tuning.campaign.unit import Unit, UnitTrials
+from tune_am.tuning.folder import RunFolder
+from tune_am.tuning.ledger import FINISHED, STARTUP_TRIALS, STOPPED_EARLY, Ledger, Record
+from tune_am.tuning.run import Halt
+from tune_am.tuning.trial import reported, task
+
+POINTS = (2, 4, 8)
+
+
+@pytest.fixture
+def units(tiny_pack: Path, tmp_path: Path) -> dict[str, Unit]:
+    """fc8:0, fc8:1 and fc8:2, with a noise floor of 1."""
+    pack = Pack.load(tiny_pack)
+
+    def unit(name: str) -> Unit:
+        plan = Plan(name, starts=4, report_points=POINTS)
+        ledger = Ledger(tmp_path / f"{name}.journal", name, 0, neuron=name)
+        work, folder = task(pack, plan, tmp_path), RunFolder(tmp_path / name)
+        return Unit(name, "fc8", plan, ledger, folder, work, {"activation_fid": 1.0})
+
+    return {name: unit(name) for name in ("fc8:0", "fc8:1", "fc8:2")}
+
+
+def metrics(step: int, score: float) -> dict[str, float]:
+    plain = dict.fromkeys(reported(Plan("x").scored_by), 0.0)
+    return {**plain, "step": step, "best_step": step, "activation_fid": score}
+
+
+class Loop:
+    """Ray's side of it: asks for trials, and ends them with the scores that it is told."""
+
+    def __init__(self, units: dict[str, Unit], plain_space: space.Space) -> None:
+        self.started: list[Record] = []
+        self.searcher = CampaignSearcher(units, plain_space, 0, [self])
+        self._asked = 0
+
+    def trial_started(self, record: Record) -> None:
+        self.started.append(record)
+
+    def trial_reported(self, record: Record) -> None: ...
+
+    def trial_ended(self, record: Record) -> None: ...
+
+    def ask(self) -> str:
+        self._asked += 1
+        self.searcher.suggest(f"ray{self._asked}")
+        return f"ray{self._asked}"
+
+    def end(self, identity: str, score: float) -> None:
+        self.searcher.on_trial_complete(identity, metrics(8, score))
+
+
+def test_a_unit_begins_with_what_was_best_elsewhere(units, plain_space):
+    """All with the first point of the space, which is known of all; then with what others found."""
+    loop = Loop(units, plain_space)
+    for identity in [loop.ask() for _ in units]:
+        loop.end(identity, 100.0)
+    assert [record.neuron for record in loop.started] == list(units)
+    assert all(record.params == plain_space.points[0] for record in loop.started)
+    loop.end(loop.ask(), 4.0)
+    second = loop.started[-1]
+    assert (second.neuron, second.params) == ("fc8:0", plain_space.points[1])
+    loop.ask()
+    assert loop.started[-1].neuron == "fc8:1"
+    assert loop.started[-1].params == second.params
+
+
+def test_what_a_stop_left_goes_first(units, plain_space):
+    units["fc8:2"].ledger.ask(plain_space)
+    loop = Loop(units, plain_space)
+    loop.ask()
+    assert [(record.neuron, record.number) for record in loop.started] == [("fc8:2", 0)]
+    loop.ask()
+    assert loop.started[-1].neuron == "fc8:0"
+
+
+def tried(unit: Unit, kind: space.Space, params: dict[str, float], score: float, end: str) -> None:
+    unit.ledger.enqueue((params,))
+    record = unit.ledger.ask(kind)
+    unit.ledger.write(record.number, metrics(8 if end == FINISHED else 4, score), end)
+
+
+def test_the_pool_learns_from_every_neuron(units, plain_space):
+    """Each has a few trials, too few for a sampler of its own; together they say: lr near 0.3. One
+    neuron's scores are a thousand times those of another, which must not matter."""
+    for scale, unit in zip((1.0, 30.0, 1000.0), units.values(), strict=True):
+        for i, lr in enumerate((0.01, 0.003, 0.02, 0.28, 0.32, 0.9)):
+            near = 0.1 if 0.2 < lr < 0.4 else 10.0 + i
+            end = FINISHED if near < 1 or i == 0 else STOPPED_EARLY
+            tried(unit, plain_space, {"lr": lr, "l2": 0.01 * (i + 1)}, scale * near, end)
+    assert sum(len(unit.ledger.records) for unit in units.values()) > STARTUP_TRIALS
+    every = list(units.values())
+    proposed = [Pool(every, plain_space, seed).propose(every[0])["lr"] for seed in range(9)]
+    assert 0.15 < statistics.median(proposed) < 0.6
+    # What it proposes follows from what has ended: a resumed campaign goes on alike.
+    assert Pool(every, plain_space, 3).propose(every[0])["lr"] == proposed[3]
+
+
+def test_a_gain_is_a_ratio_of_distances(units, plain_space):
+    unit = units["fc8:0"]
+    tried(unit, plain_space, {"lr": 0.1, "l2": 0.1}, 100.0, FINISHED)
+    tried(unit, plain_space, {"lr": 0.2, "l2": 0.1}, 1.0, FINISHED)
+    first, second = unit.ledger.records
+    assert gain(first, first) == 0
+    assert gain(first, second) == pytest.approx(-2.302585)  # 10 times nearer
+
+
+def scheduled(units: dict[str, Unit], kind: space.Space, halt: Halt) -> CampaignScheduler:
+    plan = Plan("fc8:0-2", starts=4, report_points=POINTS)
+    return CampaignScheduler(units, kind, Budget(9, 2, plan), halt)
+
+
+def on_result(scheduler: CampaignScheduler, unit: Unit, step: int, seconds: float) -> str:
+    trial = SimpleNamespace(config={"task": unit.task, "number": len(unit.ledger.records) - 1})
+    result: dict[str, Any] = {**metrics(step, 5.0), "time_total_s": seconds}
+    return scheduler.on_trial_result(None, trial, result)
+
+
+def test_where_time_is_short_every_neuron_gets_a_first_trial(units, plain_space):
+    """18 seconds for three that wait, by two workers: 12 for the next leg of each and for scoring
+    that again."""
+    unit = units["fc8:0"]
+    unit.ledger.ask(plain_space)
+    short = scheduled(units, plain_space, Halt(threading.Event(), 18.0))
+    assert on_result(short, unit, 2, seconds=5.0) == TrialScheduler.CONTINUE
+    assert on_result(short, unit, 4, seconds=10.0) == TrialScheduler.STOP
+    assert on_result(short, unit, 8, seconds=20.0) == TrialScheduler.CONTINUE  # its end anyway
+    ample = scheduled(units, plain_space, Halt(threading.Event()))
+    assert on_result(ample, unit, 4, seconds=10.0) == TrialScheduler.CONTINUE
+
+
+def test_each_neuron_has_rungs_of_its_own(units, plain_space):
+    scheduler = scheduled(units, plain_space, Halt(threading.Event()))
+    for name, score in (("fc8:0", 1.0), ("fc8:1", 100.0)):
+        tried(units[name], plain_space, {"lr": 0.1, "l2": 0.1}, score, STOPPED_EARLY)
+        units[name].ledger.ask(plain_space)
+    assert on_result(scheduler, units["fc8:0"], 4, 1.0) == TrialScheduler.STOP
+    assert on_result(scheduler, units["fc8:1"], 4, 1.0) == TrialScheduler.CONTINUE
+
+
+def test_time_is_kept_for_scoring_again(units, plain_space):
+    halt = Halt(threading.Event(), 100.0, lambda: 60.0)
+    assert 39 < halt.seconds_left <= 40
+    assert Halt(threading.Event(), 100.0, lambda: 101.0).stop_all()
+
+    pace, unit = Pace(units), units["fc8:0"]
+    assert pace.rescoring_seconds == 0
+    record = unit.ledger.ask(plain_space)
+    begun = time.monotonic()
+    pace.trial_started(record)
+    unit.ledger.write(record.number, metrics(4, 1.0))
+    pace.trial_reported(unit.ledger[record.number])
+    time.sleep(0.1)
+    # A unit that was best at step 4, its random classifier, and two that will be at 2 or later:
+    # three times as many sample-steps as were done since the start.
+    kept = pace.rescoring_seconds - STARTING
+    assert kept == pytest.approx(3 * (time.monotonic() - begun), rel=0.1)
+
+
+def test_trials_of_all_units_as_one(units, plain_space):
+    trials = UnitTrials(units.values(), Plan("x").scored_by)
+    tried(units["fc8:1"], plain_space, {"lr": 0.1, "l2": 0.1}, 3.0, FINISHED)
+    tried(units["fc8:1"], plain_space, {"lr": 0.2, "l2": 0.1}, 2.0, FINISHED)
+    pending = units["fc8:2"].ledger.ask(plain_space)
+    assert [record.key for record in trials.records] == [("fc8:1", 0), ("fc8:1", 1), ("fc8:2", 0)]
+    assert trials.unfinished == [pending] == [trials.now(pending)]
+    assert [record.key for record in trials.bests] == [("fc8:1", 1)]
+    assert trials.best_beside(pending) is None
+
+
+def test_a_distance_is_in_multiples_of_the_floor():
+    best, floor = {"activation_fid": 8.0}, {"activation_fid": 2.0}
+    assert distance("activation_fid", best, floor) == pytest.approx(2.0)
+    assert distance("coverage", {"coverage": 0.2}, {"coverage": 0.6}) == pytest.approx(2.0)
+    assert distance("activation_fid", None, floor) is None
+    assert distance("activation_fid", best, {}) is None
+    assert distance("activation_fid", best, {"activation_fid": 0.0}) is None
