@@ -28,6 +28,12 @@ def test_a_campaign_killed_and_resumed(tiny_pack, tmp_path):
     sizes = "--trials 3 --starts 4 --max-steps 16 --workers 2"
 
     killed = Session(*asked.split(), *sizes.split(), cwd=tmp_path)
+    killed.until_ended(4)
+    killed.process.kill()
+    killed.process.wait()
+    assert not (run / "result.json").exists()
+
+    ended = Session("--resume", str(run), cwd=tmp_path)
     assert ended.finish() == 0, ended.process.communicate()[1]
     assert not any(event["event"] == "trouble" for event in ended.events)
     told = [
