@@ -98,12 +98,11 @@ def _answer(result: Mapping[str, Any], made: Objective) -> list[str]:
         and words.apart(row["best"], row["controls"]["random_classifier"], made)
     ]
     return [
-        f"{len(scored)} of {len(rows)} neurons have a result; {len(near)} of them are no farther "
-        "from the real excerpts than those are from each other.",
-        f"Of {len(apart)} the examples are clearly nearer than those by a classifier that learnt "
-        "nothing.",
-        f"{result['trials_total']} trials, {result['sample_steps']:,} sample-steps and "
-        f"{result['seconds']:.0f} s were spent.",
+        f"{len(scored)} of {len(rows)} neurons have a result. The examples of {len(near)} are as "
+        "near to the real excerpts as those are to each other; those of "
+        f"{len(apart)} are clearly nearer than examples by a classifier that learnt nothing.",
+        f"That took {result['trials_total']} trials, {result['sample_steps']:,} sample-steps and "
+        f"{result['seconds']:.0f} s.",
     ]
 
 

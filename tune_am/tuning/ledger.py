@@ -92,6 +92,10 @@ class Trials(Protocol):
     def bests(self) -> list[Record]:
         """The best trial of each neuron that has a score."""
 
+    @property
+    def leaders(self) -> list[Record]:
+        """The trials to look at, the best first."""
+
     def now(self, record: Record) -> Record:
         """`record` as it stands by now."""
 
@@ -162,6 +166,10 @@ class Ledger:
     @property
     def bests(self) -> list[Record]:
         return [best] if (best := self.best) is not None else []
+
+    @property
+    def leaders(self) -> list[Record]:
+        return sorted(self.scored, key=lambda record: record.loss)
 
     def now(self, record: Record) -> Record:
         return self._records[record.number]

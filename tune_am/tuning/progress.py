@@ -126,9 +126,8 @@ class Screen(Progress):
             table.add_column(title, justify="left" if words else "right", no_wrap=True)
         for record in list(self._running.values())[-RUNNING_ROWS:]:
             _add(table, self._ledger.now(record), "running")
-        ranked = sorted(self._ledger.scored, key=lambda record: record.loss)
         best = {record.key for record in self._ledger.bests}
-        for record in ranked[:BEST_ROWS]:
+        for record in self._ledger.leaders[:BEST_ROWS]:
             _add(table, record, "best so far" if record.key in best else _words(record))
         lines = [Text(line, "dim", no_wrap=True, overflow="ellipsis") for line in self._summary()]
         return Group(table, *lines)
@@ -146,6 +145,8 @@ class Screen(Progress):
         }
         parts = [f"{self.ended} of {self._trials} trials", f"{len(self._running)} running"]
         parts += [f"{n} {words}" for words, n in counts.items() if n]
+        if any(record.neuron for record in records):
+            parts.append(f"{len(self._ledger.bests)} neurons scored")
         pace = [f"{self.per_minute:.1f} trials/min", duration(self.seconds_left)]
         return [" · ".join(parts), " · ".join(pace)]
 

@@ -8,7 +8,7 @@ liked best is scored again on starts that it never saw, and the best of that is 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -211,8 +211,12 @@ def remote(function: Any, budget: Budget, title: str) -> Any:
     )
 
 
-def gather(futures: list[Any], halt: threading.Event) -> list[Any] | None:
-    """What the tasks return, None when halted."""
+def gather(
+    futures: list[Any],
+    halt: threading.Event,
+    told: Callable[[int, int], None] = lambda done, tasks: None,
+) -> list[Any] | None:
+    """What the tasks return, None when halted. told: how many of how many are done."""
     waiting = list(futures)
     while waiting:
         if halt.is_set():
@@ -220,5 +224,6 @@ def gather(futures: list[Any], halt: threading.Event) -> list[Any] | None:
                 ray.cancel(future, force=True)
             return None
         _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=0.5)
+        told(len(futures) - len(waiting), len(futures))
     results: list[Any] = ray.get(futures)
     return results

@@ -181,7 +181,7 @@ def test_time_is_kept_for_scoring_again(units, plain_space):
 
 
 def test_trials_of_all_units_as_one(units, plain_space):
-    trials = UnitTrials(units.values(), Plan("x").scored_by)
+    trials = UnitTrials(units, Plan("x").scored_by)
     tried(units["fc8:1"], plain_space, {"lr": 0.1, "l2": 0.1}, 3.0, FINISHED)
     tried(units["fc8:1"], plain_space, {"lr": 0.2, "l2": 0.1}, 2.0, FINISHED)
     pending = units["fc8:2"].ledger.ask(plain_space)
@@ -189,6 +189,10 @@ def test_trials_of_all_units_as_one(units, plain_space):
     assert trials.unfinished == [pending] == [trials.now(pending)]
     assert [record.key for record in trials.bests] == [("fc8:1", 1)]
     assert trials.best_beside(pending) is None
+    tried(units["fc8:0"], plain_space, {"lr": 0.1, "l2": 0.1}, 3.0, FINISHED)
+    assert [record.neuron for record in trials.leaders] == ["fc8:1", "fc8:0"]
+    units["fc8:0"].floor["activation_fid"] = 100.0  # what is near depends on the floor
+    assert [record.neuron for record in trials.leaders] == ["fc8:0", "fc8:1"]
 
 
 def test_a_distance_is_in_multiples_of_the_floor():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +37,9 @@ class Campaign:
         objective = job.budget.plan.scored_by
         # Without trials of its own: those are in the ledgers of the units.
         self.notes = Ledger(job.folder.journal, job.title, job.config.seed, objective)
-        known = self.notes.noted(_FLOORS, {})
         units = [Unit.open(job, plan) for plan in job.plans]
-        self._units = {one.name: replace(one, floor=known.get(one.name, {})) for one in units}
-        self._trials = UnitTrials(units, objective)
+        self._units = {unit.name: unit for unit in units}
+        self._trials = UnitTrials(self._units, objective)
         self._pace = Pace(self._units)
         self._verdicts: dict[str, Verdict] = {}
         self._results: dict[str, dict[str, Any]] = {}
@@ -69,7 +67,11 @@ class Campaign:
         starts = starts_of(self.job.budget.plan)
         text = f"Scoring the best setting of {len(units)} neurons again on {starts} fresh starts"
         view.event("rescore", text, {"neurons": len(units), "settings": 1, "starts": starts})
-        self._verdicts = judge(units, self.job.budget, halt) or {}
+
+        def told(done: int, tasks: int) -> None:
+            view.event("rescoring", f"  {done} of {tasks} done", {"done": done, "tasks": tasks})
+
+        self._verdicts = judge(units, self.job.budget, halt, told) or {}
 
     def write(self, seconds: float, mlflow: dict[str, str]) -> dict[str, Any]:
         job = self.job
@@ -109,13 +111,13 @@ class Campaign:
         return iter(())
 
     def _measure_floors(self) -> None:
-        units = list(self._units.values())
-        known = {unit.name: unit.floor for unit in units if unit.floor}
-        if len(known) < len(units):
-            rows = floors(units, known, self.job.budget)
-            known = {unit.name: row for unit, row in zip(units, rows, strict=True)}
+        """Once for all units: a resumed campaign finds them noted."""
+        known = self.notes.noted(_FLOORS)
+        if known is None:
+            known = floors(list(self._units.values()), self.job.budget)
             self.notes.note(_FLOORS, known)
-        self._units = {unit.name: replace(unit, floor=known[unit.name]) for unit in units}
+        for name, unit in self._units.items():
+            unit.floor.update(known[name])
 
     def _read(self) -> dict[str, dict[str, Any]]:
         """The units' results as an earlier session wrote them."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,9 +42,15 @@ def starts_of(plan: Plan) -> int:
 
 
 def judge(
-    units: Sequence[Unit], budget: Budget, halt: threading.Event
+    units: Sequence[Unit],
+    budget: Budget,
+    halt: threading.Event,
+    told: Callable[[int, int], None] = lambda done, tasks: None,
 ) -> dict[str, Verdict] | None:
-    """The verdict on each of `units`, which have a score, by name; None when halted."""
+    """The verdict on each of `units`, which have a score, by name; None when halted.
+
+    told: is told now and then how many of how many tasks are done.
+    """
     best = {unit.name: candidates(unit.ledger.scored, 1)[0] for unit in units}
     groups = _alike(units, best)
     futures = [
@@ -59,7 +65,7 @@ def judge(
     ]
     every = [unit.plan for unit in units]
     futures.append(remote(_never, budget, "control: no ascent").remote(units[0].task, every))
-    done = gather(futures, halt)
+    done = gather(futures, halt, _eighths(told))
     if done is None:
         return None
     again, *rest = done[: len(units)], *done[len(units) :]
@@ -83,11 +89,9 @@ def judge(
     }
 
 
-def floors(units: Sequence[Unit], known: dict[str, Control], budget: Budget) -> list[Control]:
-    """The control `real_vs_real` of each unit: as `known`, else computed by the workers."""
-    missing = [unit for unit in units if unit.name not in known]
-    share = max(1, len(missing) // budget.workers + 1)
-    parts = [missing[i : i + share] for i in range(0, len(missing), share)]
+def floors(units: Sequence[Unit], budget: Budget) -> dict[str, Control]:
+    """The control `real_vs_real` of each unit, by name; the workers share them out."""
+    parts = [part for i in range(budget.workers) if (part := units[i :: budget.workers])]
     futures = [
         remote(_floors, budget, "control: real against real").remote(
             part[0].task, [unit.plan for unit in part]
@@ -95,9 +99,24 @@ def floors(units: Sequence[Unit], known: dict[str, Control], budget: Budget) -> 
         for part in parts
     ]
     done = gather(futures, threading.Event()) or []
-    rows = [row for part in done for row in part]
-    found = {unit.name: row for unit, row in zip(missing, rows, strict=True)} | known
-    return [found[unit.name] for unit in units]
+    return {
+        unit.name: row
+        for part, rows in zip(parts, done, strict=True)
+        for unit, row in zip(part, rows, strict=True)
+    }
+
+
+def _eighths(told: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    """Passes on the first word of each eighth of the tasks."""
+    heard = 0
+
+    def tell(done: int, tasks: int) -> None:
+        nonlocal heard
+        if 8 * done // tasks > heard:
+            heard = 8 * done // tasks
+            told(done, tasks)
+
+    return tell
 
 
 def _alike(units: Sequence[Unit], best: dict[str, Candidate]) -> list[list[Unit]]:

@@ -144,7 +144,7 @@ def summary(content: Mapping[str, Any]) -> str:
     made = objective(content["objective"])
     rows.sort(key=lambda row: (row["distance"] is None, row["distance"]))
     width = max(14, len(made.label))
-    lines = ["", f"  {'neuron':14}{made.label:>{width}}{'noise floor':>13}{'times it':>10}"]
+    lines = ["", f"  {'neuron':14}{made.label:>{width}}{'noise floor':>13}{'x floor':>10}"]
     lines[-1] += f"{'trials':>8}"
     few = rows if len(rows) <= SHOWN else [*rows[: SHOWN // 2], None, *rows[-(SHOWN // 2) :]]
     for row in few:

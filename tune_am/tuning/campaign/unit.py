@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ class Unit:
     """A neuron with its ledger and run folder, as if it had been searched on alone.
 
     layer: in which it is. task: what its trials have in common. floor: its control `real_vs_real`,
-    with which the scores of different neurons become comparable; empty until it is measured.
+    with which the scores of different neurons become comparable; filled in when it is measured.
     """
 
     name: str
@@ -58,35 +58,40 @@ class Unit:
         records, objective = self.ledger.records, self.ledger.objective
         ended = [record for record in records if record.outcome is not None]
         scores = tuple(None if r.outcome == FAILED else r.score for r in ended)
-        floor = self.floor[objective.metric]
+        floor = self.floor.get(objective.metric, 0.0)
         return Course(floor, scores, len(records) - len(ended), objective)
 
 
 class UnitTrials:
     """The ledgers of all units as one (`tuning.ledger.Trials`)."""
 
-    def __init__(self, units: Iterable[Unit], objective: Objective) -> None:
+    def __init__(self, units: Mapping[str, Unit], objective: Objective) -> None:
         self.objective = objective
-        self._ledgers: Mapping[str, Ledger] = {unit.name: unit.ledger for unit in units}
+        self._units = units
 
     @property
     def records(self) -> list[Record]:
-        return [record for ledger in self._ledgers.values() for record in ledger.records]
+        return [record for unit in self._units.values() for record in unit.ledger.records]
 
     @property
     def unfinished(self) -> list[Record]:
-        return [record for ledger in self._ledgers.values() for record in ledger.unfinished]
+        return [record for unit in self._units.values() for record in unit.ledger.unfinished]
 
     @property
     def scored(self) -> list[Record]:
-        return [record for ledger in self._ledgers.values() for record in ledger.scored]
+        return [record for unit in self._units.values() for record in unit.ledger.scored]
 
     @property
     def bests(self) -> list[Record]:
-        return [record for ledger in self._ledgers.values() for record in ledger.bests]
+        return [record for unit in self._units.values() for record in unit.ledger.bests]
+
+    @property
+    def leaders(self) -> list[Record]:
+        """The best of each neuron, the nearest to its noise floor first."""
+        return sorted(self.bests, key=lambda best: self._units[best.neuron].course.distance)
 
     def now(self, record: Record) -> Record:
-        return self._ledgers[record.neuron].now(record)
+        return self._units[record.neuron].ledger.now(record)
 
     def best_beside(self, record: Record) -> Record | None:
-        return self._ledgers[record.neuron].best
+        return self._units[record.neuron].ledger.best
