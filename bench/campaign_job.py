@@ -116,7 +116,9 @@ def show(watch: Watch, begun: float, over: float) -> None:
     print("\nmemory, MiB (proportional set size)")
     print(f"{'trials':>8}{'units':>7}{'driver':>9}{'largest worker':>16}")
     rows = [row for row in watch.rows if row[1] >= AFTER] or watch.rows
-    for i in sorted({0, len(rows) // 4, len(rows) // 2, 3 * len(rows) // 4, len(rows) - 1}):
+    for i in rows and sorted(
+        {0, len(rows) // 4, len(rows) // 2, 3 * len(rows) // 4, len(rows) - 1}
+    ):
         trial, seen, driver, worker = rows[i]
         print(f"{trial:8}{seen:7}{driver:9.0f}{worker:16.0f}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from tune_am.am.reference import Target
 from tune_am.am.score import before_of, inputs_of
 from tune_am.am.trial_run import TrialRun
 from tune_am.explain import main
+from tune_am.report.campaign import write_campaign
 from tune_am.tuning import result, space
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.folder import RunFolder
@@ -77,6 +80,30 @@ def compared(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     paths = [str(runs / name) for name in ("most", "least", "most")]
     assert main(["--compare", *paths, "--out", str(out)]) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def campaign(shown_pack: Path, runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a campaign over three neurons: the last has no score, the second no page."""
+    run = tmp_path_factory.mktemp("campaigns") / "many"
+    found = json.loads((runs / "most" / "result.json").read_text())
+    rows = []
+    for name, distance in (("vocal", 3.0), ("fc8:1", 0.5), ("fc8:<b>", None)):
+        folder = run / "units" / name.replace(":", "_")
+        row = {"neuron": name, "folder": f"units/{folder.name}", "distance": distance}
+        row |= {name: found[name] for name in ("trials_total", "sample_steps", "best", "controls")}
+        if distance is None:
+            row |= {"best": None, "controls": {}, "trials_total": 0}
+        else:
+            shutil.copytree(runs / "most", folder)
+        rows.append(row)
+    (run / "units" / "vocal" / "report").mkdir()
+    (run / "units" / "vocal" / "report" / "report.html").touch()
+    content = {**found, "neuron": "vocal,fc8:1,fc8:<b>", "units": rows}
+    (run / "result.json").write_text(json.dumps(content))
+    shutil.copy(runs / "most" / "search.json", run)
+    write_campaign(run, Pack.load(shown_pack))
+    return run
 
 
 def search(pack: Pack, plan: Plan, path: Path, complete: bool = True) -> Path:

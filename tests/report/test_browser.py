@@ -258,3 +258,27 @@ def test_a_comparison_opens_too(browser: Any, compared: Path) -> None:
         assert ask(browser, "document.documentElement.scrollWidth") <= width
     assert ask(browser, "document.querySelectorAll('.chart svg').length") == 3
     assert browser.get_log("browser") == []
+
+
+def test_a_campaign_is_sorted_by_a_click(browser: Any, campaign: Path) -> None:
+    browser.get((campaign / "report" / "report.html").as_uri())
+    browser.get_log("browser")
+    browser.refresh()
+
+    def names() -> list[str]:
+        script = "return [...document.querySelectorAll('tbody th')].map((c) => c.textContent)"
+        return list(browser.execute_script(script))
+
+    def click(title: str) -> str:
+        script = f"""
+            const button = [...document.querySelectorAll("thead button")]
+                .find((one) => one.textContent === "{title}");
+            button.click();
+            return button.closest("th").getAttribute("aria-sort");"""
+        return str(browser.execute_script(script))
+
+    assert names() == ["fc8:1", "vocal", "fc8:<b>"]
+    assert (click("neuron"), names()) == ("ascending", ["vocal", "fc8:1", "fc8:<b>"])
+    assert (click("trials"), names()[0]) == ("ascending", "fc8:<b>")
+    assert (click("trials"), names()[-1]) == ("descending", "fc8:<b>")
+    assert browser.get_log("browser") == []

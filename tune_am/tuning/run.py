@@ -29,7 +29,8 @@ from tune_am.tuning.trial import NUMBER, SETTINGS, TASK, AscentTrial
 class Halt(tune.Stopper):
     """Ends the run when `event` is set or the time is up; trials end with their current step.
 
-    seconds: until then, of which the trials leave as many as `reserve` says at the time.
+    seconds: until then, of which the trials leave as many as `reserve` says at the time, half of
+    them at most.
     """
 
     def __init__(
@@ -39,15 +40,17 @@ class Halt(tune.Stopper):
         reserve: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._event = event
-        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._seconds = math.inf if seconds is None else seconds
+        self._begun = time.monotonic()
         self._reserve = reserve
 
     @property
     def seconds_left(self) -> float:
         """For trials."""
-        if self._deadline is None:
+        if math.isinf(self._seconds):
             return math.inf
-        return self._deadline - time.monotonic() - self._reserve()
+        reserve = min(self._reserve(), self._seconds / 2)
+        return self._seconds - reserve - (time.monotonic() - self._begun)
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import statistics
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from ray.tune.schedulers import TrialScheduler
+from rich.console import Console
 
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.tuning import space
 from tune_am.tuning.budget import Budget
-from tune_am.tuning.campaign.pace import STARTING, Pace
+from tune_am.tuning.campaign.pace import STARTING, rescoring_seconds
 from tune_am.tuning.campaign.pool import Pool, gain
 from tune_am.tuning.campaign.result import distance
 from tune_am.tuning.campaign.scheduler import CampaignScheduler
@@ -24,6 +25,7 @@ from tune_am.tuning.campaign.searcher import CampaignSearcher
 from tune_am.tuning.campaign.unit import Unit, UnitTrials
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import FINISHED, STARTUP_TRIALS, STOPPED_EARLY, Ledger, Record
+from tune_am.tuning.progress import Screen
 from tune_am.tuning.run import Halt
 from tune_am.tuning.trial import reported, task
 
@@ -162,22 +164,17 @@ def test_each_neuron_has_rungs_of_its_own(units, plain_space):
 
 
 def test_time_is_kept_for_scoring_again(units, plain_space):
-    halt = Halt(threading.Event(), 100.0, lambda: 60.0)
-    assert 39 < halt.seconds_left <= 40
-    assert Halt(threading.Event(), 100.0, lambda: 101.0).stop_all()
+    assert 59 < Halt(threading.Event(), 100.0, lambda: 40.0).seconds_left <= 60
+    assert 49 < Halt(threading.Event(), 100.0, lambda: 500.0).seconds_left <= 50
+    assert Halt(threading.Event(), -1.0).stop_all()
 
-    pace, unit = Pace(units), units["fc8:0"]
-    assert pace.rescoring_seconds == 0
+    budget, unit = Budget(9, 2, units["fc8:0"].plan), units["fc8:0"]
+    assert rescoring_seconds(units, budget) == 0
     record = unit.ledger.ask(plain_space)
-    begun = time.monotonic()
-    pace.trial_started(record)
-    unit.ledger.write(record.number, metrics(4, 1.0))
-    pace.trial_reported(unit.ledger[record.number])
-    time.sleep(0.1)
-    # A unit that was best at step 4, its random classifier, and two that will be at 2 or later:
-    # three times as many sample-steps as were done since the start.
-    kept = pace.rescoring_seconds - STARTING
-    assert kept == pytest.approx(3 * (time.monotonic() - begun), rel=0.1)
+    unit.ledger.write(record.number, {**metrics(4, 1.0), "sample_steps_per_second": 0.5})
+    # The best at step 4, its random classifier, and two units that will be at step 2 or later: 12
+    # steps of 4 starts, at half a sample-step a second, by two workers.
+    assert rescoring_seconds(units, budget) == pytest.approx(STARTING + 12 * 4 / 0.5 / 2)
 
 
 def test_trials_of_all_units_as_one(units, plain_space):
@@ -193,6 +190,22 @@ def test_trials_of_all_units_as_one(units, plain_space):
     assert [record.neuron for record in trials.leaders] == ["fc8:1", "fc8:0"]
     units["fc8:0"].floor["activation_fid"] = 100.0  # what is near depends on the floor
     assert [record.neuron for record in trials.leaders] == ["fc8:0", "fc8:1"]
+
+
+def test_the_table_is_calm_at_80_columns(units, plain_space):
+    trials = UnitTrials(units, Plan("x").scored_by)
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    view = Screen(trials, 123_456, console)
+    for unit in units.values():
+        for i in range(12):
+            tried(unit, plain_space, {"lr": 0.123 + i, "l2": 0.1}, 1.23456e6 + i, STOPPED_EARLY)
+        view.trial_started(unit.ledger.ask(plain_space))
+    lines = console.render_lines(view._table(), pad=False)
+    texts = ["".join(segment.text for segment in line).rstrip() for line in lines]
+    assert max(map(len, texts)) <= 80
+    assert "…" not in "".join(texts)
+    assert sum("best so far" in text for text in texts) == 3  # one for each neuron
+    assert "3 neurons scored" in "".join(texts)
 
 
 def test_a_distance_is_in_multiples_of_the_floor():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune_am.tuning.artifacts import CARD, REPORT
 from tune_am.tuning.campaign import result
-from tune_am.tuning.campaign.pace import Pace
+from tune_am.tuning.campaign.pace import rescoring_seconds
 from tune_am.tuning.campaign.rescoring import Verdict, floors, judge, starts_of
 from tune_am.tuning.campaign.scheduler import CampaignScheduler
 from tune_am.tuning.campaign.searcher import CampaignSearcher
@@ -40,7 +40,6 @@ class Campaign:
         units = [Unit.open(job, plan) for plan in job.plans]
         self._units = {unit.name: unit for unit in units}
         self._trials = UnitTrials(self._units, objective)
-        self._pace = Pace(self._units)
         self._verdicts: dict[str, Verdict] = {}
         self._results: dict[str, dict[str, Any]] = {}
 
@@ -49,7 +48,7 @@ class Campaign:
         return self._trials
 
     def reserve(self) -> float:
-        return self._pace.rescoring_seconds
+        return rescoring_seconds(self._units, self.job.budget)
 
     def run(self, halt: Halt, listeners: Sequence[Listener]) -> list[str]:
         job, trials = self.job, self.trials
@@ -57,8 +56,7 @@ class Campaign:
         left = job.budget.trials - len(trials.records) + len(trials.unfinished)
         if left <= 0:
             return []
-        follow = [self._pace, *listeners]
-        searcher = CampaignSearcher(self._units, job.space, job.config.seed, follow)
+        searcher = CampaignSearcher(self._units, job.space, job.config.seed, listeners)
         scheduler = CampaignScheduler(self._units, job.space, job.budget, halt)
         return run(searcher, scheduler, job.budget, left, job.folder.ray, halt)
 

@@ -10,12 +10,12 @@ from tune_am.am.neuron import shown
 from tune_am.am.objectives import objective
 from tune_am.am.settings import Settings
 from tune_am.tuning import result
+from tune_am.tuning.campaign.pace import ascending_seconds
 from tune_am.tuning.campaign.rescoring import Verdict
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.folder import UNITS
 from tune_am.tuning.job import Job
 from tune_am.tuning.label import settings_title
-from tune_am.tuning.ledger import Ledger, Record
 from tune_am.tuning.progress import number
 
 # Neurons on the last screen; the page has all.
@@ -27,7 +27,8 @@ def of_unit(
 ) -> dict[str, Any]:
     """result.json of one unit, as of a search on it alone. seconds: those of its ascents."""
     rows, controls = (None, None) if verdict is None else ([verdict.best], verdict.controls)
-    seconds = _ascending(unit.ledger, job)
+    starts = unit.plan.starts
+    seconds = sum(ascending_seconds(record, starts) for record in unit.ledger.scored)
     return result.build(
         unit.ledger,
         job.budget_of(unit.plan),
@@ -94,15 +95,6 @@ def distance(
     made = objective(scored_by)
     away, least = (made.distance(row[made.metric]) for row in (best, floor))
     return away / least if least > 0 else None
-
-
-def _ascending(ledger: Ledger, job: Job) -> float:
-    """Seconds that workers spent in the trials of a ledger, scoring at report points included."""
-    return sum(_seconds(record, job.budget.plan.starts) for record in ledger.scored)
-
-
-def _seconds(record: Record, starts: int) -> float:
-    return starts * record.step / max(record.reports[-1]["sample_steps_per_second"], 1e-9)
 
 
 def metrics(content: Mapping[str, Any]) -> dict[str, float]:

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tune_am.am.pack import Pack
+from tune_am.errors import UserError
+from tune_am.report.campaign import write_campaign
+from tune_am.report.finished import FinishedRun
+
+
+def test_a_line_for_each_neuron_the_nearest_to_its_floor_first(campaign: Path) -> None:
+    page = (campaign / "report" / "report.html").read_text(encoding="utf-8")
+    body = page[page.index("<tbody>") : page.index("</tbody>")]
+    rows = body.split("<tr>")[1:]
+    names = [re.sub("<[^>]*>", "", row[: row.index("</th>")]) for row in rows]
+    assert names == ["fc8:1", "vocal", "fc8:&lt;b&gt;"]
+    assert ["data:image/png" in row for row in rows] == [True, True, False]
+    assert ['href="../units/vocal/report/report.html"' in row for row in rows] == [
+        False,
+        True,
+        False,
+    ]
+    assert "no score" in rows[2]
+    assert "2 of 3 neurons have a result" in page
+    assert "python -m tune_am.search" in page
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")  # nothing is fetched
+
+
+def test_it_is_made_anew_in_place_of_an_earlier_one(campaign: Path, shown_pack: Path) -> None:
+    before = (campaign / "report" / "report.html").read_text(encoding="utf-8")
+    page = write_campaign(campaign, Pack.load(shown_pack))
+    assert page == campaign / "report" / "report.html"
+    assert page.read_text(encoding="utf-8") == before
+    facts = json.loads((campaign / "report" / "explain.json").read_text(encoding="utf-8"))
+    assert [unit["neuron"] for unit in facts["units"]] == ["vocal", "fc8:1", "fc8:<b>"]
+
+
+def test_a_campaign_is_no_search_to_explain(campaign: Path) -> None:
+    with pytest.raises(UserError, match="a campaign over many neurons: name the folder of one"):
+        FinishedRun.read(campaign)
