@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+_OF_RAY = tuple(f"ray::{name}".encode() for name in ("Dashboard", "IDLE", "RuntimeEnv"))
+
 AFTER = 8  # units with a result from which on memory is to stay flat
 
 
@@ -53,7 +55,7 @@ def workers(root: int) -> list[int]:
             title = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             continue
-        if (title.startswith(b"ray::") and b"-max" in title) or title.startswith(b"ray::re-score"):
+        if title.startswith(b"ray::") and not title.startswith(_OF_RAY):
             found.append(pid)
     return found
 

@@ -17,7 +17,6 @@ from tune_am.tuning.campaign.unit import Unit, UnitTrials
 from tune_am.tuning.job import Job
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.progress import Progress
-from tune_am.tuning.result import save_best
 from tune_am.tuning.run import Halt, run
 from tune_am.tuning.searcher import Listener
 
@@ -76,8 +75,6 @@ class Campaign:
         for unit in self._units.values():
             verdict = self._verdicts.get(unit.name)
             self._results[unit.name] = of = result.of_unit(unit, job, verdict, mlflow)
-            if verdict is not None:
-                save_best(unit.folder.best, verdict.best, job.pack)
             unit.folder.write_json(unit.folder.result, of)
         units = list(self._units.values())
         content = result.build(job, units, self._results, self._verdicts, seconds, mlflow)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from tune_am.am import controls
@@ -23,6 +24,7 @@ from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.rescore import Candidate, Rescored, ascend, candidates, gather, joined, remote
+from tune_am.tuning.result import save_best
 from tune_am.tuning.trial import pack_and_plan
 
 
@@ -47,14 +49,17 @@ def judge(
     halt: threading.Event,
     told: Callable[[int, int], None] = lambda done, tasks: None,
 ) -> dict[str, Verdict] | None:
-    """The verdict on each of `units`, which have a score, by name; None when halted.
+    """The verdict on each of `units`, which have a score, by name; None when halted. The workers
+    write the examples into the units' folders.
 
     told: is told now and then how many of how many tasks are done.
     """
     best = {unit.name: candidates(unit.ledger.scored, 1)[0] for unit in units}
     groups = _alike(units, best)
     futures = [
-        remote(_again, budget, f"re-score {unit.name}").remote(unit.task, best[unit.name])
+        remote(_again, budget, f"re-score {unit.name}").remote(
+            unit.task, best[unit.name], unit.folder.best
+        )
         for unit in units
     ]
     futures += [
@@ -128,13 +133,16 @@ def _alike(units: Sequence[Unit], best: dict[str, Candidate]) -> list[list[Unit]
     return list(groups.values())
 
 
-def _again(task: dict[str, Any], best: Candidate) -> tuple[Rescored, float]:
+def _again(task: dict[str, Any], best: Candidate, path: Path) -> tuple[Rescored, float]:
+    """The best of a unit scored again, and the seconds of its ascent; its examples go to `path`."""
     pack, plan = pack_and_plan(task)
     begun = time.perf_counter()
     part = replace(plan.fresh("rescore 0"), starts=starts_of(plan))
     kept = ascend(task, best, part)
     seconds = time.perf_counter() - begun
-    return joined(best, [kept], pack, plan), seconds
+    row = joined(best, [kept], pack, plan)
+    save_best(path, row, pack)
+    return row, seconds
 
 
 def _random_classifier(
