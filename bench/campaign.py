@@ -1,7 +1,8 @@
 """Many neurons: does it pay to share what was learnt, and to spend where there is hope?
 
-    python bench/campaign.py                      # a quarter of an hour on a core
+    python bench/campaign.py                      # ten minutes on a core
     python bench/campaign.py --units 64 --trials 24 --starts 16 --device cuda
+    python bench/campaign.py --pack examples/digits/pack --layer hidden --units 64 --trials 24
 
 Four ways of spending the same number of sample-steps on units of one layer, each with ASHA:
 
@@ -164,8 +165,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pack", default="vocal")
     parser.add_argument("--layer", default="fc8")
-    parser.add_argument("--units", type=int, default=4, help="the first so many [4]")
-    parser.add_argument("--trials", type=int, default=12, help="a unit, of a separate search [12]")
+    parser.add_argument("--units", type=int, default=3, help="the first so many [3]")
+    parser.add_argument("--trials", type=int, default=8, help="a unit, of a separate search [8]")
     parser.add_argument("--starts", type=int, default=8)
     parser.add_argument("--first-point", type=int, default=5)
     parser.add_argument("--max-steps", type=int, default=40)
