@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
 
 from tune_am.am.ascent import SIGNS
@@ -19,6 +20,7 @@ class Plan:
     is scored, rising. seed: that of the starts, the same for every trial: settings are compared on
     common random numbers. objective: what a trial is scored by, a name of
     `tune_am.am.objectives` or "module:function"; the latter is imported only if `trust_code`.
+    apart: the least mean RMS difference of two examples, in units of the input; 0 allows any.
     """
 
     neuron: str
@@ -29,6 +31,7 @@ class Plan:
     device: str = "cpu"
     objective: str = DEFAULT.name
     trust_code: bool = False
+    apart: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "report_points", tuple(self.report_points))
@@ -42,6 +45,8 @@ class Plan:
             )
         if not 0 <= self.seed < 2**63:
             raise UserError(f"seed={self.seed} is not allowed: must be from 0 to 2^63 - 1")
+        if not 0 <= self.apart < math.inf:
+            raise UserError(f"apart={self.apart} is not allowed: must be 0 or more")
         rising = sorted(set(self.report_points))
         if not rising or list(self.report_points) != rising or rising[0] < 1:
             raise UserError(

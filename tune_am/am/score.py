@@ -18,6 +18,7 @@ BEST_STEP = "best_step"  # the step of the best so far
 ACTIVATION_MEAN = "activation_mean"  # mean kept activation
 IMPROVED_SHARE = "improved_share"  # share of starts kept better than they began
 PAIRWISE_DISTANCE = "pairwise_distance"  # mean RMS difference of two kept inputs; 0 is collapse
+COLLAPSE = "collapse"  # how much nearer together than wanted the best so far are, as a share
 DIVERGED_SHARE = "diverged_share"
 DEAD_SHARE = "dead_share"  # share of starts that never saw a gradient
 SAMPLE_STEPS_PER_SECOND = "sample_steps_per_second"
@@ -90,3 +91,9 @@ def pairwise_distance(inputs: Tensor) -> float:
     """Mean over pairs of the RMS difference between two of `inputs: [n, *input_shape]`."""
     flat = inputs.flatten(1)
     return float(torch.pdist(flat).mean()) / flat.shape[1] ** 0.5
+
+
+def collapse(distance: float, apart: float) -> float:
+    """How much nearer together than `apart` examples at a mean `distance` are, as a share of it; 0
+    where they are not."""
+    return max(0.0, 1 - distance / apart) if apart else 0.0

@@ -23,6 +23,7 @@ class Best:
     score: float  # by the plan's objective
     latents: Tensor  # [n, *latent_shape]
     activations: Tensor  # [n]; not finite for a start that never had a finite activation
+    collapse: float = 0.0  # how much nearer together they are than the plan wants, as a share
 
 
 class TrialRun:
@@ -32,7 +33,8 @@ class TrialRun:
         for step in plan.report_points:
             metrics = run.advance_to(step)
 
-    `best` is what the trial comes to: scores are not monotone in the steps.
+    `best` is what the trial comes to: scores are not monotone in the steps. Examples as far apart
+    as the plan wants them are better than any that are not.
     """
 
     def __init__(self, pack: Pack, plan: Plan, settings: Settings) -> None:
@@ -71,13 +73,16 @@ class TrialRun:
         metrics = score.score(self.ascent, self._pack, self._target, self._measure)
         self._seconds += time.perf_counter() - begun
         objective = self._measure.objective
-        now = metrics[objective.now]
-        if self.best is None or objective.loss(now) < objective.loss(self.best.score):
+        now, apart = metrics[objective.now], self._plan.apart
+        collapse = score.collapse(metrics[score.PAIRWISE_DISTANCE], apart)
+        better = (collapse, objective.loss(now))
+        if self.best is None or better < (self.best.collapse, objective.loss(self.best.score)):
             kept = self.ascent.kept_latents.clone(), self.ascent.kept_activations.clone()
-            self.best = Best(step, now, *kept)
+            self.best = Best(step, now, *kept, collapse)
         return metrics | {
             objective.metric: self.best.score,
             score.BEST_STEP: self.best.step,
+            **({score.COLLAPSE: self.best.collapse} if apart else {}),
             score.SAMPLE_STEPS_PER_SECOND: self.ascent.sample_steps / self._seconds,
         }
 

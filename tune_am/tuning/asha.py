@@ -1,4 +1,4 @@
-"""Which trials stop early: asynchronous successive halving (Li et al. 2020, arXiv 1810.05934)."""
+"""Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934)."""
 
 from __future__ import annotations
 
@@ -6,67 +6,46 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-
 from tune_am.am.objectives import Objective
-from tune_am.am.score import STEP
 from tune_am.tuning.defaults import REDUCTION
-from tune_am.tuning.ledger import Ledger, has_diverged
-from tune_am.tuning.trial import NUMBER
+from tune_am.tuning.record import Record
+from tune_am.tuning.stopping_rule import StoppingRule
 
 
-class Asha(FIFOScheduler):
+class Asha(StoppingRule):
     """At each rung the best 1/`reduction` of the trials that got there go on, and late starters.
 
-    The rungs are report points, the clock is `step`. They are kept nowhere but in the ledger, so a
-    resumed search stops the trials that an uninterrupted one would. (Ray's own ASHA counts its
-    rungs with a logarithm that is sometimes one too few, loses them on restore, and knows a trial
-    by its score alone.)
-
-    A score says little about a trial with a small learning rate: it is far from the goal and on its
-    way, while the fast are already where they will stay. So there is no rung at the first report
-    point, and at the others a trial is spared that ends nearest of all if each keeps its `course`.
+    Spared is a trial that ends nearest of all if each keeps its `course`. (Ray's own ASHA counts
+    its rungs with a logarithm that is sometimes one too few, loses them on restore, and knows a
+    trial by its score alone.)
     """
 
-    def __init__(
-        self, ledger: Ledger, report_points: Sequence[int], reduction: float = REDUCTION
-    ) -> None:
-        super().__init__()
-        self._ledger = ledger
-        self._points = tuple(report_points)
+    def __init__(self, report_points: Sequence[int], reduction: float = REDUCTION) -> None:
+        super().__init__(report_points)
         self._reduction = reduction
 
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        number, step = trial.config[NUMBER], int(result[STEP])
-        if step not in self._points[1:-1] or has_diverged(result):
-            return TrialScheduler.CONTINUE  # no rung, or the trial's end anyway
-        if self._ledger[number].step >= step:
-            return TrialScheduler.CONTINUE  # decided before: a worker that died repeats itself
-        objective = self._ledger.objective
-        score = result[objective.metric]
-        others = self._ledger.rung(step)
-        losses = [objective.loss(other) for other in others.values()]
-        if among_best(objective.loss(score), losses, self._reduction):
-            return TrialScheduler.CONTINUE
-        before = self._points[self._points.index(step) - 1]
-        earlier = self._ledger.rung(before)
+    def _stops(self, record: Record, others: Sequence[Record], step: int) -> bool:
+        there = [other for other in others if other.report_at(step) is not None]
+        standings = [other.standing_at(step) for other in there]
+        if among_best(record.standing_at(step), standings, self._reduction):
+            return False
+        return self._ends(record, step) >= min(self._ends(other, step) for other in there)
 
-        def ends(number: int, score: float) -> float:
-            told = earlier.get(number, score), score
-            return course(objective, (before, step), told, self._points[-1])
-
-        if ends(number, score) < min(ends(other, others[other]) for other in others):
-            return TrialScheduler.CONTINUE
-        return TrialScheduler.STOP
-
-    def debug_string(self) -> str:
-        return f"ASHA over {self._points[1:-1]}"
+    def _ends(self, record: Record, step: int) -> tuple[float, float]:
+        """Where a trial that got to the rung `step` will stand if it keeps its course."""
+        before = self.points[self.points.index(step) - 1]
+        now = record.score_at(step)
+        assert now is not None  # it got there
+        earlier = record.score_at(before)
+        told = now if earlier is None else earlier, now
+        ahead = course(record.objective, (before, step), told, self.points[-1])
+        return record.standing_at(step)[0], ahead
 
 
-def among_best(score: float, others: Sequence[float], reduction: float) -> bool:
-    """Whether the loss `score` is in the lowest 1/`reduction`, rounded up, of it and the others."""
+def among_best(value: Any, others: Sequence[Any], reduction: float) -> bool:
+    """Whether `value` is in the lowest 1/`reduction`, rounded up, of it and the others."""
     places = math.ceil((len(others) + 1) / reduction)
-    return sum(other < score for other in others) < places
+    return sum(other < value for other in others) < places
 
 
 def course(

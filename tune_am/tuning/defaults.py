@@ -28,3 +28,16 @@ REDUCTION = 3
 
 # A campaign tries so many times fewer settings on each of its neurons, on average.
 CAMPAIGN_TRIALS = 3
+
+# What proposes settings and what stops trials, when nobody says (bench/searchers.py).
+SAMPLER = "tpe"
+SCHEDULER = "asha"
+
+SAMPLERS = ("tpe", "gp", "cmaes", "random", "grid", "nsga2")
+SCHEDULERS = ("asha", "hyperband", "median", "none")
+
+# Settings tried before TPE and the GP begin to propose, those of the space's POINTS included.
+STARTUP_TRIALS = 8
+
+# Of NSGA-II. Optuna's 50 would make a search of some dozens of trials a random one.
+POPULATION = 8

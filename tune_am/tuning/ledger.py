@@ -9,8 +9,7 @@ journal, synced at every event.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,58 +19,21 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from tune_am.am.objectives import DEFAULT, Objective
-from tune_am.am.score import DIVERGED_FROM, DIVERGED_SHARE, STEP
+from tune_am.am.score import STEP
 from tune_am.am.settings import Settings
+from tune_am.tuning.defaults import SAMPLER
+from tune_am.tuning.record import (  # noqa: F401
+    DIVERGED,
+    FAILED,
+    FINISHED,
+    STOPPED_EARLY,
+    Record,
+    has_diverged,
+)
+from tune_am.tuning.samplers import sampler_for
 from tune_am.tuning.space import Space, quiet_optuna
 
-# How a trial ended; the value of MLflow's tag `outcome`.
-FINISHED, STOPPED_EARLY, DIVERGED, FAILED = "finished", "stopped_early", "diverged", "failed"
-
-# Random settings tried before TPE begins to propose, those of the space's POINTS included.
-STARTUP_TRIALS = 8
-
 _SETTINGS, _COURSE = "settings", "course"
-
-
-@dataclass(frozen=True)
-class Record:
-    """One trial as the ledger has it. reports: its metrics at each report point, rising."""
-
-    number: int
-    settings: Settings
-    reports: tuple[dict[str, float], ...]
-    outcome: str | None  # None while it is to be run
-    params: dict[str, Any]
-    distributions: dict[str, Any]
-    objective: Objective = DEFAULT
-    neuron: str = ""  # where a campaign has trials on many
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """Which trial it is, among all of a search or a campaign."""
-        return self.neuron, self.number
-
-    @property
-    def step(self) -> int:
-        return int(self.reports[-1][STEP]) if self.reports else 0
-
-    @property
-    def score(self) -> float | None:
-        """By the objective: the best so far."""
-        return self.reports[-1][self.objective.metric] if self.reports else None
-
-    @property
-    def loss(self) -> float:
-        """The score turned so that lower is better; without a score it is the worst."""
-        return self.objective.loss(self.score)
-
-    def score_at(self, step: int) -> float | None:
-        metric = self.objective.metric
-        return next((r[metric] for r in self.reports if r[STEP] == step), None)
-
-
-def has_diverged(metrics: dict[str, float]) -> bool:
-    return metrics[DIVERGED_SHARE] >= DIVERGED_FROM
 
 
 class Trials(Protocol):
@@ -106,16 +68,23 @@ class Trials(Protocol):
 class Ledger:
     """The trials of one search. Opening it again goes on where it was left.
 
-    neuron: which one, if it is one of many.
+    neuron: which one, if it is one of many. sampler: what proposes settings, a name of
+    `tune_am.tuning.samplers`.
     """
 
     def __init__(
-        self, path: Path, name: str, seed: int, objective: Objective = DEFAULT, neuron: str = ""
+        self,
+        path: Path,
+        name: str,
+        seed: int,
+        objective: Objective = DEFAULT,
+        neuron: str = "",
+        sampler: str = SAMPLER,
     ) -> None:
         _mend(path)
         self.objective = objective
         self.neuron = neuron
-        self._seed = seed
+        self._seed, self._sampler = seed, sampler
         # An open-lock, not the default symlink: some file systems of containers have no symlinks.
         self._storage = JournalStorage(
             JournalFileBackend(str(path), JournalFileOpenLock(str(path)))
@@ -156,8 +125,8 @@ class Ledger:
 
     @property
     def best(self) -> Record | None:
-        """The trial that is best by the objective so far."""
-        return min(self.scored, key=lambda record: record.loss, default=None)
+        """The trial that is best so far: by the objective, of those that keep the constraints."""
+        return min(self.scored, key=lambda record: record.standing, default=None)
 
     @property
     def scored(self) -> list[Record]:
@@ -169,7 +138,7 @@ class Ledger:
 
     @property
     def leaders(self) -> list[Record]:
-        return sorted(self.scored, key=lambda record: record.loss)
+        return sorted(self.scored, key=lambda record: record.standing)
 
     def now(self, record: Record) -> Record:
         return self._records[record.number]
@@ -183,9 +152,9 @@ class Ledger:
             self._study.enqueue_trial(point, skip_if_exists=True)
 
     def ask(self, space: Space) -> Record:
-        """A new trial, with the settings that TPE proposes for it."""
+        """A new trial, with the settings that the sampler proposes for it."""
         with quiet_optuna():
-            self._study.sampler = self._sampler(len(self._records))
+            self._study.sampler = sampler_for(self._sampler, self._seed, len(self._records))
             # A kill may have left a trial that was asked for and never drawn: it is drawn now.
             running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             undrawn = [trial._trial_id for trial in running if trial.number not in self._ids]
@@ -243,24 +212,15 @@ class Ledger:
         if record.outcome is None:
             return
         with quiet_optuna():
+            trial = optuna.trial.Trial(self._study, identity)
+            for name, value in record.constraints().items():
+                trial.set_constraint(name, value)
             if record.outcome == FAILED or record.score is None:
                 self._study.tell(record.number, state=TrialState.FAIL)
             elif record.outcome == STOPPED_EARLY:
                 self._study.tell(record.number, state=TrialState.PRUNED)
             else:
                 self._study.tell(record.number, record.score)
-
-    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        """A sampler for one trial: what it proposes follows from the seed, the trial's number and
-        the trials before, so a resumed search goes on as if it had never been cut off."""
-        digest = hashlib.sha256(f"{self._seed}/{number}".encode()).digest()
-        return optuna.samplers.TPESampler(
-            seed=int.from_bytes(digest[:4], "big"),
-            multivariate=True,
-            group=True,  # parameters of a branch are modelled together too
-            n_startup_trials=STARTUP_TRIALS,
-            constant_liar=True,  # trials that run at the same time keep apart
-        )
 
 
 def _record(trial: FrozenTrial, objective: Objective, neuron: str) -> Record:

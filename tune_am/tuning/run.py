@@ -17,10 +17,11 @@ from ray.tune.search import Searcher
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.tuning import environment
-from tune_am.tuning.asha import Asha
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.label import file_name, search_title, trial_title
 from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.ray_scheduler import RuleScheduler
+from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.searcher import LedgerSearcher, Listener
 from tune_am.tuning.space import Space
 from tune_am.tuning.trial import NUMBER, SETTINGS, TASK, AscentTrial
@@ -84,13 +85,13 @@ def run_trials(
     if left <= 0:
         return []
     searcher = LedgerSearcher(ledger, space, task, listeners)
-    return run(searcher, stopping_rule(ledger, space, budget), budget, left, folder, halt)
+    return run(searcher, scheduler(ledger, budget), budget, left, folder, halt)
 
 
-def stopping_rule(ledger: Ledger, space: Space, budget: Budget) -> FIFOScheduler:
-    """What stops trials early, where the space lets it."""
-    points = budget.plan.report_points
-    return Asha(ledger, points) if space.early_stopping else FIFOScheduler()
+def scheduler(ledger: Ledger, budget: Budget) -> RuleScheduler:
+    """What stops trials early, as the budget says."""
+    rule = stopping_rule(budget.scheduler, budget.plan.report_points)
+    return RuleScheduler(ledger, rule)
 
 
 def run(

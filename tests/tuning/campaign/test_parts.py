@@ -24,7 +24,7 @@ from tune_am.tuning.campaign.scheduler import CampaignScheduler
 from tune_am.tuning.campaign.searcher import CampaignSearcher
 from tune_am.tuning.campaign.unit import Unit, UnitTrials
 from tune_am.tuning.folder import RunFolder
-from tune_am.tuning.ledger import FINISHED, STARTUP_TRIALS, STOPPED_EARLY, Ledger, Record
+from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY, Ledger, Record
 from tune_am.tuning.progress import Screen
 from tune_am.tuning.run import Halt
 from tune_am.tuning.trial import reported, task

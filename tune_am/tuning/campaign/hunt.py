@@ -56,7 +56,7 @@ class Campaign:
         if left <= 0:
             return []
         searcher = CampaignSearcher(self._units, job.space, job.config.seed, listeners)
-        scheduler = CampaignScheduler(self._units, job.space, job.budget, halt)
+        scheduler = CampaignScheduler(self._units, job.budget, halt)
         return run(searcher, scheduler, job.budget, left, job.folder.ray, halt)
 
     def score_again(self, view: Progress, halt: threading.Event) -> None:

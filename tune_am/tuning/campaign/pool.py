@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import TrialState
 
 from tune_am.tuning.campaign.unit import Unit
-from tune_am.tuning.ledger import FAILED, STARTUP_TRIALS, STOPPED_EARLY, Record
+from tune_am.tuning.ledger import FAILED, STOPPED_EARLY, Record
 from tune_am.tuning.space import Space, quiet_optuna
 
 

@@ -11,8 +11,7 @@ from tune_am.am.neuron import shown
 from tune_am.am.score import STEP
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.unit import Unit
-from tune_am.tuning.run import Halt, stopping_rule
-from tune_am.tuning.space import Space
+from tune_am.tuning.run import Halt, scheduler
 from tune_am.tuning.trial import TASK
 
 
@@ -24,13 +23,11 @@ class CampaignScheduler(FIFOScheduler):
     there is time for a leg of that length on every one of them, and for scoring it again.
     """
 
-    def __init__(self, units: Mapping[str, Unit], space: Space, budget: Budget, halt: Halt) -> None:
+    def __init__(self, units: Mapping[str, Unit], budget: Budget, halt: Halt) -> None:
         super().__init__()
         self._units, self._halt, self._workers = units, halt, budget.workers
         self._points = budget.plan.report_points
-        self._rules = {
-            name: stopping_rule(unit.ledger, space, budget) for name, unit in units.items()
-        }
+        self._rules = {name: scheduler(unit.ledger, budget) for name, unit in units.items()}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         name = shown(trial.config[TASK]["plan"]["neuron"])
@@ -49,7 +46,7 @@ class CampaignScheduler(FIFOScheduler):
         return bool(leg > self._halt.seconds_left * self._workers / max(1, waiting))
 
     def debug_string(self) -> str:
-        return f"ASHA for each of {len(self._rules)} neurons"
+        return f"{len(self._rules)} neurons, each with rungs of its own"
 
 
 def _waits(unit: Unit) -> bool:

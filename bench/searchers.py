@@ -1,0 +1,201 @@
+"""What finds the best settings in the fewest steps: samplers and schedulers compared.
+
+    python bench/searchers.py [--device cuda] [--seeds 5] [--trials 24] [--out curves.json]
+
+Each way of searching gets the same budget of sample-steps (one start, one step), that of --trials
+ascents to their end; with early stopping it tries more settings for it. Trials run one after the
+other, without Ray, by the samplers, rules and ledger of a search. The best of each search at a
+quarter, half and all of the budget is scored again on fresh starts, since the lowest of many noisy
+scores is lower than it deserves. Prints, for each way, the mean over the seeds of that score, and
+its standard deviation. A continuous space has no grid: `grid` searches one of its own.
+
+Needs Optuna, and cmaes and scipy for the samplers that use them; what is missing is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+from statistics import fmean, stdev
+
+import torch
+
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan, report_points
+from tune_am.am.score import BEST_STEP, STEP
+from tune_am.am.settings import Settings
+from tune_am.am.trial_run import TrialRun
+from tune_am.tuning.defaults import CPU, RESCORE_STARTS, SAMPLER, SAMPLERS, SCHEDULER, SCHEDULERS
+from tune_am.tuning.grid import grid
+from tune_am.tuning.ledger import DIVERGED, FINISHED, STOPPED_EARLY, Ledger, Record, has_diverged
+from tune_am.tuning.schedulers import stopping_rule
+from tune_am.tuning.space import Space, from_source, load
+
+# What somebody who knows the default space might write down as a grid.
+GRID = """
+def space(trial):
+    return {
+        "radius": 1.1,
+        "lr": trial.suggest_categorical("lr", [0.003, 0.01, 0.03, 0.1, 0.3]),
+        "l2": trial.suggest_categorical("l2", [0.0, 0.01, 0.1]),
+        "init_scale": trial.suggest_float("init_scale", 0.5, 1.5, step=0.5),
+        "optimizer": trial.suggest_categorical("optimizer", ["adam", "sgd"]),
+    }
+"""
+WAYS = (
+    *product(SAMPLERS, (SCHEDULER, "none")),
+    *((SAMPLER, rule) for rule in SCHEDULERS if rule not in (SCHEDULER, "none")),
+)
+SHARES = (0.25, 0.5, 1.0)  # of the budget, at which the best is scored again
+
+
+@dataclass
+class Curve:
+    """One search. points: [sample-steps, best score so far, trial] at each new best. rescored: by
+    share of the budget."""
+
+    sampler: str
+    scheduler: str
+    seed: int
+    points: list[tuple[int, float, int]]
+    rescored: dict[str, float]
+    trials: int
+    seconds: float
+
+
+def main() -> None:
+    arguments = parsed()
+    if arguments.device == "cpu":
+        torch.set_num_threads(1)
+    pack = Pack.load(arguments.pack, arguments.device)
+    points = report_points(arguments.first_point, arguments.max_steps)
+    plan = Plan(arguments.neuron, starts=arguments.starts, report_points=points)
+    plan = replace(plan, device=arguments.device)
+    budget = arguments.budget or arguments.trials * plan.starts * plan.max_steps
+    space, gridded = load(arguments.space), from_source("grid", GRID)
+    print(
+        f"{pack.name}, {plan.neuron}, {arguments.device}, space {space.name}: {budget} sample-steps"
+        f" of {plan.starts} starts, scored at {', '.join(map(str, points))}",
+        flush=True,
+    )
+    begun, curves, left_out = time.monotonic(), [], set()
+    for seed in range(arguments.seeds):
+        for sampler, scheduler in ways(arguments.only):
+            late = arguments.seconds and time.monotonic() - begun > arguments.seconds
+            if late or sampler in left_out:
+                continue
+            try:
+                tried = gridded if sampler == "grid" else space
+                curve = search(pack, replace(plan, seed=seed), tried, sampler, scheduler, budget)
+            except ImportError as error:
+                print(f"{sampler} is left out: {error}", flush=True)
+                left_out.add(sampler)
+                continue
+            curves.append(curve)
+            print(f"  {told(curve)}", flush=True)
+            if arguments.out:
+                text = json.dumps(
+                    {"budget": budget, "curves": [asdict(curve) for curve in curves]}, indent=1
+                )
+                Path(arguments.out).write_text(text, encoding="utf-8")
+    table(curves)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pack", default="vocal", help="name or folder of a pack")
+    parser.add_argument("--neuron", default="vocal")
+    parser.add_argument("--space", default="default", help="of all samplers but grid")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--seeds", type=int, default=5, help="searches of each way")
+    parser.add_argument("--trials", type=int, default=CPU.trials, help="full ascents to spend")
+    parser.add_argument("--starts", type=int, default=CPU.starts, help="of each trial")
+    parser.add_argument("--first-point", type=int, default=CPU.first_point)
+    parser.add_argument("--max-steps", type=int, default=CPU.max_steps, help="of each ascent")
+    parser.add_argument("--budget", type=int, help="sample-steps, in place of --trials")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="samplers, or sampler/scheduler")
+    parser.add_argument("--out", help="JSON of all curves, written after each search")
+    parser.add_argument("--seconds", type=float, help="begin no further search after so many")
+    return parser.parse_args()
+
+
+def ways(only: list[str] | None) -> list[tuple[str, str]]:
+    return [way for way in WAYS if only is None or way[0] in only or "/".join(way) in only]
+
+
+def search(
+    pack: Pack, plan: Plan, space: Space, sampler: str, scheduler: str, budget: int
+) -> Curve:
+    begun, spent = time.monotonic(), 0
+    rule = stopping_rule(scheduler, plan.report_points)
+    curve = Curve(sampler, scheduler, plan.seed, [], {}, 0, 0.0)
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder, "study"), "bench", plan.seed, sampler=sampler)
+        ledger.enqueue(space.points if sampler != "grid" else grid(space, plan.seed))
+        while spent < budget:
+            number = ledger.ask(space).number
+            run = TrialRun(pack, plan, ledger[number].settings)
+            outcome = None
+            while outcome is None and spent < budget:
+                metrics = run.advance_to(run.next_point)
+                spent += plan.starts * (int(metrics[STEP]) - ledger[number].step)
+                if has_diverged(metrics):
+                    outcome = DIVERGED
+                elif run.next_point is None:
+                    outcome = FINISHED
+                elif rule is not None and rule.stops(ledger, number, metrics):
+                    outcome = STOPPED_EARLY
+                ledger.write(number, metrics, outcome)
+                best = ledger.best
+                if spent <= budget and (not curve.points or best.score < curve.points[-1][1]):
+                    curve.points.append((spent, best.score, best.number))
+                for share in SHARES:
+                    if spent >= share * budget and str(share) not in curve.rescored:
+                        curve.rescored[str(share)] = again(pack, plan, best)
+        curve.trials = len(ledger.records)
+    curve.seconds = round(time.monotonic() - begun, 2)
+    return curve
+
+
+def again(pack: Pack, plan: Plan, best: Record) -> float:
+    """The score of a record's settings and best step on fresh starts."""
+    return fresh_score(pack, plan, best.settings, int(best.reports[-1][BEST_STEP]))
+
+
+@cache  # many searches of a seed have the same best, a point of the space
+def fresh_score(pack: Pack, plan: Plan, settings: Settings, step: int) -> float:
+    fresh = replace(plan.fresh("searchers"), starts=RESCORE_STARTS, report_points=(step,))
+    return TrialRun(pack, fresh, settings).advance_to(step)[plan.scored_by.metric]
+
+
+def told(curve: Curve) -> str:
+    scores = "  ".join(f"{score:8.3g}" for score in curve.rescored.values())
+    way = f"{curve.sampler}/{curve.scheduler}"
+    return f"{way:16} seed {curve.seed}: {scores}   {curve.trials} trials, {curve.seconds} s"
+
+
+def table(curves: list[Curve]) -> None:
+    head = "".join(f"{f'{share:.0%} of budget':>20}" for share in SHARES)
+    print(f"\n{'sampler':8}{'scheduler':11}{'seeds':>5}{head}{'trials':>8}{'s':>7}")
+    for way in WAYS:
+        mine = [curve for curve in curves if (curve.sampler, curve.scheduler) == way]
+        if not mine:
+            continue
+        cells = ""
+        for share in SHARES:
+            scores = [curve.rescored[str(share)] for curve in mine]
+            spread = stdev(scores) if len(scores) > 1 else math.nan
+            cells += f"{f'{fmean(scores):.3g} ± {spread:.2g}':>20}"
+        trials, seconds = (fmean(getattr(c, name) for c in mine) for name in ("trials", "seconds"))
+        print(f"{way[0]:8}{way[1]:11}{len(mine):5}{cells}{trials:8.0f}{seconds:7.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""One trial as the ledger has it: what was drawn, what it reported, how it stands."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tune_am.am.objectives import DEFAULT, Objective
+from tune_am.am.score import BEST_STEP, COLLAPSE, DIVERGED_FROM, DIVERGED_SHARE, STEP
+from tune_am.am.settings import Settings
+
+# How a trial ended; the value of MLflow's tag `outcome`.
+FINISHED, STOPPED_EARLY, DIVERGED, FAILED = "finished", "stopped_early", "diverged", "failed"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One trial as the ledger has it. reports: its metrics at each report point, rising."""
+
+    number: int
+    settings: Settings
+    reports: tuple[dict[str, float], ...]
+    outcome: str | None  # None while it is to be run
+    params: dict[str, Any]
+    distributions: dict[str, Any]
+    objective: Objective = DEFAULT
+    neuron: str = ""  # where a campaign has trials on many
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Which trial it is, among all of a search or a campaign."""
+        return self.neuron, self.number
+
+    @property
+    def step(self) -> int:
+        return int(self.reports[-1][STEP]) if self.reports else 0
+
+    @property
+    def score(self) -> float | None:
+        """By the objective: the best so far."""
+        return self.reports[-1][self.objective.metric] if self.reports else None
+
+    @property
+    def loss(self) -> float:
+        """The score turned so that lower is better; without a score it is the worst."""
+        return self.objective.loss(self.score)
+
+    @property
+    def violation(self) -> float:
+        """How far the best so far is from being allowed; 0 where it is."""
+        return self._violation(self.reports[-1]) if self.reports else 0.0
+
+    @property
+    def standing(self) -> tuple[float, float]:
+        """Lower is better: what is allowed comes before what is not, then the loss (Deb 2000)."""
+        return self.violation, self.loss
+
+    def report_at(self, step: int) -> dict[str, float] | None:
+        return next((report for report in self.reports if report[STEP] == step), None)
+
+    def score_at(self, step: int) -> float | None:
+        report = self.report_at(step)
+        return None if report is None else report[self.objective.metric]
+
+    def standing_at(self, step: int) -> tuple[float, float]:
+        """As it stood there: a trial that did not get there is worse than any."""
+        report = self.report_at(step)
+        if report is None:
+            return math.inf, math.inf
+        return self._violation(report), self.objective.loss(report[self.objective.metric])
+
+    def constraints(self) -> dict[str, float]:
+        """As Optuna has them, above 0 where the best examples so far break one."""
+        return self._constraints(self.reports[-1]) if self.reports else {}
+
+    def _constraints(self, report: Mapping[str, float]) -> dict[str, float]:
+        best = self.report_at(int(report[BEST_STEP])) or report
+        diverged = best[DIVERGED_SHARE] if has_diverged(best) else 0.0
+        collapse = {COLLAPSE: report[COLLAPSE]} if COLLAPSE in report else {}
+        return {DIVERGED: diverged, **collapse}
+
+    def _violation(self, report: Mapping[str, float]) -> float:
+        return sum(max(0.0, value) for value in self._constraints(report).values())
+
+
+def has_diverged(metrics: Mapping[str, float]) -> bool:
+    return metrics[DIVERGED_SHARE] >= DIVERGED_FROM

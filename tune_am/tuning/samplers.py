@@ -1,0 +1,58 @@
+"""What proposes settings: Optuna's samplers, each made for one trial."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    NSGAIISampler,
+    RandomSampler,
+    TPESampler,
+)
+
+from tune_am.tuning.defaults import POPULATION, STARTUP_TRIALS
+
+
+def sampler_for(name: str, seed: int, number: int) -> BaseSampler:
+    """The sampler called `name` for trial `number`.
+
+    What it proposes follows from the search's seed, the trial's number and the trials before, all
+    in the ledger, so a resumed search goes on as if it had never been cut off.
+    """
+    digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
+    return _SAMPLERS[name](int.from_bytes(digest[:4], "big"))
+
+
+def _tpe(seed: int) -> BaseSampler:
+    return TPESampler(
+        seed=seed,
+        multivariate=True,
+        group=True,  # parameters of a branch are modelled together too
+        n_startup_trials=STARTUP_TRIALS,
+        constant_liar=True,  # trials that run at the same time keep apart
+    )
+
+
+def _gp(seed: int) -> BaseSampler:
+    return GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, warn_independent_sampling=False)
+
+
+def _cmaes(seed: int) -> BaseSampler:
+    # Stopped trials count with their last score: of those that run to their end there are too few
+    # for a generation.
+    return CmaEsSampler(seed=seed, warn_independent_sampling=False, consider_pruned_trials=True)
+
+
+_SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": _tpe,
+    "gp": _gp,
+    "cmaes": _cmaes,
+    "random": lambda seed: RandomSampler(seed),
+    # The points of a grid are enqueued (`tune_am.tuning.grid`): nothing is left to propose.
+    "grid": lambda seed: RandomSampler(seed),
+    "nsga2": lambda seed: NSGAIISampler(seed=seed, population_size=POPULATION),
+}
