@@ -8,13 +8,13 @@ from collections.abc import Callable
 from optuna.samplers import (
     BaseSampler,
     CmaEsSampler,
-    GPSampler,
     NSGAIISampler,
     RandomSampler,
     TPESampler,
 )
 
 from tune_am.tuning.defaults import POPULATION, STARTUP_TRIALS
+from tune_am.tuning.gaussian_process import CopulaGP
 
 
 def sampler_for(name: str, seed: int, number: int) -> BaseSampler:
@@ -37,10 +37,6 @@ def _tpe(seed: int) -> BaseSampler:
     )
 
 
-def _gp(seed: int) -> BaseSampler:
-    return GPSampler(seed=seed, n_startup_trials=STARTUP_TRIALS, warn_independent_sampling=False)
-
-
 def _cmaes(seed: int) -> BaseSampler:
     # Stopped trials count with their last score: of those that run to their end there are too few
     # for a generation.
@@ -49,7 +45,7 @@ def _cmaes(seed: int) -> BaseSampler:
 
 _SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": _tpe,
-    "gp": _gp,
+    "gp": lambda seed: CopulaGP(seed, STARTUP_TRIALS),
     "cmaes": _cmaes,
     "random": lambda seed: RandomSampler(seed),
     # The points of a grid are enqueued (`tune_am.tuning.grid`): nothing is left to propose.
