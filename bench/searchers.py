@@ -32,14 +32,22 @@ from tune_am.am.plan import Plan, report_points
 from tune_am.am.score import BEST_STEP, STEP
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
-from tune_am.tuning.defaults import CPU, RESCORE_STARTS, SAMPLER, SAMPLERS, SCHEDULER, SCHEDULERS
-from tune_am.tuning.grid import grid
+from tune_am.tuning.defaults import (
+    CPU,
+    GRID,
+    RESCORE_STARTS,
+    SAMPLER,
+    SAMPLERS,
+    SCHEDULER,
+    SCHEDULERS,
+)
+from tune_am.tuning.grid import gridded
 from tune_am.tuning.ledger import DIVERGED, FINISHED, STOPPED_EARLY, Ledger, Record, has_diverged
 from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.space import Space, from_source, load
 
 # What somebody who knows the default space might write down as a grid.
-GRID = """
+WRITTEN = """
 def space(trial):
     return {
         "radius": 1.1,
@@ -79,7 +87,7 @@ def main() -> None:
     plan = Plan(arguments.neuron, starts=arguments.starts, report_points=points)
     plan = replace(plan, device=arguments.device)
     budget = arguments.budget or arguments.trials * plan.starts * plan.max_steps
-    space, gridded = load(arguments.space), from_source("grid", GRID)
+    space, written = load(arguments.space), from_source("grid", WRITTEN)
     print(
         f"{pack.name}, {plan.neuron}, {arguments.device}, space {space.name}: {budget} sample-steps"
         f" of {plan.starts} starts, scored at {', '.join(map(str, points))}",
@@ -92,7 +100,7 @@ def main() -> None:
             if late or sampler in left_out:
                 continue
             try:
-                tried = gridded if sampler == "grid" else space
+                tried = written if sampler == GRID else space
                 curve = search(pack, replace(plan, seed=seed), tried, sampler, scheduler, budget)
             except ImportError as error:
                 print(f"{sampler} is left out: {error}", flush=True)
@@ -138,7 +146,7 @@ def search(
     curve = Curve(sampler, scheduler, plan.seed, [], {}, 0, 0.0)
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder, "study"), "bench", plan.seed, sampler=sampler)
-        ledger.enqueue(space.points if sampler != "grid" else grid(space, plan.seed))
+        ledger.enqueue(gridded(space, plan.seed).points if sampler == GRID else space.points)
         while spent < budget:
             number = ledger.ask(space).number
             run = TrialRun(pack, plan, ledger[number].settings)

@@ -10,6 +10,7 @@ from reports import report
 from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES
 from tune_am.tuning.asha import Asha, among_best
 from tune_am.tuning.ledger import FINISHED, Ledger
+from tune_am.tuning.ray_scheduler import RuleScheduler
 
 POINTS = (8, 16, 32, 64)
 
@@ -24,7 +25,7 @@ def trial_at(ledger, space, *scores):
 
 def decide(ledger, trial, step, score, **metrics):
     result = report(step, score, **metrics)
-    return Asha(ledger, POINTS).on_trial_result(None, trial, result)
+    return RuleScheduler(ledger, Asha(POINTS)).on_trial_result(None, trial, result)
 
 
 def test_only_the_best_third_goes_on(make_ledger, plain_space):
@@ -120,6 +121,26 @@ def test_the_last_point_is_no_rung(make_ledger, plain_space):
         ledger.write(done.config["number"], outcome=FINISHED)
     trial = trial_at(ledger, plain_space, 9.0, 9.0, 9.0)
     assert decide(ledger, trial, 64, 9.0) == "CONTINUE"
+
+
+def test_what_breaks_a_constraint_holds_no_place_on_a_rung(make_ledger, plain_space):
+    ledger = make_ledger()
+    for score in (1.0, 2.0, 3.0):
+        trial = trial_at(ledger, plain_space)
+        for step in POINTS[:2]:
+            ledger.write(trial.config["number"], report(step, score, collapse=0.2))
+    trial = trial_at(ledger, plain_space, 9.0)
+    assert decide(ledger, trial, 16, 9.0, collapse=0.0) == "CONTINUE"
+    assert decide(ledger, trial, 16, 1.5, collapse=0.3) == "STOP"
+
+
+def test_without_a_rule_every_trial_goes_on(make_ledger, plain_space):
+    ledger = make_ledger()
+    for _ in range(6):
+        trial_at(ledger, plain_space, 1.0, 1.0)
+    trial = trial_at(ledger, plain_space, 9.0)
+    result = report(16, 9.0)
+    assert RuleScheduler(ledger, None).on_trial_result(None, trial, result) == "CONTINUE"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tune_am.am.neuron import layer_before, read_activations
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.reference import TAIL, Target
-from tune_am.am.score import inputs_of
+from tune_am.am.score import inputs_of, pairwise_distance
 from tune_am.am.settings import Settings
 
 # Random splits of the real tail over which `real_vs_real` is taken.
@@ -37,6 +37,11 @@ def never_optimised_latents(pack: Pack, plan: Plan, n: int = TAIL) -> Tensor:
     """The random latents [n, *latent_shape] of that control, the same for the same plan."""
     generator = torch.Generator().manual_seed(plan.fresh("never optimised").seed)
     return pack.prior.sample(n, generator).to(pack.device)
+
+
+def random_distance(pack: Pack, plan: Plan) -> float:
+    """Mean RMS difference of two inputs of that control, in units of the input."""
+    return pairwise_distance(inputs_of(pack, never_optimised_latents(pack, plan)))
 
 
 def random_classifier(pack: Pack, plan: Plan, settings: Settings, step: int) -> Control:

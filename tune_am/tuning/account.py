@@ -46,6 +46,9 @@ def params(job: Job) -> dict[str, Any]:
         "pack": job.pack.name,
         "prior": job.pack.prior_kind,
         "space": job.space.name,
+        "sampler": job.config.sampler,
+        "scheduler": job.budget.scheduler,
+        "diversity": job.config.diversity,
         "trials": job.budget.trials,
         "starts": plan.starts,
         "report_points": ",".join(map(str, plan.report_points)),
@@ -105,14 +108,14 @@ def optuna_command(job: Job) -> str:
 def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
     plan, budget = job.budget.plan, job.budget
     many = f" ({len(job.plans)} neurons)" if job.several else ""
-    stops = "" if job.space.early_stopping else ", none stopped early"
+    stops = ", none stopped early" if budget.scheduler == "none" else ""
     limit = f", at most {job.config.time_budget:.0f} s" if job.config.time_budget else ""
     rows = {
         "pack": f"{job.pack.name} ({job.pack.path})",
         "neuron": f"{shown(plan.neuron)}{many}, {plan.direction}imised",
         "objective": f"{plan.scored_by.label}, the {plan.scored_by.best_is} is best",
         "prior": job.pack.prior_kind,
-        "space": job.space.name,
+        "space": f"{job.space.name}, searched by {job.config.sampler} and {budget.scheduler}",
         "device": f"{plan.device}, {budget.workers} at a time",
         "budget": f"{budget.trials} trials of {plan.starts} starts, scored at steps "
         f"{', '.join(map(str, plan.report_points))}{stops}{limit}",

@@ -11,18 +11,20 @@ import torch
 from tune_am.am.device import chosen_device
 from tune_am.am.plan import Plan, report_points
 from tune_am.tuning.config import SearchConfig
-from tune_am.tuning.defaults import CAMPAIGN_TRIALS, CPU, GPU, WORKERS_PER_GPU
+from tune_am.tuning.defaults import CAMPAIGN_TRIALS, CPU, GPU, GRID, SCHEDULER, WORKERS_PER_GPU
 from tune_am.tuning.space import Space
 
 
 @dataclass(frozen=True)
 class Budget:
-    """trials: settings to try. workers: trials at a time, on `gpus` GPUs if any."""
+    """trials: settings to try. workers: trials at a time, on `gpus` GPUs if any. scheduler: what
+    stops trials early, a name of `tune_am.tuning.schedulers`."""
 
     trials: int
     workers: int
     plan: Plan
     gpus: int = 0
+    scheduler: str = SCHEDULER
 
     @property
     def share(self) -> float:
@@ -50,8 +52,11 @@ def budget_for(
     trials = space.trials or defaults.trials
     if neurons is not None:  # each learns from the others
         trials = math.ceil(trials / CAMPAIGN_TRIALS)
+    trials = config.trials or trials
+    if config.sampler == GRID:  # has an end
+        trials = min(trials, len(space.points))
     return Budget(
-        trials=(config.trials or trials) * (neurons or 1),
+        trials=trials * (neurons or 1),
         workers=workers,
         plan=Plan(
             neuron=neuron,
@@ -64,6 +69,7 @@ def budget_for(
             trust_code=config.trust_code,
         ),
         gpus=min(gpus, workers),
+        scheduler=config.scheduler or (SCHEDULER if space.early_stopping else "none"),
     )
 
 

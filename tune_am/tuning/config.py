@@ -14,7 +14,15 @@ from tune_am.am.manifest import PRIORS
 from tune_am.am.objectives import DEFAULT, OBJECTIVES, objective
 from tune_am.command import CommandParser, reader
 from tune_am.errors import UserError
-from tune_am.tuning.defaults import CPU, GPU, WORKERS_PER_GPU
+from tune_am.tuning.defaults import (
+    CPU,
+    GPU,
+    SAMPLER,
+    SAMPLERS,
+    SCHEDULER,
+    SCHEDULERS,
+    WORKERS_PER_GPU,
+)
 
 # Nothing here may import torch, Ray, Optuna or MLflow: --help and a bad flag answer at once.
 
@@ -66,6 +74,26 @@ class SearchConfig:
         str,
         "NAME",
         f"what settings are scored by: {', '.join(OBJECTIVES)}, or MODULE:FUNCTION of your own",
+    )
+    sampler: str = _option(
+        SAMPLER,
+        str,
+        "NAME",
+        f"what proposes settings: {', '.join(SAMPLERS)} (gp, cmaes and nsga2 draw parameters of a "
+        "branch at random, cmaes choices too; grid needs parameters of so many values)",
+    )
+    scheduler: str | None = _option(
+        None,
+        str,
+        "NAME",
+        f"what stops trials early: {', '.join(SCHEDULERS)} ({SCHEDULER}, or what the space says)",
+    )
+    diversity: float = _option(
+        0.0,
+        float,
+        "SHARE",
+        "least mean distance between two examples, as a share of that of random ones; settings "
+        "below it come after all others",
     )
     trials: int | None = _option(
         None,
@@ -139,6 +167,12 @@ class SearchConfig:
         if self.prior not in (None, *PRIORS):
             raise UserError(f"--prior {self.prior}: must be one of {', '.join(PRIORS)}")
         objective(self.objective)
+        for name, allowed in (("sampler", SAMPLERS), ("scheduler", (None, *SCHEDULERS))):
+            if (value := getattr(self, name)) not in allowed:
+                names = ", ".join(filter(None, allowed))
+                raise UserError(f"{flag(name)} {value}: must be one of {names}")
+        if not 0 <= self.diversity < math.inf:
+            raise UserError(f"--diversity {self.diversity}: must be 0 or more, for example 0.5")
         if not re.fullmatch(r"auto|cpu|cuda", self.device):
             raise UserError(f"--device {self.device}: must be one of auto, cpu, cuda")
         if not 0 <= self.seed < 2**63:

@@ -33,8 +33,9 @@ CAMPAIGN_TRIALS = 3
 SAMPLER = "tpe"
 SCHEDULER = "asha"
 
-SAMPLERS = ("tpe", "gp", "cmaes", "random", "grid", "nsga2")
-SCHEDULERS = ("asha", "hyperband", "median", "none")
+GRID = "grid"
+SAMPLERS = (SAMPLER, "gp", "cmaes", "random", GRID, "nsga2")
+SCHEDULERS = (SCHEDULER, "hyperband", "median", "none")
 
 # Settings tried before TPE and the GP begin to propose, those of the space's POINTS included.
 STARTUP_TRIALS = 8

@@ -34,11 +34,11 @@ class CopulaGP(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        shown = optuna.create_study(direction=study.direction)
-        shown.add_trials(_shown(study, trial))
-        number = shown.ask().number
-        asked = shown.get_trials(deepcopy=False)[number]
-        params: dict[str, Any] = self._gp.sample_relative(shown, asked, search_space)
+        view = optuna.create_study(direction=study.direction)
+        view.add_trials(shown(study, trial))
+        number = view.ask().number
+        asked = view.get_trials(deepcopy=False)[number]
+        params: dict[str, Any] = self._gp.sample_relative(view, asked, search_space)
         return params
 
     def sample_independent(
@@ -51,7 +51,7 @@ class CopulaGP(BaseSampler):
         return self._gp.sample_independent(study, trial, param_name, param_distribution)
 
 
-def _shown(study: Study, asked: FrozenTrial) -> list[FrozenTrial]:
+def shown(study: Study, asked: FrozenTrial) -> list[FrozenTrial]:
     """The trials of `study` that a process is fitted to, and those that run meanwhile."""
     states = (TrialState.COMPLETE, TrialState.RUNNING)
     trials = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -18,6 +19,14 @@ from tune_am.errors import UserError
 from tune_am.tuning.space import Space, quiet_optuna
 
 LARGEST = 10_000  # points of a grid
+
+
+def gridded(space: Space, seed: int) -> Space:
+    """`space` with all of its points to be tried, those that it names first, and no further."""
+    named = space.points
+    rest = [point for point in grid(space, seed) if point not in named]
+    points = (*named, *rest)
+    return replace(space, points=points, trials=min(space.trials or len(points), len(points)))
 
 
 def grid(space: Space, seed: int) -> tuple[dict[str, Any], ...]:

@@ -69,7 +69,9 @@ class Single:
     def __init__(self, job: Job) -> None:
         self.job = job
         plan, folder, seed = job.budget.plan, job.folder, job.config.seed
-        self.notes = Ledger(folder.journal, job.title, seed, plan.scored_by)
+        self.notes = Ledger(
+            folder.journal, job.title, seed, plan.scored_by, sampler=job.config.sampler
+        )
         self._task = task(job.pack, plan, folder.trials, job.config.trust_code)
         self._rows: list[Rescored] | None = None
         self._controls: dict[str, Any] | None = None

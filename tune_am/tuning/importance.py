@@ -22,7 +22,8 @@ def importances(ledger: Ledger) -> dict[str, float]:
     Optuna's fANOVA over the settings as the ascent had them, a branch that was not drawn at its
     default; its other evaluator, PED-ANOVA, takes the few draws of a rare branch for a finding.
     Trials can only be compared at equal steps, so each counts with its score at the last report
-    point that at least half of them reached, and those that did not with their last. Numbers are
+    point that at least half of them reached, and those that did not with their last; what breaks a
+    constraint is as bad as the worst of the others. Numbers are
     taken by rank and scores by logarithm: both span decades. Empty where there are fewer than
     `FEWEST` trials, or nothing varies.
     """
@@ -30,7 +31,7 @@ def importances(ledger: Ledger) -> dict[str, float]:
     if len(records) < FEWEST:
         return {}
     step = sorted(record.step for record in records)[len(records) // 2]
-    scores = [_score(record, step) for record in records]
+    scores = _scores(records, step)
     columns = _varying(records)
     if not columns or len(set(scores)) == 1:
         return {}
@@ -49,10 +50,14 @@ def importances(ledger: Ledger) -> dict[str, float]:
     return {name: float(share) for name, share in shares.items()}
 
 
-def _score(record: Record, step: int) -> float:
-    score = record.score_at(step) if record.step >= step else record.score
-    assert score is not None  # of scored records only
-    return score
+def _scores(records: Sequence[Record], step: int) -> list[float]:
+    """Of scored records."""
+    loss = records[0].objective.loss
+    scores = [record.score_at(min(step, record.step)) or 0.0 for record in records]
+    pairs = list(zip(records, scores, strict=True))
+    allowed = [score for record, score in pairs if not record.violation]
+    worst = max(allowed or scores, key=loss)
+    return [worst if record.violation else score for record, score in pairs]
 
 
 def _varying(records: Sequence[Record]) -> dict[str, list[str | float]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tune_am.am.controls import random_distance
 from tune_am.am.device import chosen_device
 from tune_am.am.neuron import beside, direction_file, shown
 from tune_am.am.objectives import DEFAULT
@@ -22,8 +23,9 @@ from tune_am.errors import UserError
 from tune_am.tuning import cluster, tracking
 from tune_am.tuning.budget import Budget, budget_for
 from tune_am.tuning.config import SearchConfig, default_folder, resumed
-from tune_am.tuning.defaults import RESCORE_STARTS
+from tune_am.tuning.defaults import GRID, RESCORE_STARTS, SAMPLER
 from tune_am.tuning.folder import RunFolder
+from tune_am.tuning.grid import gridded
 from tune_am.tuning.ledger import Record
 from tune_am.tuning.space import Space, from_source, load
 
@@ -124,12 +126,21 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     if asked is not None and asked["pack_hash"] != pack.hash:
         raise UserError(f"the pack {pack.path} is not the one that the search began with")
     campaign = several(config.neuron)
+    if campaign and config.sampler != SAMPLER:
+        raise UserError(
+            f"--sampler {config.sampler}: several neurons share a sampler that learns from all of "
+            f"them, a TPE; leave it out, or search on one neuron"
+        )
+    if config.sampler == GRID:
+        space = gridded(space, config.seed)
     neurons = select(config.neuron, pack.layers) if campaign else [config.neuron]
     if asked is not None:  # directions lie in the run folder, wherever that is now
         neurons = [beside(neuron, folder.path) for neuron in neurons]
     _check(neurons, pack, config.direction)
     asked_for = config.neuron if campaign else neurons[0]
     budget = budget_for(config, space, asked_for, len(neurons) if campaign else None)
+    apart = config.diversity and config.diversity * random_distance(pack, budget.plan)
+    budget = replace(budget, plan=replace(budget.plan, apart=apart))
     plans = tuple(replace(budget.plan, neuron=neuron) for neuron in neurons)
     if budget.plan.scored_by.foreign:  # tried before anything is started
         real = pack.reference.target(pack.neuron(neurons[0]), config.direction, 2 * TAIL)

@@ -84,7 +84,8 @@ class Ledger:
         _mend(path)
         self.objective = objective
         self.neuron = neuron
-        self._seed, self._sampler = seed, sampler
+        self.sampler = sampler
+        self._seed = seed
         # An open-lock, not the default symlink: some file systems of containers have no symlinks.
         self._storage = JournalStorage(
             JournalFileBackend(str(path), JournalFileOpenLock(str(path)))
@@ -154,7 +155,7 @@ class Ledger:
     def ask(self, space: Space) -> Record:
         """A new trial, with the settings that the sampler proposes for it."""
         with quiet_optuna():
-            self._study.sampler = sampler_for(self._sampler, self._seed, len(self._records))
+            self._study.sampler = sampler_for(self.sampler, self._seed, len(self._records))
             # A kill may have left a trial that was asked for and never drawn: it is drawn now.
             running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             undrawn = [trial._trial_id for trial in running if trial.number not in self._ids]

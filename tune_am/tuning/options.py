@@ -27,6 +27,9 @@ class SearchOptions(TypedDict, total=False):
     space: str | os.PathLike[str]
     direction: str
     objective: str
+    sampler: str
+    scheduler: str | None
+    diversity: float
     trials: int | None
     starts: int | None
     max_steps: int | None
@@ -95,6 +98,9 @@ def _checked(name: str, kind: Any, value: Any) -> Any:
             return duration(value)
         kind, wanted = float, "seconds or a text like 5m"
         good = isinstance(value, int | float) and not isinstance(value, bool)
+    elif kind is float:
+        good = isinstance(value, int | float) and not isinstance(value, bool)
+        wanted = "a number"
     elif kind is str:
         value = getattr(value, "path", value) if name == "pack" else value  # a pack is its folder
         value = os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -21,7 +21,7 @@ from tune_am.am.objectives import ACTIVATION_FID, DEFAULT, LAYER_FID, Objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.reference import Target
-from tune_am.am.score import BEST_STEP, before_of, inputs_of
+from tune_am.am.score import BEST_STEP, before_of, collapse, inputs_of, pairwise_distance
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.tuning.budget import Budget
@@ -56,13 +56,16 @@ class Candidate:
 @dataclass(frozen=True)
 class Rescored:
     """scores: by the objective and both Fréchet distances, by metric. ci95: of the objective's.
-    latents: [n, *latent_shape]. activations: [n]."""
+    latents: [n, *latent_shape]. activations: [n]. distance: mean RMS difference of two examples;
+    collapse: how much less than asked for it is, as a share."""
 
     candidate: Candidate
     scores: dict[str, float]
     ci95: tuple[float, float]
     latents: Tensor
     activations: Tensor
+    distance: float = 0.0
+    collapse: float = 0.0
 
     @property
     def score(self) -> float:
@@ -89,7 +92,7 @@ class Rescored:
 def candidates(records: Sequence[Record], n: int = RESCORED) -> list[Candidate]:
     """The `n` best trials, the best first; of trials with equal settings the best one only."""
     best: dict[Settings, Record] = {}
-    for record in sorted(records, key=lambda record: record.loss):
+    for record in sorted(records, key=lambda record: record.standing):
         best.setdefault(record.settings, record)
     return [Candidate.of(record) for record in list(best.values())[:n]]
 
@@ -126,8 +129,13 @@ def ranked(rows: Sequence[Rescored]) -> list[Rescored]:
 
     A score within the 95 % interval of the best is as good as that. Among such settings one may
     match the neuron's activation by examples like the real ones, another by what merely drives it;
-    the layer before the neuron's, in all its dimensions, sees the difference.
+    the layer before the neuron's, in all its dimensions, sees the difference. Where examples are to
+    be apart, settings whose fresh ones are not come last.
     """
+    if collapsed := [row for row in rows if row.collapse > 0]:
+        apart = [row for row in rows if row.collapse <= 0]
+        last = sorted(collapsed, key=lambda row: (row.collapse, row.loss))
+        return [*(ranked(apart) if apart else []), *last]
     best = min(rows, key=lambda row: row.loss)
     highest = max(best.candidate.objective.loss(end) for end in best.ci95)
     tied = [row for row in rows if row.loss <= highest]
@@ -175,17 +183,21 @@ def joined(
     measure = plan.measure()
     if len(activations) < measure.objective.fewest:
         worst = measure.objective.worst
-        return Rescored(candidate, measure.penalties(), (worst, worst), latents, activations)
+        none = (latents, activations, 0.0, collapse(0.0, plan.apart))
+        return Rescored(candidate, measure.penalties(), (worst, worst), *none)
     neuron = pack.neuron(plan.neuron)
     target = pack.reference.target(neuron, plan.direction)
     inputs = inputs_of(pack, latents.to(pack.device))
     examples = Target(activations, before_of(pack, neuron, inputs))
+    distance = pairwise_distance(inputs)
     return Rescored(
         candidate,
         measure.scores(examples, target),
         measure.interval(examples, target, plan.seed),
         latents,
         activations,
+        distance,
+        collapse(distance, plan.apart),
     )
 
 

@@ -53,6 +53,9 @@ def build(
         "pack": {"name": pack.name, "path": str(pack.path.absolute()), "hash": pack.hash},
         "prior": pack.prior_kind,
         "space": space,
+        "sampler": ledger.sampler,
+        "scheduler": budget.scheduler,
+        "apart": plan.apart,
         "seed": plan.seed,
         "device": plan.device,
         "starts": plan.starts,
@@ -108,6 +111,11 @@ def summary(result: dict[str, Any]) -> str:
     settings = result["best"]["settings"]
     shown = [f"{name} {_short(value)}" for name, value in settings.items()]
     lines += ["", "Best setting: " + ", ".join(shown)]
+    if (collapse := result["best"].get("collapse", 0)) > 0:
+        lines.append(
+            "No setting keeps the constraint: the best one's examples are "
+            f"{1 - collapse:.0%} as far apart as --diversity asks for."
+        )
     if result["importances"]:
         shares = [f"{name} {share:.0%}" for name, share in result["importances"].items()]
         lines.append("What mattered: " + ", ".join(shares[:6]))
@@ -146,6 +154,8 @@ def _rescored_row(row: Rescored) -> dict[str, Any]:
         "ci95": list(row.ci95),
         "starts": len(row.activations),
         "activation_mean": float(row.activations.mean()) if len(row.activations) else None,
+        "pairwise_distance": row.distance,
+        "collapse": row.collapse,
     }
 
 

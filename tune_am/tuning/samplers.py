@@ -17,13 +17,13 @@ from tune_am.tuning.defaults import POPULATION, STARTUP_TRIALS
 from tune_am.tuning.gaussian_process import CopulaGP
 
 
-def sampler_for(name: str, seed: int, number: int) -> BaseSampler:
-    """The sampler called `name` for trial `number`.
+def sampler_for(name: str, *trial: int | str) -> BaseSampler:
+    """The sampler called `name` for one trial: `trial` is the search's seed and the trial's number.
 
-    What it proposes follows from the search's seed, the trial's number and the trials before, all
-    in the ledger, so a resumed search goes on as if it had never been cut off.
+    What it proposes follows from these and the trials before, all in the ledger, so a resumed
+    search goes on as if it had never been cut off.
     """
-    digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
+    digest = hashlib.sha256("/".join(map(str, trial)).encode()).digest()
     return _SAMPLERS[name](int.from_bytes(digest[:4], "big"))
 
 

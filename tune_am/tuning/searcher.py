@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ray.tune.search import Searcher
 
+from tune_am.am.score import COLLAPSE
 from tune_am.tuning.ledger import (
     DIVERGED,
     FAILED,
@@ -110,7 +111,8 @@ class LedgerSearcher(Searcher):
                 listener.trial_ended(after)
 
     def _metrics(self, result: dict[str, Any]) -> dict[str, float]:
-        return {name: float(result[name]) for name in reported(self._ledger.objective)}
+        names = (*reported(self._ledger.objective), COLLAPSE)
+        return {name: float(result[name]) for name in names if name in result}
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the ledger is on disk already."""

@@ -23,6 +23,7 @@ from tune_am.tuning.campaign.result import distance
 from tune_am.tuning.campaign.scheduler import CampaignScheduler
 from tune_am.tuning.campaign.searcher import CampaignSearcher
 from tune_am.tuning.campaign.unit import Unit, UnitTrials
+from tune_am.tuning.defaults import STARTUP_TRIALS
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY, Ledger, Record
 from tune_am.tuning.progress import Screen
@@ -132,7 +133,7 @@ def test_a_gain_is_a_ratio_of_distances(units, plain_space):
 
 def scheduled(units: dict[str, Unit], kind: space.Space, halt: Halt) -> CampaignScheduler:
     plan = Plan("fc8:0-2", starts=4, report_points=POINTS)
-    return CampaignScheduler(units, kind, Budget(9, 2, plan), halt)
+    return CampaignScheduler(units, Budget(9, 2, plan), halt)
 
 
 def on_result(scheduler: CampaignScheduler, unit: Unit, step: int, seconds: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,9 @@ import optuna
 from optuna.trial import TrialState
 
 from tune_am.tuning.campaign.unit import Unit
+from tune_am.tuning.defaults import SAMPLER
 from tune_am.tuning.ledger import FAILED, STOPPED_EARLY, Record
+from tune_am.tuning.samplers import sampler_for
 from tune_am.tuning.space import Space, quiet_optuna
 
 
@@ -32,15 +33,10 @@ class Pool:
     def propose(self, unit: Unit) -> dict[str, Any]:
         """Parameters to try on `unit`; they follow from the seed, which trial of which unit it is,
         and the trials that have ended."""
-        digest = hashlib.sha256(f"{self._seed}/{unit.name}/{len(unit.ledger.records)}".encode())
+        which = self._seed, unit.name, len(unit.ledger.records)
         with quiet_optuna():
             self._learn()
-            self._study.sampler = optuna.samplers.TPESampler(
-                seed=int.from_bytes(digest.digest()[:4], "big"),
-                multivariate=True,
-                group=True,
-                n_startup_trials=STARTUP_TRIALS,
-            )
+            self._study.sampler = sampler_for(SAMPLER, *which)
             trial = self._study.ask()
             self._space.settings(trial)
             self._study.tell(trial, state=TrialState.FAIL)  # its outcome comes from the ledger
@@ -67,6 +63,7 @@ class Pool:
                 distributions=record.distributions,
                 value=None if short else value,
                 intermediate_values={record.step: value},
+                constraints=record.constraints(),
             )
         )
 

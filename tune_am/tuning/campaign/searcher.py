@@ -108,4 +108,4 @@ def _is(point: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
 
 def _ended_best(unit: Unit) -> Record | None:
     ended = [record for record in unit.ledger.scored if record.outcome is not None]
-    return min(ended, key=lambda record: record.loss, default=None)
+    return min(ended, key=lambda record: record.standing, default=None)

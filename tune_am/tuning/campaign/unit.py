@@ -57,7 +57,7 @@ class Unit:
         """Where it stands; a trial counts with the score that it ended with."""
         records, objective = self.ledger.records, self.ledger.objective
         ended = [record for record in records if record.outcome is not None]
-        scores = tuple(None if r.outcome == FAILED else r.score for r in ended)
+        scores = tuple(None if r.outcome == FAILED or r.violation else r.score for r in ended)
         floor = self.floor.get(objective.metric, 0.0)
         return Course(floor, scores, len(records) - len(ended), objective)
 

@@ -1,0 +1,83 @@
+"""Every sampler proposes from the ledger alone, and has no Ray to ask."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from reports import report
+
+from tune_am.am.objectives import DIVERGED_PENALTY
+from tune_am.tuning.defaults import GRID, SAMPLERS, SCHEDULERS, STARTUP_TRIALS
+from tune_am.tuning.gaussian_process import shown
+from tune_am.tuning.ledger import DIVERGED, FINISHED, STOPPED_EARLY, Ledger
+from tune_am.tuning.schedulers import stopping_rule
+from tune_am.tuning.space import from_source
+
+TRIALS = STARTUP_TRIALS + 3
+
+BRANCHES = """
+def space(trial):
+    settings = {
+        "lr": trial.suggest_float("lr", 1e-3, 1.0, log=True),
+        "init_scale": trial.suggest_float("init_scale", 0.5, 1.5),
+        "optimizer": trial.suggest_categorical("optimizer", ["adam", "sgd"]),
+    }
+    if settings["optimizer"] == "sgd":
+        settings["momentum"] = trial.suggest_float("momentum", 0.0, 0.9)
+    return settings
+"""
+
+
+def searched(ledger: Ledger, upto: int) -> list:
+    """Trials one after the other, of which some diverge and some are stopped."""
+    space = from_source("branches", BRANCHES)
+    while len(ledger.records) < upto:
+        record = ledger.ask(space)
+        score = 100 * abs(record.settings.lr - 0.1) + record.settings.init_scale
+        if record.number == 2:
+            worst = report(8, DIVERGED_PENALTY, diverged_share=1.0)
+            ledger.write(record.number, worst, DIVERGED)
+        else:
+            outcome = STOPPED_EARLY if record.number % 4 == 1 else FINISHED
+            ledger.write(record.number, report(8, score), outcome)
+    return [record.settings for record in ledger.records]
+
+
+@pytest.mark.parametrize("sampler", [name for name in SAMPLERS if name != GRID])
+def test_a_resume_goes_on_with_identical_proposals(tmp_path, sampler):
+    def ledger(file: str) -> Ledger:
+        return Ledger(tmp_path / file, "study", seed=3, sampler=sampler)
+
+    whole = searched(ledger("whole"), TRIALS)
+    searched(ledger("cut"), TRIALS - 1)
+    assert searched(ledger("cut"), TRIALS) == whole
+
+
+def test_the_gp_is_shown_ranks_and_the_constraints_that_are_broken(tmp_path):
+    """Not the penalty of a trial that diverged, beside which all scores are alike."""
+    ledger = Ledger(tmp_path / "study", "study", seed=0)
+    searched(ledger, 5)
+    asked = ledger._study.ask()
+    trials = shown(ledger._study, ledger._study.get_trials()[asked.number])
+    by_score = sorted(
+        (r for r in ledger.records if r.outcome != STOPPED_EARLY), key=lambda r: r.loss
+    )
+    assert [trial.params for trial in sorted(trials, key=lambda t: t.value)] == [
+        record.params for record in by_score
+    ]
+    assert [round(trial.value, 3) for trial in trials if trial.constraints["diverged"]] == [1.15]
+
+
+def test_every_scheduler_has_a_rule_but_none():
+    rules = {name: stopping_rule(name, (8, 16, 32)) for name in SCHEDULERS}
+    assert [name for name, rule in rules.items() if rule is None] == ["none"]
+
+
+def test_samplers_and_rules_run_where_ray_and_mlflow_are_not():
+    code = (
+        "import sys; sys.modules['ray'] = sys.modules['mlflow'] = None\n"
+        "import tune_am.tuning.ledger, tune_am.tuning.schedulers, tune_am.tuning.grid"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
