@@ -192,6 +192,17 @@ def test_what_does_not_fit_is_named(tmp_path: Path, change: dict[str, Any], said
 
 def test_torchscript_is_refused(tmp_path: Path) -> None:
     with pytest.warns(Warning, match=r"torch.jit.script.* is deprecated"):
-        script = torch.jit.script(nn.Linear(6, 2))
+        classifier, prior = (torch.jit.script(nn.Linear(*sizes)) for sizes in ((6, 2), (3, 6)))
     with pytest.raises(UserError, match="TorchScript, whose layers cannot be read"):
-        make_pack(**{**SMALL, "classifier": script}, out=tmp_path / "pack")
+        make_pack(**{**SMALL, "classifier": classifier}, out=tmp_path / "pack")
+    with pytest.raises(UserError, match=r"or what torch.jit.trace makes of that"):
+        make_pack(**{**SMALL, "prior": prior, "latent": 3}, out=tmp_path / "pack")
+
+
+def test_a_traced_generator_is_stored_as_its_operations(tmp_path: Path) -> None:
+    generator = nn.Sequential(nn.Linear(3, 6), nn.Tanh())
+    with pytest.warns(Warning, match=r"torch.jit.trace.* is deprecated"):
+        traced = torch.jit.trace(generator, torch.zeros(2, 3))
+    pack = make_pack(**{**SMALL, "prior": traced, "latent": 3}, out=tmp_path / "pack")
+    z = torch.randn(5, 3)
+    torch.testing.assert_close(pack.prior(z), generator(z))

@@ -60,9 +60,12 @@ def as_graph(network: nn.Module, example: Tensor, layers: Sequence[str] = ()) ->
         config, tensors = _described(_traced(network, example, layers), layers)
     except Exception as error:  # torch.export's own errors are many
         reason = " ".join(str(error).split("\n")[0].split())[:200]
+        instead = "give the config that its class is called with, to store it as class and weights"
+        if isinstance(network, torch.jit.ScriptModule):  # has no class to call
+            instead = "give the network that it was made of, or what torch.jit.trace makes of that"
+        kind = type(network).__name__
         raise UserError(
-            f"{type(network).__name__} cannot be stored as a torch.export graph ({reason}); give "
-            "the config that its class is called with, to store it as class and weights"
+            f"{kind} cannot be stored as a torch.export graph ({reason}); {instead}"
         ) from None
     graph = Graph(**config)
     graph.load_state_dict(tensors)

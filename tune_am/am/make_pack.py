@@ -50,9 +50,9 @@ def make_pack(
 
     classifier: any network [n, *input_shape] -> anything, or a program of `torch.export`. prior: a
     generator [n, *latent] -> [n, *input_shape] (of a GAN, a VAE's decoder, one class of a
-    conditional GAN), a `Prior`, or "raw" or "fourier" for none. real_data: inputs that neither was
-    trained on, at least 100, as a float32 tensor [n, *input_shape] or in batches (a DataLoader's
-    first element). neurons: alias -> "layer:unit".
+    conditional GAN; TorchScript too, if it was traced), a `Prior`, or "raw" or "fourier" for none.
+    real_data: inputs that neither was trained on, at least 100, as a float32 tensor
+    [n, *input_shape] or in batches (a DataLoader's first element). neurons: alias -> "layer:unit".
 
     layers: names of the classifier's modules (by default all that hold weights). latent: length or
     shape of a generator's latent, where it has no attribute `latent`. input: what pack.json says of
@@ -111,10 +111,11 @@ def make_pack(
 def _network(given: object, what: str) -> nn.Module:
     if isinstance(given, torch.export.ExportedProgram):
         return unfolded(given)
-    if isinstance(given, torch.jit.ScriptModule):
+    if isinstance(given, torch.jit.ScriptModule) and what == "classifier":
+        # Its modules run within TorchScript's interpreter, which calls no hook.
         raise UserError(
-            f"the {what} is TorchScript, whose layers cannot be read: give the network that it was "
-            "made of, or export that by torch.export"
+            "the classifier is TorchScript, whose layers cannot be read: give the network that it "
+            "was made of, or export that by torch.export"
         )
     if not isinstance(given, nn.Module):
         raise UserError(f"the {what} is {type(given).__name__}, not a network (torch.nn.Module)")

@@ -6,7 +6,7 @@ settings of one ascent by the names of `tune_am.am.settings.Settings`. It may al
     POINTS          list of dicts of drawn parameters, tried first, in this order
     REPORT_POINTS   steps at which a trial is scored, rising
     STARTS, TRIALS  used where the command line does not say
-    EARLY_STOPPING  False lets every trial run to its end
+    EARLY_STOPPING  False lets every trial run to its end, unless the command line says otherwise
 """
 
 from __future__ import annotations
