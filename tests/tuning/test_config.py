@@ -11,6 +11,7 @@ import pytest
 
 from tune_am.errors import UserError
 from tune_am.tuning.config import SearchConfig, default_folder, duration, flag, parse, resumed
+from tune_am.tuning.defaults import SAMPLER
 
 
 def test_the_command_line_is_the_dataclass():
@@ -75,6 +76,24 @@ def test_a_resumed_search_keeps_what_defines_it():
     with pytest.raises(UserError, match=r"keeps its prior \(None\)"):
         resumed(stored, now, given)
     assert resumed(SearchConfig("vocal", prior="raw").to_dict(), now, given).prior == "raw"
+
+
+@pytest.mark.parametrize(("name", "value"), [("sampler", "gp"), ("scheduler", "median")])
+def test_a_resumed_search_keeps_how_it_was_searched(name, value):
+    now = SearchConfig(None, resume="folder", **{name: value})
+    given = frozenset({"resume", name})
+    stored = SearchConfig("vocal").to_dict()
+    assert getattr(resumed({**stored, name: value}, now, given), name) == value
+    with pytest.raises(UserError, match=f"a resumed search keeps its {name}"):
+        resumed(stored, now, given)
+
+
+def test_a_search_from_before_there_were_samplers_goes_on_with_the_default():
+    before = SearchConfig("vocal").to_dict()
+    for name in ("sampler", "scheduler", "diversity"):
+        del before[name]
+    again = resumed(before, SearchConfig(None, resume="folder"), frozenset({"resume"}))
+    assert (again.sampler, again.scheduler, again.diversity) == (SAMPLER, None, 0.0)
 
 
 def test_help_answers_at_once_and_names_every_option():

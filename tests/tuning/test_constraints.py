@@ -17,6 +17,7 @@ from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.tuning.ledger import DIVERGED, FINISHED, Ledger
 from tune_am.tuning.rescore import Candidate, Rescored, candidates, ranked
+from tune_am.tuning.result import summary
 
 
 def test_collapse_is_what_is_missing():
@@ -78,6 +79,15 @@ def test_a_run_prefers_the_report_point_whose_examples_are_apart(tiny_pack):
 def test_the_bound_is_a_share_of_what_random_inputs_have(tiny_pack):
     pack, plan = Pack.load(tiny_pack), Plan("vocal")
     assert 0 < random_distance(pack, plan) == random_distance(pack, replace(plan, neuron="fc8:1"))
+
+
+@pytest.mark.parametrize(("missing", "said"), [(0.25, True), (0.0, False)])
+def test_a_result_says_so_where_no_setting_keeps_the_constraint(missing, said):
+    row = {"activation_fid": 1.0, "ci95": [0.0, 2.0], "settings": {}, "collapse": missing}
+    counts = {f"trials_{name}": 0 for name in ("total", "stopped_early", "diverged")}
+    content = {"best": row, "runners_up": [], "controls": {}, "importances": {}, **counts}
+    text = summary({**content, "sample_steps": 0, "seconds": 0.0})
+    assert ("examples are 75% as far apart as --diversity asks for" in text) is said
 
 
 def test_settings_whose_fresh_examples_collapse_come_last():
