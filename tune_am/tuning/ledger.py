@@ -190,11 +190,6 @@ class Ledger:
         self._records[number] = record
         return True
 
-    def rung(self, step: int) -> dict[int, float]:
-        """Objective at `step` of every trial that got there, by number."""
-        scores = {record.number: record.score_at(step) for record in self.records}
-        return {number: score for number, score in scores.items() if score is not None}
-
     def note(self, key: str, value: Any) -> None:
         """Keep a fact about the whole search."""
         self._study.set_user_attr(key, value)
