@@ -23,7 +23,8 @@ from tune_am.am.trial_run import TrialRun
 from tune_am.tuning import cluster, space, tracking
 from tune_am.tuning.budget import Budget, budget_for
 from tune_am.tuning.config import SearchConfig
-from tune_am.tuning.ledger import Ledger, Record
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.record import Record
 from tune_am.tuning.run import Halt, run_trials
 from tune_am.tuning.trial import task
 

@@ -42,7 +42,8 @@ from tune_am.tuning.defaults import (
     SCHEDULERS,
 )
 from tune_am.tuning.grid import gridded
-from tune_am.tuning.ledger import DIVERGED, FINISHED, STOPPED_EARLY, Ledger, Record, has_diverged
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY, Record, has_diverged
 from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.space import Space, from_source, load
 

@@ -23,7 +23,8 @@ from tune_am.report.campaign import write_campaign
 from tune_am.tuning import result, space
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.folder import RunFolder
-from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY, Ledger
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.rescore import Candidate, Rescored, candidates, ranked
 from tune_am.tuning.trial import AscentTrial, task
 

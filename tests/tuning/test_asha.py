@@ -9,8 +9,9 @@ from reports import report
 
 from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES
 from tune_am.tuning.asha import Asha, among_best
-from tune_am.tuning.ledger import FINISHED, Ledger
+from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.ray_scheduler import RuleScheduler
+from tune_am.tuning.record import FINISHED
 
 POINTS = (8, 16, 32, 64)
 

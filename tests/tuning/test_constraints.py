@@ -15,7 +15,8 @@ from tune_am.am.plan import Plan
 from tune_am.am.score import PAIRWISE_DISTANCE, collapse
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
-from tune_am.tuning.ledger import DIVERGED, FINISHED, Ledger
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.record import DIVERGED, FINISHED
 from tune_am.tuning.rescore import Candidate, Rescored, candidates, ranked
 from tune_am.tuning.result import summary
 

@@ -6,7 +6,7 @@ import pytest
 from reports import report
 
 from tune_am.tuning.importance import FEWEST, importances
-from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY
+from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.space import from_source
 
 

@@ -12,7 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 from reports import report
 
 from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES
-from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Ledger
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
 
 
 def optuna_trials(folder: Path, name: str = "tiny/vocal/plain/max") -> list[FrozenTrial]:

@@ -14,8 +14,8 @@ from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.tuning import metrics
 from tune_am.tuning.label import file_name, settings_title, short, trial_title
-from tune_am.tuning.ledger import DIVERGED, FINISHED, STOPPED_EARLY
 from tune_am.tuning.metrics import MOST_ENDED, SearchMetrics
+from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY
 
 PLAN = Plan("vocal", starts=4, report_points=(2, 4, 8))
 SEARCH = {"neuron": "vocal", "direction": "max"}

@@ -10,7 +10,6 @@ from reports import report
 from rich.console import Console
 
 from tune_am.tuning.events import JsonLines
-from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
 from tune_am.tuning.progress import (
     BEST_ROWS,
     RUNNING_ROWS,
@@ -19,6 +18,7 @@ from tune_am.tuning.progress import (
     duration,
     number,
 )
+from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
 from tune_am.tuning.views import make
 
 

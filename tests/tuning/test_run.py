@@ -12,7 +12,7 @@ from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.trial_run import TrialRun
 from tune_am.tuning import cluster
-from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY
+from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.rescore import candidates, control_rows, rescore
 from tune_am.tuning.run import Halt, run_trials
 

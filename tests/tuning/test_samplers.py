@@ -11,7 +11,8 @@ from reports import report
 from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.tuning.defaults import GRID, SAMPLERS, SCHEDULERS, STARTUP_TRIALS
 from tune_am.tuning.gaussian_process import shown
-from tune_am.tuning.ledger import DIVERGED, FINISHED, STOPPED_EARLY, Ledger
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY
 from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.space import from_source
 
@@ -53,6 +54,18 @@ def test_a_resume_goes_on_with_identical_proposals(tmp_path, sampler):
     whole = searched(ledger("whole"), TRIALS)
     searched(ledger("cut"), TRIALS - 1)
     assert searched(ledger("cut"), TRIALS) == whole
+
+
+def test_cmaes_goes_on_where_stopped_trials_lack_a_parameter_of_all_finished_ones(tmp_path):
+    ledger = Ledger(tmp_path / "study", "study", seed=1, sampler="cmaes")
+    space = from_source("branches", BRANCHES)
+    for number in range(4 * STARTUP_TRIALS):
+        record = ledger.ask(space)
+        outcome = FINISHED if "momentum" in record.params else STOPPED_EARLY
+        ledger.write(number, report(8, record.settings.lr), outcome)
+    assert {record.outcome for record in ledger.records} == {FINISHED, STOPPED_EARLY}
+    drawn = [record.settings.lr for record in ledger.records]
+    assert sum(drawn[-8:]) < sum(drawn[:8])  # it learned from both
 
 
 def test_the_gp_is_shown_ranks_and_the_constraints_that_are_broken(tmp_path):

@@ -14,7 +14,7 @@ from reports import report
 
 from tune_am.errors import UserError
 from tune_am.tuning import tracking
-from tune_am.tuning.ledger import DIVERGED, FINISHED, STOPPED_EARLY
+from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY
 
 
 def follow(uri: str, ledger, search: str, said: list[str] | None = None) -> tracking.Tracking:

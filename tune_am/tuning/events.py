@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tune_am.tuning.ledger import Record, Trials
+from tune_am.tuning.ledger import Trials
 from tune_am.tuning.progress import Progress
+from tune_am.tuning.record import Record
 
 
 class Events(Progress):

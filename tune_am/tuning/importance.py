@@ -9,7 +9,8 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator
 
-from tune_am.tuning.ledger import Ledger, Record
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.record import Record
 from tune_am.tuning.space import quiet_optuna
 
 # Fewer trials say nothing about any setting.

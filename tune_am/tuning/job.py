@@ -26,7 +26,7 @@ from tune_am.tuning.config import SearchConfig, default_folder, resumed
 from tune_am.tuning.defaults import GRID, RESCORE_STARTS, SAMPLER
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.grid import gridded
-from tune_am.tuning.ledger import Record
+from tune_am.tuning.record import Record
 from tune_am.tuning.space import Space, from_source, load
 
 

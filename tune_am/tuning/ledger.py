@@ -22,13 +22,10 @@ from tune_am.am.objectives import DEFAULT, Objective
 from tune_am.am.score import STEP
 from tune_am.am.settings import Settings
 from tune_am.tuning.defaults import SAMPLER
-from tune_am.tuning.record import (  # noqa: F401
-    DIVERGED,
+from tune_am.tuning.record import (
     FAILED,
-    FINISHED,
     STOPPED_EARLY,
     Record,
-    has_diverged,
 )
 from tune_am.tuning.samplers import sampler_for
 from tune_am.tuning.space import Space, quiet_optuna

@@ -17,7 +17,8 @@ from tune_am.am import score
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.plan import Plan
-from tune_am.tuning.ledger import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Record, Trials
+from tune_am.tuning.ledger import Trials
+from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Record
 
 PREFIX = "tune_am_"  # in Ray, which puts `ray_` before it
 

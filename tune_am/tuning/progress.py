@@ -12,7 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tune_am.tuning.ledger import DIVERGED, FAILED, STOPPED_EARLY, Record, Trials
+from tune_am.tuning.ledger import Trials
+from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Record
 
 # Rows of the live table at most: the trials that run, and the best so far.
 RUNNING_ROWS, BEST_ROWS = 8, 5

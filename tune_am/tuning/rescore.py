@@ -27,7 +27,7 @@ from tune_am.am.trial_run import TrialRun
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.defaults import RESCORE_STARTS, RESCORED
 from tune_am.tuning.label import settings_title
-from tune_am.tuning.ledger import Record
+from tune_am.tuning.record import Record
 from tune_am.tuning.run import resources
 from tune_am.tuning.trial import pack_and_plan
 

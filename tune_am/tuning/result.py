@@ -15,8 +15,9 @@ from tune_am.am.pack import Pack
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.defaults import RESCORED
 from tune_am.tuning.importance import importances
-from tune_am.tuning.ledger import DIVERGED, FAILED, STOPPED_EARLY, Ledger, Record
+from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.progress import number
+from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Record
 from tune_am.tuning.rescore import Candidate, Rescored, candidates
 
 SCHEMA = 1

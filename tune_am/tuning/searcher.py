@@ -9,15 +9,8 @@ from typing import Any, Protocol
 from ray.tune.search import Searcher
 
 from tune_am.am.score import COLLAPSE
-from tune_am.tuning.ledger import (
-    DIVERGED,
-    FAILED,
-    FINISHED,
-    STOPPED_EARLY,
-    Ledger,
-    Record,
-    has_diverged,
-)
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Record, has_diverged
 from tune_am.tuning.space import Space
 from tune_am.tuning.trial import NUMBER, REPORTED, SETTINGS, TASK, reported
 

@@ -17,9 +17,10 @@ from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.hunt import Hunt, Single
 from tune_am.tuning.job import Job, prepare
 from tune_am.tuning.label import trial_title
-from tune_am.tuning.ledger import Ledger, Record
+from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.metrics import SearchMetrics
 from tune_am.tuning.progress import Progress
+from tune_am.tuning.record import Record
 from tune_am.tuning.run import Halt
 from tune_am.tuning.searcher import Listener
 from tune_am.tuning.stopping import handlers_kept, stopping

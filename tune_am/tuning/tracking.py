@@ -14,7 +14,8 @@ from typing import Any
 
 from tune_am.errors import UserError
 from tune_am.tuning import environment
-from tune_am.tuning.ledger import Record, Trials
+from tune_am.tuning.ledger import Trials
+from tune_am.tuning.record import Record
 
 EXPERIMENT = "tune-am"  # unless MLFLOW_EXPERIMENT_NAME says otherwise
 

@@ -18,8 +18,8 @@ from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.tuning.label import search_title, trial_title
-from tune_am.tuning.ledger import has_diverged
 from tune_am.tuning.metrics import WorkerMetrics
+from tune_am.tuning.record import has_diverged
 from tune_am.tuning.trial_log import TrialLog
 
 # Keys of a trial's config.

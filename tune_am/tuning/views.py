@@ -10,8 +10,9 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from tune_am.tuning.events import JsonLines
-from tune_am.tuning.ledger import Record, Trials
+from tune_am.tuning.ledger import Trials
 from tune_am.tuning.progress import Lines, Progress, Screen
+from tune_am.tuning.record import Record
 
 # Makes the view of a search once its ledger is open, for so many trials in all.
 View = Callable[[Trials, int], Progress]

@@ -25,8 +25,9 @@ from tune_am.tuning.campaign.searcher import CampaignSearcher
 from tune_am.tuning.campaign.unit import Unit, UnitTrials
 from tune_am.tuning.defaults import STARTUP_TRIALS
 from tune_am.tuning.folder import RunFolder
-from tune_am.tuning.ledger import FINISHED, STOPPED_EARLY, Ledger, Record
+from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.progress import Screen
+from tune_am.tuning.record import FINISHED, STOPPED_EARLY, Record
 from tune_am.tuning.run import Halt
 from tune_am.tuning.trial import reported, task
 

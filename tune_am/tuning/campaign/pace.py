@@ -9,7 +9,7 @@ from tune_am.am.settings import Settings
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.rescoring import starts_of
 from tune_am.tuning.campaign.unit import Unit
-from tune_am.tuning.ledger import Record
+from tune_am.tuning.record import Record
 from tune_am.tuning.rescore import Candidate
 
 # Seconds until the processes that score again have loaded PyTorch and the pack.

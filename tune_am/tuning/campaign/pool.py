@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.defaults import SAMPLER
-from tune_am.tuning.ledger import FAILED, STOPPED_EARLY, Record
+from tune_am.tuning.record import FAILED, STOPPED_EARLY, Record
 from tune_am.tuning.samplers import sampler_for
 from tune_am.tuning.space import Space, quiet_optuna
 

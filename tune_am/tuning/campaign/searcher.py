@@ -10,7 +10,7 @@ from ray.tune.search import Searcher
 from tune_am.tuning.campaign.pool import Pool
 from tune_am.tuning.campaign.rules import FIRST, SAMPLED_EVERY, next_neuron, warm_start
 from tune_am.tuning.campaign.unit import Unit
-from tune_am.tuning.ledger import Record
+from tune_am.tuning.record import Record
 from tune_am.tuning.searcher import LedgerSearcher, Listener
 from tune_am.tuning.space import Space
 

@@ -15,7 +15,8 @@ from tune_am.tuning.campaign.rules import Course
 from tune_am.tuning.folder import UNITS, RunFolder
 from tune_am.tuning.job import Job
 from tune_am.tuning.label import file_name, search_title
-from tune_am.tuning.ledger import FAILED, Ledger, Record
+from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.record import FAILED, Record
 from tune_am.tuning.trial import task
 
 
