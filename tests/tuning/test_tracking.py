@@ -19,7 +19,7 @@ from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY
 
 def follow(uri: str, ledger, search: str, said: list[str] | None = None) -> tracking.Tracking:
     log = tracking.Tracking(uri, Path("artifacts"))
-    params, tags = {"neuron": "vocal", "trials": 4}, {"pack.hash": "abc"}
+    params, tags = {"neuron": "vocal", "trials": 4}, {"pack.hash": "abc", "neuron": "vocal"}
     trouble = (said if said is not None else []).append
     log.begin(search, "run", params, tags, ledger, lambda record: f"t{record.number}", trouble)
     return log
@@ -62,6 +62,8 @@ def test_a_parent_per_search_and_a_child_per_trial(uri, make_ledger, plain_space
     assert parent.data.tags["pack.hash"] == "abc"
     assert parent.data.metrics == {"best.activation_fid": 8.0}
     runs = children(uri, log.run_id)
+    assert {run.data.tags["neuron"] for run in runs.values()} == {"vocal"}
+    assert {run.data.tags["pack.hash"] for run in runs.values()} == {"abc"}
     outcomes = {number: run.data.tags["outcome"] for number, run in runs.items()}
     assert outcomes == {0: "stopped_early", 1: "diverged", 2: "interrupted"}
     assert [runs[n].info.status for n in range(3)] == ["FINISHED", "FINISHED", "KILLED"]

@@ -22,6 +22,10 @@ EXPERIMENT = "tune-am"  # unless MLFLOW_EXPERIMENT_NAME says otherwise
 # Tags. The first two find a run again after a resume, the last says how a trial ended.
 SEARCH, TRIAL, OUTCOME = "tune_am.search", "tune_am.trial", "outcome"
 NEURON = "neuron"
+
+# Tags of a search that its trials have too, so that runs of either kind can be filtered by them.
+SHARED = (NEURON, "direction", "objective", "pack", "pack.hash", "prior", "space")
+
 INTERRUPTED = "interrupted"
 _PARENT = "mlflow.parentRunId"
 
@@ -77,6 +81,7 @@ class Tracking:
         self._logged: dict[Key, int] = {}  # trial -> last step in MLflow
         self._trouble: Callable[[str], None] = lambda message: None
         self._title: Callable[[Record], str] = lambda record: str(record.number)
+        self._shared: dict[str, str] = {}
         self._broken = False
         try:
             self._connect(artifacts)
@@ -109,6 +114,7 @@ class Tracking:
         """Open the run called `name` of the search with this id, or the one that it had before, and
         log what it lacks. title: what a trial's run is called."""
         self._trouble, self._title = trouble, title
+        self._shared = {key: str(tags[key]) for key in SHARED if key in tags}
         try:
             found = self._find({SEARCH: search})
             if found:
@@ -123,9 +129,11 @@ class Tracking:
                 self.run_id = run.info.run_id
                 self._log(self.run_id, params=params)
             ended: set[Key] = set()
+            neurons = {record.neuron for record in ledger.records}  # that of a single search is ""
             for child in self._find({_PARENT: self.run_id}):
                 tags = child.data.tags
-                key = tags.get(NEURON, ""), int(tags[TRIAL])
+                neuron = tags.get(NEURON, "")
+                key = neuron if neuron in neurons else "", int(tags[TRIAL])
                 self._children[key] = child.info.run_id
                 self._logged[key] = int(child.data.metrics.get("step", 0))
                 if tags.get(OUTCOME) not in (None, INTERRUPTED):
@@ -219,11 +227,11 @@ class Tracking:
         if record.key in self._children:
             self._client.update_run(self._children[record.key], status="RUNNING")
             return
-        neuron = {NEURON: record.neuron} if record.neuron else {}
+        neuron = {NEURON: record.neuron} if record.neuron else {}  # a campaign's is a selection
         run = self._client.create_run(
             self._experiment_id,
             run_name=self._title(record),
-            tags={_PARENT: self.run_id, TRIAL: str(record.number), **neuron},
+            tags={_PARENT: self.run_id, TRIAL: str(record.number), **self._shared, **neuron},
         )
         self._children[record.key] = run.info.run_id
         self._logged[record.key] = 0
