@@ -98,9 +98,10 @@ def _answer(result: Mapping[str, Any], made: Objective) -> list[str]:
         and words.apart(row["best"], row["controls"]["random_classifier"], made)
     ]
     return [
-        f"{len(scored)} of {len(rows)} neurons have a result. The examples of {len(near) or 'none'} are as "
-        "near to the real excerpts as those are to each other; those of "
-        f"{len(apart) or 'none'} are clearly nearer than examples by a classifier that learnt nothing.",
+        f"{len(scored)} of {len(rows)} neurons have a result. The examples of "
+        f"{len(near) or 'none'} are as near to the real excerpts as those are to each other; those "
+        f"of {len(apart) or 'none'} are clearly nearer than examples by a classifier that learnt "
+        "nothing.",
         f"That took {result['trials_total']} trials, {result['sample_steps']:,} sample-steps and "
         f"{result['seconds']:.0f} s.",
     ]
