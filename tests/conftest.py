@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,28 @@ pytest_plugins = ["tests.finished_searches"]
 
 LAYERS = ["conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9"]
 EXCERPTS = 240
+
+
+# Searches by the real command, each with a Ray and a dashboard of its own.
+WHOLE_SEARCHES = {
+    "test_search.py",
+    "test_watching.py",
+    "test_campaign_search.py",
+    "test_library_search.py",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_search_at_a_time(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Of two at once, on two processes, each starves the other's dashboard."""
+    if request.path.name not in WHOLE_SEARCHES:
+        yield
+        return
+    with (tmp_path_factory.getbasetemp().parent / "searching").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
