@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -90,19 +90,22 @@ VARIANTS = {
 class TimedGan(Gan):
     """Rates fall by the share of the time that is spent, not of the steps."""
 
-    def __init__(self, *arguments: object, seconds: float) -> None:
-        super().__init__(*arguments)  # type: ignore[arg-type]
+    def __init__(
+        self,
+        generator: Generator,
+        discriminators: Sequence[nn.Module],
+        training: GanTraining,
+        seconds: float,
+    ) -> None:
+        super().__init__(generator, discriminators, training)
         self.seconds, self.begun = seconds, time.monotonic()
 
     @property
     def spent(self) -> float:
         return (time.monotonic() - self.begun) / self.seconds
 
-    def _set_rates(self, number: int) -> None:
-        whole = 10_000
-        training, self.training = self.training, replace(self.training, steps=whole)
-        super()._set_rates(min(whole, 1 + int(self.spent * whole)))
-        self.training = training
+    def _left(self, number: int) -> float:
+        return max(0.0, 1 - self.spent) / self.training.cooling
 
 
 def main() -> None:

@@ -100,14 +100,18 @@ class Gan:
         return diff_augment(x, self.generator.mean) if self.training.augmented else x
 
     def _set_rates(self, number: int) -> None:
-        training = self.training
-        left = (training.steps - number + 1) / max(1, round(training.steps * training.cooling))
+        training, left = self.training, self._left(number)
         for adam, rate in (
             (self.generator_adam, training.generator_lr),
             (self.discriminator_adam, training.discriminator_lr),
         ):
             for group in adam.param_groups:
                 group["lr"] = rate * min(1.0, left)
+
+    def _left(self, number: int) -> float:
+        """Of the cooling, before update ``number``: more than 1 where it has not begun."""
+        steps = self.training.steps
+        return (steps - number + 1) / max(1, round(steps * self.training.cooling))
 
     def _parts(self) -> dict[str, nn.Module | torch.optim.Optimizer]:
         return {

@@ -71,8 +71,9 @@ class Pool:
 def gain(first: Record, record: Record) -> float:
     """How much nearer than `first` a trial on the same neuron came, as the logarithm of a ratio;
     negative is nearer."""
+    assert record.score is not None
+    assert first.score is not None
     distance, before = (
-        max(one.objective.distance(one.score), 1e-6)  # type: ignore[arg-type]
-        for one in (record, first)
+        max(record.objective.distance(score), 1e-6) for score in (record.score, first.score)
     )
     return math.log(distance / before)
