@@ -43,7 +43,8 @@ from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.rescore import Candidate
 from tune_am.tuning.run import stopping_rule
-from tune_am.tuning.trial import NUMBER, SETTINGS, task
+from tune_am.tuning.task import task
+from tune_am.tuning.trial import NUMBER, SETTINGS
 
 SHARES = (
     1 / 12,

@@ -26,7 +26,7 @@ from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import Record
 from tune_am.tuning.run import Halt, run_trials
-from tune_am.tuning.trial import task
+from tune_am.tuning.task import task
 
 
 class Stopwatch:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import ray
 import torch
 from torch import nn
+from xdist.scheduler import LoadFileScheduling
 
 from tune_am.am.pack import write_pack
 from tune_am.am.reference import collect
@@ -20,32 +22,56 @@ LAYERS = ["conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9"]
 EXCERPTS = 240
 
 
-# Searches by the real command, each with a Ray and a dashboard of its own.
-WHOLE_SEARCHES = {
-    "test_search.py",
-    "test_watching.py",
+# Whole searches, for one process: they take turns on one Ray, or have one each, with a dashboard;
+# of two of those at once, each would starve the other's.
+SEARCHES = {
     "test_campaign_search.py",
     "test_library_search.py",
+    "test_run.py",
+    "test_search.py",
+    "test_watching.py",
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_search_at_a_time(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    """Of two at once, on two processes, each starves the other's dashboard."""
-    if request.path.name not in WHOLE_SEARCHES:
-        yield
-        return
-    with (tmp_path_factory.getbasetemp().parent / "searching").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+# Ray's workers give way to whatever else runs; beside the other half of the tests they starve.
+os.environ.setdefault("RAY_worker_niceness", "0")
+
+
+class _SearchesInARow(LoadFileScheduling):
+    """A file's tests share fixtures, so they stay with one process; so do all whole searches."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "searches" if Path(file).name in SEARCHES else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    return _SearchesInARow(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole searches first: they are the longest that one process has to do."""
+    items.sort(key=lambda item: item.path.name not in SEARCHES)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     """Tiny networks are slower on several threads, and sums depend on how many there are."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def own_ray() -> None:
+    """A Ray of the user's own, as in a notebook; the next test finds it running."""
+    if not ray.is_initialized():
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+
+
+@pytest.fixture
+def no_ray() -> None:
+    """No Ray in this process."""
+    ray.shutdown()
 
 
 @pytest.fixture(scope="session")

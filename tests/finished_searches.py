@@ -26,7 +26,8 @@ from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.rescore import Candidate, Rescored, candidates, ranked
-from tune_am.tuning.trial import AscentTrial, task
+from tune_am.tuning.task import task
+from tune_am.tuning.trial import AscentTrial
 
 POINTS = (2, 4, 8)
 TRIALS = 9

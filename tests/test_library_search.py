@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,6 @@ import tune_am
 
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "vocal.ipynb"
 SIZES = {"trials": 3, "starts": 2, "max_steps": 2, "workers": 1, "seed": 3}
-
-
-@pytest.fixture(scope="module")
-def _own_ray() -> Iterator[None]:
-    """A Ray of the user's own, as in a notebook."""
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    yield
-    ray.shutdown()
 
 
 class Events:
@@ -55,7 +46,7 @@ def variables() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if not any(name in k for name in theirs)}
 
 
-@pytest.mark.usefixtures("_own_ray")
+@pytest.mark.usefixtures("own_ray")
 def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatch, capfd):
     """Ctrl-C in the main thread, a resume whose callback fails, then all of it from a thread."""
     monkeypatch.chdir(tmp_path)
@@ -109,7 +100,7 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatc
         tune_am.search("vocal", pack=tiny_pack, ray_address="127.0.0.1:1")
 
 
-@pytest.mark.usefixtures("_own_ray")
+@pytest.mark.usefixtures("own_ray")
 def test_progress_is_shown_when_asked_for(tiny_pack, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -125,7 +116,7 @@ def test_progress_is_shown_when_asked_for(tiny_pack, tmp_path, monkeypatch, capf
     assert "No trial got as far as a score." in result._repr_html_()
 
 
-@pytest.mark.usefixtures("_own_ray")
+@pytest.mark.usefixtures("own_ray")
 def test_the_notebook_runs(shown_pack, tmp_path, monkeypatch):
     """Its cells in order, as small as can be; the last expression of each can be shown."""
     pytest.importorskip("IPython", reason="IPython is not installed")

@@ -42,6 +42,7 @@ class Watched:
 
     def __init__(self, pack: Path, folder: Path, scratch: Path) -> None:
         self.scratch = scratch  # Ray's own files
+        self.run = folder / "run"
         environment = {
             **os.environ,
             "RAY_AUTH_MODE": "token",
@@ -53,7 +54,7 @@ class Watched:
         }
         environment.pop("MLFLOW_TRACKING_URI", None)
         # Trials of half a second or so: long enough to be seen running.
-        asked = f"--neuron vocal --pack {pack} --out {folder / 'run'} --workers 2 --json"
+        asked = f"--neuron vocal --pack {pack} --out {self.run} --workers 1 --json"
         sizes = f"--trials {TRIALS} --starts 8 --max-steps 160"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tune_am.search", *asked.split(), *sizes.split()],
@@ -62,9 +63,11 @@ class Watched:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # a group of its own
         )
         self.events: list[dict[str, Any]] = []
-        Thread(target=self._read, daemon=True).start()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -73,6 +76,11 @@ class Watched:
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in list(self.events) if event["event"] == kind]
+
+    def until_read(self, kind: str) -> list[dict[str, Any]]:
+        """The events of a kind, all of them: of a search that has ended."""
+        self._reader.join(PATIENCE)
+        return self.all(kind)
 
     def until(self, what: Callable[[], Any]) -> Any:
         """What `what` returns as soon as it is neither empty nor fails."""
@@ -87,11 +95,11 @@ class Watched:
             time.sleep(0.3)
         raise AssertionError(f"not seen within {PATIENCE} s: {last!r}")
 
-    def stop(self) -> None:
-        """As Ctrl-C does; a search that is being stopped scores nothing again."""
+    def stop(self) -> int:
+        """As Ctrl-C in a terminal does, to the whole group; the exit status."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            self.process.wait(PATIENCE)
+            os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +234,7 @@ def test_optunas_dashboard_follows_the_journal(search):
         first = search.until(trials)
         assert any(trial["state"] == "Running" for trial in first)
         later = search.until(lambda: (now := trials())[len(first) :] and now)  # live
-        search.stop()
+        assert search.stop() == 130
         after = {trial["number"]: trial for trial in trials()}
         assert len(after) >= len(later)
     told = {event["trial"]: event for event in search.all("trial_ended")}
@@ -243,3 +251,13 @@ def test_optunas_dashboard_follows_the_journal(search):
         ]
         if event["outcome"] == "finished":
             assert trial["values"] == [pytest.approx(event["activation_fid"])]
+
+
+def test_stopped_it_keeps_what_it_found_and_says_how_to_go_on(search):
+    assert search.stop() == 130
+    (stopped,) = search.until_read("stopped")
+    assert stopped["resume"] == f"python -m tune_am.search --resume {search.run}"
+    partial = json.loads((search.run / "result.json").read_text())
+    assert partial["complete"] is False
+    assert partial["best"]["ci95"] is None
+    assert not (search.run / "report").exists()

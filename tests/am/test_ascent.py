@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -57,6 +59,34 @@ def test_normalised_gradient_settles_on_the_optimum_of_the_scaled_activation() -
         torch.testing.assert_close(ascent.latents, optimum.expand(6, 3), atol=1e-3, rtol=0)
 
 
+# Along the three coordinates: the matrix L of z'Lz, the sum of their squared differences.
+PATH = torch.tensor([[1.0, -1.0, 0.0], [-1.0, 2.0, -1.0], [0.0, -1.0, 1.0]])
+
+
+@pytest.mark.parametrize("direction", ["max", "min"])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_total_variation_settles_on_the_optimum_of_the_smoothed_quadratic(
+    normalize: bool, direction: str
+) -> None:
+    settings = Settings(
+        optimizer="sgd", momentum=0.0, lr=0.2, l2=0.25, tv=0.5, normalize_grad=normalize
+    )
+    ascent = ascend(Linear(), settings, 300, direction=direction)
+    pull = W / W.square().mean().sqrt() if normalize else W  # the penalties are not divided
+    hessian = 2 * settings.l2 * torch.eye(3) + 2 * settings.tv * PATH
+    optimum = torch.linalg.solve(hessian, pull if direction == "max" else -pull)
+    torch.testing.assert_close(ascent.latents, optimum.expand(6, 3), atol=1e-3, rtol=0)
+
+
+def test_blur_settles_on_the_optimum_of_the_blurred_activation_and_keeps_the_clean_one() -> None:
+    settings = Settings(optimizer="sgd", momentum=0.0, lr=0.2, l2=0.25, blur=0.8)
+    ascent = ascend(Linear(), settings, 300)
+    blur = torch.tensor(gaussian_filter1d(np.eye(3), 0.8, axis=1, mode="nearest", truncate=3.75))
+    optimum = (blur.float() @ W) / (2 * settings.l2)  # a row is the blur of one coordinate
+    torch.testing.assert_close(ascent.latents, optimum.expand(6, 3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(ascent.kept_activations, ascent.kept_latents @ W)
+
+
 def conv4_by_hand(pack: Pack, x: Tensor) -> Tensor:
     """The mean over positions of unit 5 of conv4, written out layer by layer."""
     net = pack.classifier
@@ -86,7 +116,11 @@ def one_by_one(
             if best is None or sign * a.item() > sign * best:
                 kept, best = z.detach().clone(), a.item()
             rule.zero_grad()
-            (-sign * a.sum() + settings.l2 * z.square().sum()).backward()
+            x = pack.prior(z)[0]
+            down, across = x[1:] - x[:-1], x[:, 1:] - x[:, :-1]
+            rough = down.square().sum() + across.square().sum()
+            loss = -sign * a.sum() + settings.l2 * z.square().sum() + settings.tv * rough
+            loss.backward()
             rule.step()
             decay.step()
         rows.append((z.detach()[0], kept[0], torch.tensor(best)))
@@ -100,6 +134,7 @@ def one_by_one(
         ("vocal", "max", Settings(lr=0.1, l2=0.01)),
         ("vocal", "min", Settings(lr=0.05, l2=0.5, optimizer="sgd", momentum=0.5)),
         ("conv4:5", "max", Settings(lr=0.2, l2=0.0, schedule="inverse_sqrt")),
+        ("vocal", "min", Settings(lr=0.1, l2=0.01, tv=1e-4)),
         ("conv4:5", "min", Settings(lr=0.02, l2=0.1, optimizer="sgd", schedule="inverse_sqrt")),
     ],
 )

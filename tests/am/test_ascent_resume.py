@@ -25,7 +25,7 @@ EVERY_RULE = [
         ((0, 0.0), (4, 0.0), (0, 0.3), (4, 0.3)),
         ((False, 0.0), (True, 1.5)),
     )
-]  # fmt: skip
+] + [Settings(lr=0.2, l2=0.05, tv=1e-3, blur=1.0, jitter=4, normalize_grad=True)]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tune_am.am.plan import Plan
 from tune_am.tuning import space
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.ledger import Ledger
-from tune_am.tuning.trial import task
+from tune_am.tuning.task import task
 
 SOURCE = """
 POINTS = [{"lr": 0.05, "l2": 0.1}, {"lr": 0.002, "l2": 0.1}]

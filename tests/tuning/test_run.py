@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -11,20 +10,11 @@ from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.trial_run import TrialRun
-from tune_am.tuning import cluster
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.rescore import candidates, control_rows, rescore
 from tune_am.tuning.run import Halt, run_trials
 
-pytestmark = pytest.mark.usefixtures("ray_here")
-
-
-@pytest.fixture(scope="module")
-def ray_here() -> Iterator[None]:
-    """One Ray for the tests of this module, which leaves no Ray to the next."""
-    cluster.start(workers=2, gpus=0, address=None)
-    yield
-    cluster.stop()
+pytestmark = pytest.mark.usefixtures("own_ray")
 
 
 def test_a_time_limit_halts():

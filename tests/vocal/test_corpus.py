@@ -1,10 +1,9 @@
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
+from tests.commands import command
 from tune_am.errors import UserError
 from tune_am.vocal.batches import Batches
 from tune_am.vocal.corpus import build_corpus, load_corpus
@@ -65,12 +64,7 @@ def test_missing_songs_are_named(recordings, tmp_path):
 
 
 def test_a_folder_without_a_list_gets_one_line(tmp_path):
-    command = [sys.executable, "-m", "tune_am.vocal.corpus"]
-    done = subprocess.run(
-        [*command, "--data", str(tmp_path), "--work", str(tmp_path / "work")],
-        capture_output=True,
-        text=True,
-    )
+    done = command("tune_am.vocal.corpus", "--data", tmp_path, "--work", tmp_path / "work")
     assert done.returncode == 2
     assert done.stderr == (
         f"error: no sources.json in {tmp_path}: give the folder that lists the recordings\n"

@@ -1,23 +1,19 @@
 """The command a user types, on the shipped pack."""
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from tests.commands import command
+
 CLIP = Path(__file__).parents[1] / "data" / "starfall.ogg"
 
 
 def detect(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "tune_am.vocal.detect", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-    )
+    return command("tune_am.vocal.detect", *arguments)
 
 
 def test_hears_the_singer_enter():

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from tests.commands import command
 from tune_am.am.prdc import prdc
 from tune_am.errors import UserError
 from tune_am.vocal import texture
@@ -208,12 +208,8 @@ def test_what_is_known_of_the_real_ones_is_kept_until_the_judge_changes(work, tm
     assert other["test"]["statistics_fd"] == first["test"]["statistics_fd"]
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tune_am.vocal.fidelity", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-    )
+def measured(*arguments: object) -> CompletedProcess[str]:
+    return command("tune_am.vocal.fidelity", *arguments)
 
 
 def test_the_command_writes_measures_and_figure(work, tmp_path):
@@ -223,7 +219,7 @@ def test_the_command_writes_measures_and_figure(work, tmp_path):
     generator.std.fill_(100.0)  # untrained, it would draw near silence
     save_file(generator.state_dict(), weights)
 
-    done = command(
+    done = measured(
         *("--work", work, "--generator", weights, "--samples", 16, "--out", tmp_path / "m.json")
     )
 
@@ -246,7 +242,7 @@ def test_silence_is_measured_too(work):
 
 
 def test_bad_input_gets_one_line(work, tmp_path):
-    done = command("--work", work)
+    done = measured("--work", work)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert "generator.safetensors is missing" in done.stderr

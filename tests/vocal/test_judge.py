@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from scipy.stats import binomtest
 
+from tests.commands import command
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.vocal.corpus import Track, load_corpus
@@ -160,18 +160,14 @@ def test_wilson_interval(heard, n):
     assert wilson_interval(heard, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tune_am.vocal.judge", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-    )
+def judged(*arguments: object) -> CompletedProcess[str]:
+    return command("tune_am.vocal.judge", *arguments)
 
 
 def test_the_command_judges_a_search(runs, tmp_path):
     run = runs / "least"
 
-    done = command(run, "--json", tmp_path / "verdict.json")
+    done = judged(run, "--json", tmp_path / "verdict.json")
 
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads((tmp_path / "verdict.json").read_text())
@@ -209,7 +205,7 @@ def test_real_excerpts_are_judged_in_halves(runs, shown_pack, capsys, tmp_path):
 
 
 def test_bad_run_folders_get_one_line(runs, tmp_path):
-    done = command(tmp_path)
+    done = judged(tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert "search.json" in done.stderr

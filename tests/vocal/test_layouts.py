@@ -3,15 +3,15 @@
 import itertools
 import os
 import shutil
-import subprocess
-import sys
 import unicodedata
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import soundfile
 import torch
 
+from tests.commands import command
 from tune_am.errors import UserError
 from tune_am.vocal import corpus as stage
 from tune_am.vocal.batches import Batches
@@ -85,11 +85,9 @@ def lyrics(clips, tmp_path) -> Path:
     return folder
 
 
-def corpus_command(corpus: str, data: Path, work: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "tune_am.vocal.corpus", "--corpus", corpus]
-    return subprocess.run(
-        [*command, "--data", str(data), "--work", str(work)], capture_output=True, text=True
-    )
+def corpus_command(corpus: str, data: Path, work: Path) -> CompletedProcess[str]:
+    given = ("--corpus", corpus, "--data", data, "--work", work)
+    return command("tune_am.vocal.corpus", *given)
 
 
 def spans(labels: torch.Tensor) -> list[tuple[int, int, int]]:

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -8,6 +6,7 @@ import scipy.stats
 import torch
 from safetensors.torch import save_file
 
+from tests.commands import command
 from tune_am.errors import UserError
 from tune_am.vocal import reach
 from tune_am.vocal.corpus import Track
@@ -135,11 +134,10 @@ def test_samples_of_the_generator_are_within_reach(work, monkeypatch):
 
 
 def test_the_command(work, tmp_path):
-    command = [sys.executable, "-m", "tune_am.vocal.reach", "--work", str(work)]
     out, picture = tmp_path / "reach.json", tmp_path / "pairs.png"
-    options = ["--excerpts", "4", "--steps", "2", "--out", str(out), "--picture", str(picture)]
+    options = ("--excerpts", 4, "--steps", 2, "--out", out, "--picture", picture)
 
-    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    done = command("tune_am.vocal.reach", "--work", work, *options)
 
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())

@@ -11,7 +11,7 @@ from tune_am.am.layout import laid_out
 from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.prior import Prior
 from tune_am.am.settings import Settings
-from tune_am.am.transform import Transform, transformed
+from tune_am.am.transform import Transform, blurred, total_variation, transformed
 from tune_am.errors import UserError
 
 SIGNS = {"max": 1.0, "min": -1.0}
@@ -41,11 +41,12 @@ def default_chunk(device: torch.device, starts: int) -> int:
 
 
 class Ascent:
-    """Maximises sign * a(prior(z)) - l2 * |z|^2 over a batch of latents `z: [n, *latent_shape]`.
+    """Maximises sign * a(x) - l2 * |z|^2 - tv * TV(x), x = prior(z), over a batch of latents
+    `z: [n, *latent_shape]`.
 
     a is the neuron's activation, sign is -1 when `direction` is "min". Step t evaluates z_t, keeps
     it where it is the start's best activation so far, then updates: after ``advance(T)`` the kept
-    examples are the best of z_0 ... z_{T-1}. Under jitter or gain the gradient is that of the
+    examples are the best of z_0 ... z_{T-1}. Under jitter, gain or blur the gradient is that of the
     changed input, the activation kept is that of the clean one.
 
     A start is frozen and marked `diverged` when its activation or gradient is not finite or its
@@ -79,7 +80,7 @@ class Ascent:
         self._prior = _frozen(prior)
         classifier = _frozen(classifier)
         self._chunk = default_chunk(device, starts) if chunk is None else chunk
-        self._transform = Transform(settings.jitter, settings.gain)
+        self._transform = Transform(settings.jitter, settings.gain, settings.blur)
         # All draws are the CPU's, and are for all starts at once: neither the device nor the chunk
         # changes them.
         self._random = torch.Generator().manual_seed(seed)
@@ -110,17 +111,20 @@ class Ascent:
     def advance(self, steps: int) -> None:
         """Take `steps` more steps."""
         for _ in range(steps):
-            activation, gradient = self._evaluate()
+            activation, gradient, roughness = self._evaluate()
             self._judge(activation, gradient)
-            self._update(gradient)
+            self._update(gradient, roughness)
             self.step += 1
 
-    def _evaluate(self) -> tuple[Tensor, Tensor]:
-        """Clean activations [n] and their gradients [n, *latent_shape]; NaN for frozen starts."""
+    def _evaluate(self) -> tuple[Tensor, Tensor, Tensor | float]:
+        """Clean activations [n], their gradients and that of the total variation (0.0 where its
+        weight is 0), both [n, *latent_shape]; NaN for frozen starts."""
         shift, gain = self._transform.draw(len(self.latents), self._random)
         shift, gain = shift.to(self.latents.device), gain.to(self.latents.device)
         activation = torch.full_like(self.kept_activations, torch.nan)
         gradient = torch.full_like(self.latents, torch.nan)
+        smooth = self._settings.tv > 0
+        roughness = torch.full_like(gradient, torch.nan) if smooth else 0.0
         active = torch.nonzero(~self.diverged).flatten()
         for rows in _even_chunks(active, self._chunk):
             z = self.latents[rows].requires_grad_()
@@ -129,12 +133,15 @@ class Ascent:
                 pulled = self._activation(x)
                 activation[rows] = pulled.detach()
             else:
-                pulled = self._activation(transformed(x, shift[rows], gain[rows]))
+                changed = blurred(x, self._transform.blur)
+                pulled = self._activation(transformed(changed, shift[rows], gain[rows]))
                 with torch.no_grad():
                     activation[rows] = self._activation(x)
-            (gradient[rows],) = torch.autograd.grad(pulled.sum(), z)
+            (gradient[rows],) = torch.autograd.grad(pulled.sum(), z, retain_graph=smooth)
+            if isinstance(roughness, Tensor):
+                (roughness[rows],) = torch.autograd.grad(total_variation(x).sum(), z)
         self.sample_steps += len(active)
-        return activation, gradient
+        return activation, gradient, roughness
 
     def _activation(self, x: Tensor) -> Tensor:
         return self.neuron.read(self._tap(x)[self.neuron.layer])
@@ -152,11 +159,12 @@ class Ascent:
         self.kept_activations = torch.where(better, activation, self.kept_activations)
         self.kept_latents = _where(better, self.latents, self.kept_latents)
 
-    def _update(self, gradient: Tensor) -> None:
+    def _update(self, gradient: Tensor, roughness: Tensor | float) -> None:
         """One step of the optimiser, which minimises; starts that explode are taken back."""
         if self._settings.normalize_grad:
             gradient = _normalized(gradient)
-        descent = 2 * self._settings.l2 * self.latents - self._sign * gradient
+        penalty = 2 * self._settings.l2 * self.latents + self._settings.tv * roughness
+        descent = penalty - self._sign * gradient
         self.latents.grad = _where(~self.diverged, descent, torch.zeros_like(descent))
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(self._settings, self.step)
@@ -232,7 +240,7 @@ def within(z: Tensor, radius: float) -> Tensor:
 def _normalized(gradient: Tensor) -> Tensor:
     """Each start's gradient divided by its RMS; a zero gradient stays zero.
 
-    Only the activation's gradient is divided, not the penalty's: with their sum at a constant
+    Only the activation's gradient is divided, not the penalties': with their sum at a constant
     length no ascent would ever settle.
     """
     rms = _rms(gradient)

@@ -85,6 +85,20 @@ class Settings:
     gain: float = _number(
         0.0, ">= 0", lambda v: v >= 0, "largest random gain of the input at each step, nats"
     )
+    tv: float = _number(
+        0.0,
+        ">= 0",
+        lambda v: v >= 0,
+        "weight of the penalty on the input's total variation: squared differences of neighbours "
+        "along its last two axes, summed (Mahendran and Vedaldi 2015, with β = 2)",
+    )
+    blur: float = _number(
+        0.0,
+        ">= 0",
+        lambda v: v >= 0,
+        "standard deviation of a Gaussian blur of the input at each step, positions of its last "
+        "two axes; the gradient is blurred with it",
+    )
 
     def __post_init__(self) -> None:
         for spec in fields(self):

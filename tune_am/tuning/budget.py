@@ -31,6 +31,11 @@ class Budget:
         """Of a GPU, for each worker: the largest at which all workers fit."""
         return 1 / math.ceil(self.workers / self.gpus) if self.gpus else 0.0
 
+    @property
+    def resources(self) -> dict[str, float]:
+        """What each worker holds, in Ray's words."""
+        return {"cpu": 1, "gpu": self.share} if self.share else {"cpu": 1}
+
 
 def budget_for(
     config: SearchConfig, space: Space, neuron: str, neurons: int | None = None

@@ -15,7 +15,7 @@ from tune_am.tuning.progress import Progress
 from tune_am.tuning.rescore import Rescored, candidates, control_rows, rescore
 from tune_am.tuning.run import Halt, run_trials
 from tune_am.tuning.searcher import Listener
-from tune_am.tuning.trial import task
+from tune_am.tuning.task import task
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.importance import FanovaImportanceEvaluator
 
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import Record
@@ -36,6 +35,8 @@ def importances(ledger: Ledger) -> dict[str, float]:
     columns = _varying(records)
     if not columns or len(set(scores)) == 1:
         return {}
+    from optuna.importance import FanovaImportanceEvaluator  # scikit-learn: two seconds
+
     with quiet_optuna():
         study = optuna.create_study(direction="minimize")
         for i, score in enumerate(scores):

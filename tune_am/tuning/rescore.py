@@ -28,8 +28,7 @@ from tune_am.tuning.budget import Budget
 from tune_am.tuning.defaults import RESCORE_STARTS, RESCORED
 from tune_am.tuning.label import settings_title
 from tune_am.tuning.record import Record
-from tune_am.tuning.run import resources
-from tune_am.tuning.trial import pack_and_plan
+from tune_am.tuning.task import pack_and_plan
 
 # On CPUs the starts of a setting are shared out among the workers. How many parts there are does
 # not depend on the number of workers, so neither do the scores.
@@ -217,7 +216,7 @@ def _cheap_controls(task: dict[str, Any]) -> dict[str, controls.Control]:
 
 def remote(function: Any, budget: Budget, title: str) -> Any:
     """`function` as a task of Ray's, called `title` in its dashboard."""
-    share = resources(budget)
+    share = budget.resources
     return ray.remote(function).options(
         num_cpus=share["cpu"], num_gpus=share.get("gpu", 0), name=title
     )

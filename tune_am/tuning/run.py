@@ -63,11 +63,6 @@ class Halt(tune.Stopper):
         return {}  # Tune pickles it into a snapshot that nobody reads; an event has no pickle
 
 
-def resources(budget: Budget) -> dict[str, float]:
-    """What each worker holds."""
-    return {"cpu": 1, "gpu": budget.share} if budget.share else {"cpu": 1}
-
-
 def run_trials(
     ledger: Ledger,
     space: Space,
@@ -113,7 +108,7 @@ def run(
         AscentTrial,
         name=f"tune-{time.time_ns():x}",
         storage_path=str(folder.absolute()),
-        resources_per_trial=resources(budget),
+        resources_per_trial=budget.resources,
         num_samples=trials,
         search_alg=searcher,
         scheduler=scheduler,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import traceback
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,19 @@ from ray import tune
 
 from tune_am.am import score
 from tune_am.am.objectives import DEFAULT, LAYER_FID, Objective
-from tune_am.am.pack import Pack
-from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
-from tune_am.tuning.label import search_title, trial_title
+from tune_am.tuning.label import trial_title
 from tune_am.tuning.metrics import WorkerMetrics
 from tune_am.tuning.record import has_diverged
+from tune_am.tuning.task import pack_and_plan
 from tune_am.tuning.trial_log import TrialLog
 
 # Keys of a trial's config.
 NUMBER = "number"  # of the trial in the ledger
 REPORTED = "reported_step"  # the last step that the ledger has
 SETTINGS = "settings"
-TASK = "task"  # what all trials on a neuron share: see `task`
+TASK = "task"  # `tune_am.tuning.task`
 
 # What a trial reports beside its score, by the names of `tune_am.am.score`.
 _BESIDE = (
@@ -48,41 +46,6 @@ def reported(objective: Objective) -> tuple[str, ...]:
 
 
 METRICS = reported(DEFAULT)
-
-
-def task(
-    pack: Pack, plan: Plan, folder: Path, trust_code: bool = False, title: str | None = None
-) -> dict[str, Any]:
-    """What all trials on a neuron share, as plain values.
-
-    folder: where they keep their states. title: of the workers, which may go on to other neurons.
-    """
-    return {
-        "pack": str(pack.path.absolute()),
-        "hash": pack.hash,
-        "plan": {**vars(plan), "report_points": list(plan.report_points)},
-        "folder": str(folder.absolute()),
-        "trust_code": trust_code,
-        "prior": pack.prior_kind,
-        "title": title or search_title(plan),
-    }
-
-
-@lru_cache(maxsize=1)
-def load_pack(path: str, hash: str, device: str, trust_code: bool, prior: str) -> Pack:
-    """The pack, read once per process: later trials find it in memory."""
-    if device == "cpu":
-        torch.set_num_threads(1)  # the other cores belong to the other workers
-    pack = Pack.load(path, device, trust_code, prior)
-    if pack.hash != hash:
-        raise RuntimeError(f"the pack {path} changed since the search began")
-    return pack
-
-
-def pack_and_plan(task: dict[str, Any]) -> tuple[Pack, Plan]:
-    plan = Plan(**task["plan"])
-    how = task["trust_code"], task["prior"]
-    return load_pack(task["pack"], task["hash"], plan.device, *how), plan
 
 
 class AscentTrial(tune.Trainable):

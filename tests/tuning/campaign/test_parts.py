@@ -29,7 +29,8 @@ from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.progress import Screen
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY, Record
 from tune_am.tuning.run import Halt
-from tune_am.tuning.trial import reported, task
+from tune_am.tuning.task import task
+from tune_am.tuning.trial import reported
 
 POINTS = (2, 4, 8)
 

@@ -25,7 +25,7 @@ from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.rescore import Candidate, Rescored, ascend, candidates, gather, joined, remote
 from tune_am.tuning.result import save_best
-from tune_am.tuning.trial import pack_and_plan
+from tune_am.tuning.task import pack_and_plan
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tune_am.tuning.job import Job
 from tune_am.tuning.label import file_name, search_title
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import FAILED, Record
-from tune_am.tuning.trial import task
+from tune_am.tuning.task import task
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,48 @@
+"""What the trials on a neuron share, as the workers are told it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.tuning.label import search_title
+
+
+def task(
+    pack: Pack, plan: Plan, folder: Path, trust_code: bool = False, title: str | None = None
+) -> dict[str, Any]:
+    """What all trials on a neuron share, as plain values.
+
+    folder: where they keep their states. title: of the workers, which may go on to other neurons.
+    """
+    return {
+        "pack": str(pack.path.absolute()),
+        "hash": pack.hash,
+        "plan": {**vars(plan), "report_points": list(plan.report_points)},
+        "folder": str(folder.absolute()),
+        "trust_code": trust_code,
+        "prior": pack.prior_kind,
+        "title": title or search_title(plan),
+    }
+
+
+@lru_cache(maxsize=1)
+def load_pack(path: str, hash: str, device: str, trust_code: bool, prior: str) -> Pack:
+    """The pack, read once per process: later trials find it in memory."""
+    if device == "cpu":
+        torch.set_num_threads(1)  # the other cores belong to the other workers
+    pack = Pack.load(path, device, trust_code, prior)
+    if pack.hash != hash:
+        raise RuntimeError(f"the pack {path} changed since the search began")
+    return pack
+
+
+def pack_and_plan(task: dict[str, Any]) -> tuple[Pack, Plan]:
+    plan = Plan(**task["plan"])
+    how = task["trust_code"], task["prior"]
+    return load_pack(task["pack"], task["hash"], plan.device, *how), plan
