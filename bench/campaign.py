@@ -11,9 +11,10 @@ Four ways of spending the same number of sample-steps on units of one layer, eac
     unshared   the budget goes where hope is, no unit knows of the others
     campaign   shared, and the budget goes where hope is: what `tune_am.search` does
 
-For each the mean over units of the distance of the best in the search, in multiples of the unit's
-noise floor, along the sample-steps; the sample-steps at which it is as near as `separate` at its
-end; and that mean once more on fresh starts, where the luckiest of many trials has no advantage.
+For each the mean over units of the distance of the best, in multiples of the unit's noise floor,
+after shares of the sample-steps that `separate` takes: as the search sees it, and on fresh starts,
+where the luckiest of many trials has no advantage. Then the share at which it is as near as
+`separate` at its end, as the search sees it.
 One process, one trial at a time: this is about the rules, not about Ray (bench/campaign_job.py).
 """
 
@@ -24,7 +25,6 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -41,18 +41,14 @@ from tune_am.tuning.campaign.searcher import CampaignSearcher
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.record import Record
 from tune_am.tuning.rescore import Candidate
-from tune_am.tuning.run import stopping_rule
+from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.task import task
-from tune_am.tuning.trial import NUMBER, SETTINGS
+from tune_am.tuning.trial import NUMBER
 
-SHARES = (
-    1 / 12,
-    1 / 6,
-    1 / 3,
-    1 / 2,
-    1,
-)  # of the sample-steps of `separate`: where curves are read
+# Of the sample-steps of `separate`: where curves are read.
+SHARES = (1 / 6, 1 / 3, 1 / 2, 1)
 
 
 class Equal(CampaignSearcher):
@@ -87,7 +83,9 @@ class Bench:
         begun = time.perf_counter()
         self.floors = {name: real_vs_real(self.pack, plan) for name, plan in self.plans.items()}
         print(f"noise floors: {(time.perf_counter() - begun) / len(self.floors):.2f} s a unit")
-        self.seed = asked.seed
+        self.seed, self.fresh = asked.seed, asked.fresh
+        self.rule = stopping_rule("asha", points)
+        self._known: dict[Any, float] = {}  # distances on fresh starts
         self.in_ascent = 0.0  # seconds, over all arms
         self._time_ascents()
 
@@ -105,16 +103,15 @@ class Bench:
             for name, plan in self.plans.items()
         }
 
-    def trial(self, units: dict[str, Unit], searcher: CampaignSearcher, rules: Any, i: int) -> int:
+    def trial(self, units: dict[str, Unit], searcher: CampaignSearcher, i: int) -> int:
         """Run one trial as Ray would; its sample-steps."""
         config = searcher.suggest(str(i))
         unit = units[config["task"]["plan"]["neuron"]]
         record = unit.ledger[config[NUMBER]]
         run = TrialRun(self.pack, unit.plan, record.settings)
-        trial = SimpleNamespace(config=config, settings=config[SETTINGS])
         for step in unit.plan.report_points:
             metrics = run.advance_to(step)
-            stop = rules[unit.name].on_trial_result(None, trial, metrics) == "STOP"
+            stop = self.rule.stops(unit.ledger, record.number, metrics)
             if stop or step == unit.plan.max_steps or metrics["diverged_share"] >= 0.5:
                 searcher.on_trial_complete(str(i), metrics)
                 return unit.plan.starts * step
@@ -122,25 +119,31 @@ class Bench:
         raise AssertionError("a trial ends at its last report point")
 
     def spend(self, arm: str, units: dict[str, Unit], trials: int | None, steps: float) -> list:
-        """Run so many trials or sample-steps: [sample-steps so far, mean distance] after each."""
+        """Run so many trials or sample-steps: sample-steps so far, mean distance, and the best of
+        each unit, after each."""
         searcher = ARMS[arm](units, self.space, self.seed)
-        budget = SimpleNamespace(plan=next(iter(self.plans.values())))
-        rules = {name: stopping_rule(one.ledger, self.space, budget) for name, one in units.items()}
         curve, spent = [], 0
         while (trials is None or len(curve) < trials) and spent < steps:
-            spent += self.trial(units, searcher, rules, len(curve))
-            curve.append((spent, mean([unit.course.distance for unit in units.values()])))
+            spent += self.trial(units, searcher, len(curve))
+            near = mean([unit.course.distance for unit in units.values()])
+            curve.append((spent, near, {name: unit.ledger.best for name, unit in units.items()}))
         return curve
 
-    def again(self, units: dict[str, Unit], starts: int) -> float:
+    def again(self, bests: dict[str, Record | None]) -> float:
         """The mean distance of the units' best on fresh starts."""
-        found = []
-        for unit in units.values():
-            chosen = Candidate.of(unit.ledger.best)
-            fresh = replace(unit.plan.fresh("bench"), starts=starts, report_points=(chosen.step,))
+        return mean([self._fresh(name, best) for name, best in bests.items()])
+
+    def _fresh(self, name: str, best: Record | None) -> float:
+        if best is None:
+            return float("inf")
+        chosen = Candidate.of(best)
+        key = name, chosen.settings, chosen.step
+        if key not in self._known:
+            fresh = self.plans[name].fresh("bench")
+            fresh = replace(fresh, starts=self.fresh, report_points=(chosen.step,))
             row = TrialRun(self.pack, fresh, chosen.settings).advance_to(chosen.step)
-            found.append(distance("activation_fid", row, unit.floor))
-        return mean(found)
+            self._known[key] = distance("activation_fid", row, self.floors[name])
+        return self._known[key]
 
     def _time_ascents(self) -> None:
         advance = Ascent.advance
@@ -157,9 +160,9 @@ def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def read(curve: list, steps: float) -> float:
-    """The mean distance after so many sample-steps."""
-    return next((value for spent, value in reversed(curve) if spent <= steps), float("inf"))
+def read(curve: list, steps: float) -> tuple:
+    """Where a curve is after so many sample-steps."""
+    return next(point for point in reversed(curve) if point[0] <= steps)
 
 
 def main() -> None:
@@ -171,7 +174,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=8)
     parser.add_argument("--first-point", type=int, default=5)
     parser.add_argument("--max-steps", type=int, default=40)
-    parser.add_argument("--fresh", type=int, default=16, help="starts to score again on [16]")
+    parser.add_argument("--fresh", type=int, default=50, help="starts to score again on [50]")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument(
@@ -181,10 +184,9 @@ def main() -> None:
     torch.set_num_threads(1)
     bench = Bench(asked)
     print(f"{asked.units} units of {asked.layer}, {asked.starts} starts, {asked.max_steps} steps")
-    print(f"\n{'':10}{'':>14}mean distance / noise floor after a share of its sample-steps")
-    shares = "".join(f"{share:8.2f}" for share in SHARES)
-    print(f"{'':10}{'sample-steps':>14}{shares}{'fresh':>9}{'as near at':>12}{'trials':>8}", end="")
-    print(f"{'in ascent':>11}")
+    shares = "".join(f"{f'{share:.0%}':>8}" for share in SHARES)
+    print(f"\nmean distance / noise floor{'in the search':>20}{'on fresh starts':>32}")
+    print(f"{'':10}{shares}{shares}{'as near at':>12}{'trials':>8}{'in ascent':>11}")
     goal = total = float("inf")
     for arm in asked.arms.split(","):
         with tempfile.TemporaryDirectory() as folder:
@@ -194,12 +196,13 @@ def main() -> None:
             curve = bench.spend(arm, units, trials, total)
             ascending = (bench.in_ascent - before) / (time.perf_counter() - begun)
             if total == float("inf"):
-                total, goal = curve[-1]
-            near = next((spent / total for spent, value in curve if value <= goal), None)
-            row = "".join(f"{read(curve, share * total):8.3g}" for share in SHARES)
+                total, goal, _ = curve[-1]
+            near = next((spent / total for spent, value, _ in curve if value <= goal), None)
+            points = [read(curve, share * total) for share in SHARES]
+            row = "".join(f"{value:8.3g}" for _, value, _ in points)
+            row += "".join(f"{bench.again(bests):8.3g}" for _, _, bests in points)
             reached = "never" if near is None else f"{near:.2f}"
-            print(f"{arm:10}{curve[-1][0]:14}{row}{bench.again(units, asked.fresh):9.3g}", end="")
-            print(f"{reached:>12}{len(curve):8}{ascending:11.1%}", flush=True)
+            print(f"{arm:10}{row}{reached:>12}{len(curve):8}{ascending:11.1%}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     python bench/priors.py [--pack vocal] [--neuron NAME] [--starts 16] [--max-steps 40]
 
 Every prior is searched with the same grid of settings and the same steps; the setting and step of
-the lowest activation-FID are scored again on fresh starts. Prints one row for each prior:
+the lowest activation-FID are scored again on fresh starts. Those that no network learnt are
+searched once more with what keeps inputs smooth. Prints one row for each:
 
     activation-FID   of the kept activations against the real tail, what the search minimises
     layer-FID        the same at the layer before the neuron's, which no search saw
@@ -18,8 +19,10 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,8 +36,10 @@ from tune_am.am.plan import Plan, report_points
 from tune_am.am.score import activations_of, before_of, inputs_of, pairwise_distance
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
+from tune_am.am.unlearned import UNLEARNED
 
 RATES, PENALTIES = (0.01, 0.05, 0.2), (0.0, 0.01, 0.1)
+SMOOTH = {"tv": 1e-3, "blur": 1.0, "jitter": 2, "init_scale": 0.3}
 
 
 @dataclass(frozen=True)
@@ -68,27 +73,29 @@ def main() -> None:
     for kind in PRIORS:
         begun = time.monotonic()
         searched = Pack.load(arguments.pack, prior=kind)
-        show(best_of(searched, plan))
+        show(best_of(searched, plan, kind))
+        if kind in UNLEARNED:
+            show(best_of(searched, plan, f"{kind}, smooth", SMOOTH))
         show(untouched(searched, plan))
         print(f"  ({time.monotonic() - begun:.0f} s)")
     show(real(pack, plan))
 
 
-def best_of(pack: Pack, plan: Plan) -> Row:
-    """The best setting and step of the grid, on fresh starts."""
+def best_of(pack: Pack, plan: Plan, name: str, beside: Mapping[str, Any] = {}) -> Row:
+    """The best setting and step of the grid, on fresh starts. beside: other settings of all."""
     trials = []
     for lr, l2 in product(RATES, PENALTIES):
-        run = TrialRun(pack, plan, Settings(lr=lr, l2=l2))
+        run = TrialRun(pack, plan, Settings(lr=lr, l2=l2, **beside))
         for step in plan.report_points:
             run.advance_to(step)
         assert run.best is not None
         trials.append((run.best.score, run.best.step, lr, l2))
     _, step, lr, l2 = min(trials)
     fresh = replace(plan.fresh("priors"), starts=2 * plan.starts, report_points=(step,))
-    again = TrialRun(pack, fresh, Settings(lr=lr, l2=l2))
+    again = TrialRun(pack, fresh, Settings(lr=lr, l2=l2, **beside))
     metrics = again.advance_to(step)
     setting = f"lr {lr}, l2 {l2}, {step} steps, mean activation {metrics['activation_mean']:.1f}"
-    return row(pack, plan, pack.prior_kind, again.best_inputs(), setting, metrics[LAYER_FID])
+    return row(pack, plan, name, again.best_inputs(), setting, metrics[LAYER_FID])
 
 
 def untouched(pack: Pack, plan: Plan) -> Row:

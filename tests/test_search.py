@@ -220,7 +220,7 @@ def dead_port() -> int:
         ("--neuron fc8:99", "no neuron 'fc8:99'"),
         ("--neuron vocal --pack nowhere", "nowhere"),
         ("--neuron vocal --pack {broken}", "classifier.safetensors"),
-        ("--neuron vocal --space wide", "no space 'wide'; there are default, paper, quick"),
+        ("--neuron vocal --space wide", "no space 'wide'; there are default, paper, quick, raw"),
         ("--neuron vocal --space bad.py", "unknown setting 'rate'; allowed: lr, "),
         ("--neuron vocal --device tpu", "--device tpu: must be one of"),
         ("--neuron vocal --direction up", "--direction up: must be one of"),

@@ -10,7 +10,7 @@ from tune_am.tuning.budget import budget_for
 from tune_am.tuning.config import SearchConfig
 
 
-@pytest.mark.parametrize("name", ["default", "paper", "quick"])
+@pytest.mark.parametrize("name", ["default", "paper", "quick", "raw"])
 def test_shipped_spaces_draw_valid_settings(name):
     assert space.load(name).name == name
 
@@ -76,7 +76,7 @@ def space(trial):
 
 
 def test_an_unknown_space_lists_the_known():
-    with pytest.raises(UserError, match=r"no space 'wide'; there are default, paper, quick"):
+    with pytest.raises(UserError, match=r"no space 'wide'; there are default, paper, quick, raw"):
         space.load("wide")
     with pytest.raises(UserError, match=r"cannot read space no/such.py: No such file"):
         space.load("no/such.py")

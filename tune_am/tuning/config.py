@@ -64,7 +64,10 @@ class SearchConfig:
         None, str, "|".join(PRIORS), "where the ascent searches (the pack's own, mostly its GAN)"
     )
     space: str = _option(
-        "default", str, "SPACE", "search space: default, paper, quick, or a .py file of your own"
+        "default",
+        str,
+        "SPACE",
+        "search space: default, paper, quick, raw, or a .py file of your own",
     )
     direction: str = _option(
         "max", str, "|".join(DIRECTIONS), "what excites the neuron most, or least"

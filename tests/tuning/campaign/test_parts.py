@@ -124,6 +124,22 @@ def test_the_pool_learns_from_every_neuron(units, plain_space):
     assert Pool(every, plain_space, 3).propose(every[0])["lr"] == proposed[3]
 
 
+def test_what_proved_best_on_others_is_tried_next(units, plain_space):
+    one, two, three = units.values()
+    start, good, lucky = ({"lr": lr, "l2": 0.1} for lr in (0.1, 0.2, 0.3))
+    for unit in units.values():
+        tried(unit, plain_space, start, 100.0, FINISHED)
+    pool = Pool(list(units.values()), plain_space, 0)
+    assert pool.proven(three) is None  # the first is no nearer than itself
+    tried(one, plain_space, lucky, 4.0, FINISHED)
+    assert pool.proven(three) == pytest.approx(lucky)
+    tried(one, plain_space, good, 9.0, FINISHED)
+    tried(two, plain_space, good, 9.0, FINISHED)
+    assert pool.proven(three) == pytest.approx(good)
+    assert pool.proven(two) == pytest.approx(lucky)
+    assert pool.proven(one) is None
+
+
 def test_a_gain_is_a_ratio_of_distances(units, plain_space):
     unit = units["fc8:0"]
     tried(unit, plain_space, {"lr": 0.1, "l2": 0.1}, 100.0, FINISHED)

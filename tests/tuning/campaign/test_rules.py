@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tune_am.am.objectives import OBJECTIVES
-from tune_am.tuning.campaign.rules import FIRST, Course, next_neuron, warm_start
+from tune_am.tuning.campaign.rules import FIRST, Course, most_proven, next_neuron
 
 
 def test_every_neuron_gets_its_first_trials_in_turn() -> None:
@@ -52,18 +52,12 @@ def test_a_course() -> None:
     assert Course(1.0, (0.0, 3.0)).distance > 0
 
 
-def test_a_warm_start_is_what_most_others_agree_on_then_the_nearest_to_the_floor() -> None:
-    one, two, three = {"lr": 0.1}, {"lr": 0.2}, {"lr": 0.3}
-    best = [(one, 1.0), (two, 9.0), (two, 8.0), (three, 0.5)]
-    assert warm_start(best, []) == two
-    assert warm_start(best, [two]) == three
-    assert warm_start(best, [two, three]) == one
-    assert warm_start(best, [one, two, three]) is None
-    assert warm_start([], []) is None
-
-
-def test_a_warm_start_of_settings_that_are_lists() -> None:
-    assert warm_start([({"shift": [1, 2]}, 1.0)], []) == {"shift": [1, 2]}
+def test_what_proved_best_is_the_lowest_mean_and_one_lucky_trial_proves_little() -> None:
+    gains = {"lucky": [-4.0], "fair": [-2.0] * 6, "worse": [1.0, 2.0], "first": [0.0] * 9}
+    assert most_proven(gains, []) == "fair"  # -12 / 9 is lower than -4 / 4
+    assert most_proven(gains, {"fair"}) == "lucky"
+    assert most_proven(gains, {"fair", "lucky"}) is None  # nothing else gained anything
+    assert most_proven({}, []) is None
 
 
 def test_the_course_of_an_objective_that_rises() -> None:

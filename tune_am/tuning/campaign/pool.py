@@ -1,4 +1,4 @@
-"""What all neurons together say of the settings: a sampler that learns from every trial."""
+"""What all neurons together say of the settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from tune_am.tuning.campaign.rules import most_proven
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.defaults import SAMPLER
 from tune_am.tuning.record import FAILED, STOPPED_EARLY, Record
@@ -17,7 +18,7 @@ from tune_am.tuning.space import Space, quiet_optuna
 
 
 class Pool:
-    """Optuna's TPE over the trials of all units.
+    """The trials of all units: which settings proved best, and Optuna's TPE over all.
 
     A trial counts with what it gained on its unit's first: the logarithm of the ratio of their
     distances. All units begin with the same settings, so the gains of easy and of hard neurons can
@@ -27,8 +28,18 @@ class Pool:
     def __init__(self, units: Sequence[Unit], space: Space, seed: int) -> None:
         self._units, self._space, self._seed = units, space, seed
         self._known: set[tuple[str, int]] = set()
+        self._gains: dict[str, list[float]] = {}  # by the name of the parameters
+        self._params: dict[str, dict[str, Any]] = {}
         with quiet_optuna():
             self._study = optuna.create_study()
+
+    def proven(self, unit: Unit) -> dict[str, Any] | None:
+        """The parameters that proved best on all units and that `unit` has not tried, if any."""
+        with quiet_optuna():
+            self._learn()
+        tried = {_name(record.params) for record in unit.ledger.records}
+        name = most_proven(self._gains, tried)
+        return None if name is None else dict(self._params[name])
 
     def propose(self, unit: Unit) -> dict[str, Any]:
         """Parameters to try on `unit`; they follow from the seed, which trial of which unit it is,
@@ -46,7 +57,7 @@ class Pool:
         """Take in the trials that ended since."""
         for unit in self._units:
             records = unit.ledger.records
-            if not records or records[0].score is None:
+            if not records or records[0].score is None or records[0].outcome is None:
                 continue
             for record in records:
                 if record.key not in self._known and record.outcome not in (None, FAILED):
@@ -54,6 +65,10 @@ class Pool:
                     self._add(record, gain(records[0], record))
 
     def _add(self, record: Record, value: float) -> None:
+        name = _name(record.params)
+        self._params.setdefault(name, record.params)
+        # What breaks a constraint gained nothing, whatever its score.
+        self._gains.setdefault(name, []).append(max(0.0, value) if record.violation else value)
         short = record.outcome == STOPPED_EARLY
         # A stopped trial's score is that of a shorter ascent, as in `Ledger.write`.
         self._study.add_trial(
@@ -66,6 +81,10 @@ class Pool:
                 constraints=record.constraints(),
             )
         )
+
+
+def _name(params: dict[str, Any]) -> str:
+    return repr(sorted(params.items()))
 
 
 def gain(first: Record, record: Record) -> float:

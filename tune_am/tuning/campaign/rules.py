@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tune_am.am.objectives import DEFAULT, Objective
 
 # Trials that every neuron gets before any gets more.
 FIRST = 2
 
-# After those one trial in so many is the sampler's, the others are what was best for others.
-SAMPLED_EVERY = 2
+# One trial in so many is the sampler's, the others are what proved best on others.
+SAMPLED_EVERY = 4
+
+# Trials without a gain that are added to those of each setting before settings are compared.
+DOUBT = 3
 
 # A score this far below the noise floor says no more than one at a tenth of it.
 _LOWEST = 0.1
@@ -78,20 +80,18 @@ def _hope(course: Course) -> float:
     return math.log1p(distance) / (1 + course.barren)
 
 
-def warm_start(
-    best: Sequence[tuple[Mapping[str, Any], float]], tried: Sequence[Mapping[str, Any]]
-) -> dict[str, Any] | None:
-    """The parameters to try on a neuron, learnt from others; None when there is nothing new.
+def most_proven(gains: Mapping[str, Sequence[float]], tried: Collection[str]) -> str | None:
+    """Of settings that neurons have tried, by name, the one to try on another; None when there is
+    nothing new that gained anything.
 
-    best: of each other neuron, the parameters that scored best and their distance (a multiple of
-    that neuron's noise floor). Those that most neurons agree on come first; of equally many, those
-    that came nearest to the floor. tried: what the neuron has tried already.
+    gains: of each trial of them, how much nearer it came than its neuron's first trial; negative is
+    nearer. The lowest mean comes first, of `DOUBT` trials more than there were, which gained
+    nothing: one lucky trial proves less than many fair ones. tried: what the neuron has tried.
     """
-    votes: dict[str, list[tuple[float, dict[str, Any]]]] = {}
-    for params, distance in best:
-        if not any(dict(params) == dict(other) for other in tried):
-            votes.setdefault(repr(sorted(params.items())), []).append((distance, dict(params)))
-    if not votes:
-        return None
-    first = min(votes.values(), key=lambda found: (-len(found), min(d for d, _ in found)))
-    return first[0][1]
+    means = {
+        name: sum(found) / (len(found) + DOUBT)
+        for name, found in gains.items()
+        if name not in tried
+    }
+    first = min(means, key=lambda name: means[name], default=None)
+    return None if first is None or means[first] >= 0 else first

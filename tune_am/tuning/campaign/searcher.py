@@ -8,9 +8,8 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from tune_am.tuning.campaign.pool import Pool
-from tune_am.tuning.campaign.rules import FIRST, SAMPLED_EVERY, next_neuron, warm_start
+from tune_am.tuning.campaign.rules import SAMPLED_EVERY, next_neuron
 from tune_am.tuning.campaign.unit import Unit
-from tune_am.tuning.record import Record
 from tune_am.tuning.searcher import LedgerSearcher, Listener
 from tune_am.tuning.space import Space
 
@@ -22,8 +21,8 @@ class CampaignSearcher(Searcher):
     """Sends each trial to the searcher of its own unit.
 
     First the trials that a stop left unfinished; then `rules.next_neuron` says which unit is to
-    have the next one. Half of a unit's trials are what was best on others (`rules.warm_start`), the
-    other half the proposals of the `Pool`.
+    have the next one. Most of a unit's trials are what proved best on others, the rest proposals of
+    a sampler, both by the `Pool`.
     """
 
     def __init__(
@@ -78,17 +77,10 @@ class CampaignSearcher(Searcher):
     def point(self, unit: Unit) -> dict[str, Any] | None:
         """The parameters that `unit` is to try next; None leaves them to its own sampler."""
         tried = [record.params for record in unit.ledger.records]
-        point = None
-        if len(tried) < FIRST or len(tried) % SAMPLED_EVERY:
-            point = warm_start(self._best_elsewhere(unit), tried) or self._named(tried)
-        return point or self._pool.propose(unit)
-
-    def _best_elsewhere(self, unit: Unit) -> list[tuple[dict[str, Any], float]]:
-        return [
-            (best.params, other.course.distance)
-            for other in self.units.values()
-            if other is not unit and (best := _ended_best(other)) is not None
-        ]
+        if len(tried) % SAMPLED_EVERY == SAMPLED_EVERY - 1:
+            return self._pool.propose(unit)
+        proven = self._pool.proven(unit) if tried else None  # all begin alike, to be compared
+        return proven or self._named(tried) or self._pool.propose(unit)
 
     def _named(self, tried: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         """A point of the space that too few units have tried."""
@@ -104,8 +96,3 @@ class CampaignSearcher(Searcher):
 def _is(point: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
     """Whether the trial of `params` was that of `point`, which may leave some of them open."""
     return point.items() <= params.items()
-
-
-def _ended_best(unit: Unit) -> Record | None:
-    ended = [record for record in unit.ledger.scored if record.outcome is not None]
-    return min(ended, key=lambda record: record.standing, default=None)
