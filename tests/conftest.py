@@ -51,8 +51,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole searches first: they are the longest that one process has to do."""
-    items.sort(key=lambda item: item.path.name not in SEARCHES)
+    """Whole searches first: they are the longest that one process has to do. Of them first those
+    that take turns on one Ray, which the others shut down."""
+    items.sort(
+        key=lambda item: (
+            item.path.name not in SEARCHES,
+            "own_ray" not in getattr(item, "fixturenames", ()),
+        )
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

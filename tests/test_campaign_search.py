@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from mlflow import MlflowClient
 
 import tune_am
@@ -22,13 +23,15 @@ TRIALS = 9
 
 @pytest.mark.usefixtures("own_ray")
 def test_a_campaign_killed_and_resumed(tiny_pack, tmp_path):
-    """One job, one result; each neuron as if it had been searched on alone."""
+    """One job, one result; each neuron as if it had been searched on alone. The killed command is a
+    driver of somebody's cluster, which outlives it and serves the one that goes on."""
     (tmp_path / "mine.py").write_text(SPACE)
     run = tmp_path / "runs" / "many"
     asked = f"--neuron fc8:0-1,vocal --pack {tiny_pack} --space mine.py --out runs/many"
     sizes = "--trials 3 --starts 4 --max-steps 12 --workers 2"
 
-    killed = Session(*asked.split(), *sizes.split(), cwd=tmp_path)
+    cluster = ray.get_runtime_context().gcs_address
+    killed = Session(*f"{asked} {sizes} --ray-address {cluster}".split(), cwd=tmp_path)
     killed.until_ended(4)
     killed.process.kill()
     killed.process.wait()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,3 +30,12 @@ def test_a_direction_is_copied_and_found_again_wherever_the_run_folder_goes(
     found = resumed.pack.neuron(resumed.budget.plan.neuron)
     assert found.name == "fc8:@both.npy"
     assert found.weights == pytest.approx((0.5**0.5, *[0.0] * 6, 0.5**0.5))
+
+
+def test_how_to_go_on_names_what_is_asked_anew(tiny_pack: Path, tmp_path: Path) -> None:
+    run = tmp_path / "my run"
+    job = prepare(SearchConfig("vocal", str(tiny_pack), out=str(run)), frozenset(), "")
+    assert job.resume_command == f"python -m tune_am.search --resume '{run}'"
+    config = replace(job.config, trust_code=True, ray_address="head:6379")
+    there = replace(job, config=config).resume_command
+    assert there == f"{job.resume_command} --trust-code --ray-address head:6379"

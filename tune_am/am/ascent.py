@@ -12,6 +12,7 @@ from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.prior import Prior
 from tune_am.am.settings import Settings
 from tune_am.am.transform import Transform, blurred, total_variation, transformed
+from tune_am.am.update_rules import update_rule
 from tune_am.errors import UserError
 
 SIGNS = {"max": 1.0, "min": -1.0}
@@ -20,7 +21,7 @@ SIGNS = {"max": 1.0, "min": -1.0}
 # starts is no place where a prior still means anything.
 EXPLODED_RMS = 1e3
 
-# The tensors of an ascent that are its state, the optimiser's apart.
+# The tensors of an ascent that are its state, the update rule's apart.
 _STATE = (
     "latents",
     "kept_latents",
@@ -91,7 +92,7 @@ class Ascent:
             with torch.no_grad():
                 classifier = laid_out(classifier, prior(self.latents[:1]))
         self._tap = Tap(classifier, [neuron.layer])
-        self._optimizer = _optimizer(settings, self.latents)
+        self._rule = update_rule(settings, self.latents)
         self._identity = [starts, seed, direction, str(neuron), settings.to_dict()]
 
         self.step = 0
@@ -160,15 +161,13 @@ class Ascent:
         self.kept_latents = _where(better, self.latents, self.kept_latents)
 
     def _update(self, gradient: Tensor, roughness: Tensor | float) -> None:
-        """One step of the optimiser, which minimises; starts that explode are taken back."""
+        """One step of the rule, which descends; starts that explode are taken back."""
         if self._settings.normalize_grad:
             gradient = _normalized(gradient)
         penalty = 2 * self._settings.l2 * self.latents + self._settings.tv * roughness
         descent = penalty - self._sign * gradient
-        self.latents.grad = _where(~self.diverged, descent, torch.zeros_like(descent))
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate(self._settings, self.step)
-        self._optimizer.step()
+        descent = _where(~self.diverged, descent, torch.zeros_like(descent))
+        self._rule.step(self.latents, descent, learning_rate(self._settings, self.step))
         self.latents.copy_(within(self.latents, self._settings.radius))
         # A NaN fails the comparison as an explosion does.
         self.diverged |= ~(_rms(self.latents) <= EXPLODED_RMS)
@@ -182,7 +181,7 @@ class Ascent:
             "step": self.step,
             "sample_steps": self.sample_steps,
             "random": self._random.get_state(),
-            "optimizer": _cloned(self._optimizer.state_dict()),
+            "rule": {name: tensor.clone() for name, tensor in self._rule.state.items()},
             **tensors,
         }
 
@@ -194,8 +193,8 @@ class Ascent:
             getattr(self, name).copy_(state[name])
         self.step, self.sample_steps = state["step"], state["sample_steps"]
         self._random.set_state(state["random"])
-        # Copied, or the optimiser would go on writing into `state`.
-        self._optimizer.load_state_dict(_cloned(state["optimizer"]))
+        for name, tensor in self._rule.state.items():
+            tensor.copy_(state["rule"][name])
 
 
 def _even_chunks(rows: Tensor, most: int) -> tuple[Tensor, ...]:
@@ -207,13 +206,6 @@ def _even_chunks(rows: Tensor, most: int) -> tuple[Tensor, ...]:
 def learning_rate(settings: Settings, step: int) -> float:
     """Step size at `step` (from 0). No schedule knows the horizon: a prefix is a whole run."""
     return settings.lr / (1 + step) ** 0.5 if settings.schedule == "inverse_sqrt" else settings.lr
-
-
-def _optimizer(settings: Settings, latents: Tensor) -> torch.optim.Optimizer:
-    """Both rules are elementwise, so starts do not touch each other."""
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD([latents], lr=settings.lr, momentum=settings.momentum)
-    return torch.optim.Adam([latents], lr=settings.lr)
 
 
 def _frozen(network: nn.Module) -> nn.Module:
@@ -251,11 +243,3 @@ def _normalized(gradient: Tensor) -> Tensor:
 def _where(mask: Tensor, yes: Tensor, no: Tensor) -> Tensor:
     """`torch.where` by start: `mask: [n]`, the others [n, *latent_shape]."""
     return torch.where(mask.view(-1, *[1] * (yes.dim() - 1)), yes, no)
-
-
-def _cloned(state: Any) -> Any:
-    if isinstance(state, Tensor):
-        return state.clone()
-    if isinstance(state, dict):
-        return {key: _cloned(value) for key, value in state.items()}
-    return [_cloned(value) for value in state] if isinstance(state, list) else state

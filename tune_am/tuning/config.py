@@ -28,7 +28,9 @@ from tune_am.tuning.defaults import (
 
 DIRECTIONS = ("max", "min")
 
-_PASSING = ("quiet", "json", "time_budget", "trust_code", "no_report")
+# Asked anew each time: how to print, how long to go on, whether to trust a pack's code, and on
+# which cluster, since that of the beginning may be gone.
+_PASSING = ("quiet", "json", "time_budget", "trust_code", "no_report", "ray_address")
 
 
 def _option(default: Any, kind: Any, shown: str, help: str, resumable: bool = False) -> Any:
@@ -225,7 +227,6 @@ def resumed(stored: dict[str, Any], now: SearchConfig, given: frozenset[str]) ->
                 f"{name.replace('_', ' ')} ({before}); start a new one with --out"
             )
     changes = {name: getattr(now, name) for name in given if by_name[name].metadata["resumable"]}
-    # Asked anew each time: how to print, how long to go on, whether to trust a pack's code.
     passing = {name: getattr(now, name) for name in _PASSING}
     return SearchConfig(**{**stored, **passing, **changes, "out": None, "resume": now.resume})
 

@@ -85,9 +85,13 @@ class Job:
 
     @property
     def resume_command(self) -> str:
-        # Consent is given anew each time; what is printed is the user's own to type.
-        trust = " --trust-code" if self.config.trust_code else ""
-        return f"python -m tune_am.search --resume {shlex.quote(str(self.folder.path))}{trust}"
+        # What is asked anew each time is printed for the user to type.
+        words = ["--resume", str(self.folder.path)]
+        if self.config.trust_code:
+            words.append("--trust-code")
+        if self.config.ray_address is not None:
+            words += ["--ray-address", self.config.ray_address]
+        return f"python -m tune_am.search {shlex.join(words)}"
 
     def begin(self, asked: dict[str, Any]) -> Job:
         """Make the run folder, which says what was `asked`; the job as it is run from there."""
