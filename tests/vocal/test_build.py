@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
+from tune_am.vocal.batches import Augmentation
 from tune_am.vocal.build_pack import build_pack
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.evaluation import best_threshold, measure, smoothed
@@ -117,8 +118,8 @@ def test_an_interrupted_detector_ends_as_if_it_had_not_been(work):
 
     save, saved = stage.save_checkpoint, []
 
-    def cut_after_the_first(path, state):
-        save(path, state)
+    def cut_after_the_first(path, *state):
+        save(path, *state)
         saved.append(path)
         if len(saved) == 1:
             raise Cut
@@ -131,6 +132,12 @@ def test_an_interrupted_detector_ends_as_if_it_had_not_been(work):
 
     for name, tensor in final_weights().items():
         assert torch.equal(tensor, expected[name]), name
+
+    # Asked for another, it does not take this one for it.
+    with pytest.raises(UserError, match=r"is of another training \(seed 0, now 1\)"):
+        train_detector(work, replace(DETECTOR, seed=1))
+    with pytest.raises(UserError, match=r"is of another training \(shift 3.0, now 2.0\)"):
+        train_detector(work, DETECTOR, Augmentation(shift=2.0))
 
 
 def test_build_gives_a_whole_pack(recordings, work):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -46,8 +47,8 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(corpus, tmp_path):
 
     save = stage.save_checkpoint
 
-    def cut_after_the_first(path, state):
-        save(path, state)
+    def cut_after_the_first(path, *state):
+        save(path, *state)
         if path.parent.name == "judge":  # the judge itself, after those without an act
             raise Cut
 
@@ -63,6 +64,27 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(corpus, tmp_path):
     assert facts["trained_on"] == ["three", "two"]
     assert set(facts["measures"]) == {"one", "all", "instrumental"}
     assert 0 <= facts["measures"]["one"]["auc"] <= 1
+
+
+def test_it_learns_from_speech_made_to_sing_too(corpus, tmp_path):
+    (tmp_path / "corpus").symlink_to(corpus / "corpus")
+    with pytest.raises(UserError, match="no voices in"):
+        train_judge(tmp_path, TRAINING, voices=True)
+    without = load_judge(train_judge(tmp_path, TRAINING))[1]
+    (song,) = (song for song in load_corpus(corpus, "train") if song.sung)
+    folder = tmp_path / "voices"  # as its stage leaves it: a song in place of a voice
+    folder.mkdir()
+    tensors = {"log_mel low": song.log_mel, "labels low": song.labels}
+    save_file(tensors, folder / "one.safetensors")
+    facts = {"file": "one.safetensors", "source": "them", "licence": "CC0-1.0", "held_out": False}
+    (folder / "voices.json").write_text(json.dumps([facts]))
+    with pytest.raises(UserError, match=r"of another training \(voices 0, now 1\): take another"):
+        train_judge(tmp_path, TRAINING, voices=True)
+    shutil.rmtree(tmp_path / "judge")
+    taught = load_judge(train_judge(tmp_path, TRAINING, voices=True))[1]
+    assert (without["voices"], taught["voices"]) == (0, 1)
+    assert taught["trained_on"] == without["trained_on"]
+    assert taught["sha256"] != without["sha256"]
 
 
 def test_the_threshold_weighs_both_kinds_alike():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,27 +19,40 @@ STORED = torch.float16
 
 _LOG = "log.jsonl"
 
+# What may change when a training goes on.
+_PASSING = ("device", "checkpoint_every")
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes ``state`` (nested dicts of tensors and numbers) and torch's global random states."""
+def identity(*settings: Any, **facts: Any) -> dict[str, Any]:
+    """What a training is to be the same in when it goes on: dataclasses and facts, merged."""
+    named = {name: value for one in settings for name, value in asdict(one).items()}
+    return {name: value for name, value in (named | facts).items() if name not in _PASSING}
+
+
+def save_checkpoint(path: Path, state: dict[str, Any], of: Mapping[str, Any]) -> None:
+    """Writes ``state`` (nested dicts of tensors and numbers) and torch's global random states.
+
+    of: the training's ``identity``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".partial")
     random = {"random": torch.get_rng_state()}
     if torch.cuda.is_available():
         random["random_cuda"] = torch.cuda.get_rng_state()
-    torch.save(state | random, temporary)
+    torch.save(state | random | {"of": dict(of)}, temporary)
     temporary.rename(path)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any] | None:
+def load_checkpoint(path: Path, of: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
     """The state saved before, torch's random states set back; None where there is none.
 
-    Its tensors are the CPU's, whatever device they come from or go to.
+    Its tensors are the CPU's, whatever device they come from or go to. of: the ``identity`` of the
+    training that is to go on; None takes any.
 
     Raises:
-        UserError: the file is damaged.
+        UserError: the file is damaged, or of another training.
     """
     if not path.is_file():
         return None
@@ -48,6 +63,13 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         raise UserError(
             f"{path} is damaged ({reason}): delete it to train from the start"
         ) from None
+    was = state.pop("of", {})
+    if of is not None and was != of:
+        name = next(name for name in (*of, *was) if of.get(name) != was.get(name))
+        raise UserError(
+            f"{path} is of another training ({name} {was.get(name)}, now {of.get(name)}): take "
+            f"another --work, or delete {path.parent} to train anew"
+        )
     torch.set_rng_state(state.pop("random"))
     random = state.pop("random_cuda", None)
     if random is not None and torch.cuda.is_available():

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from tune_am.am.frechet import frechet_distance
 from tune_am.vocal.batches import Batches
-from tune_am.vocal.checkpoint import append_log, load_checkpoint, save_checkpoint
+from tune_am.vocal.checkpoint import append_log, identity, load_checkpoint, save_checkpoint
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.diff_augment import diff_augment
 from tune_am.vocal.judge_net import Judge, hear, judge_file, load_judge
@@ -144,7 +144,8 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
     real = hear(judge, held_out).features
     draws = torch.Generator().manual_seed(training.seed)
     first, seconds, best = 0, 0.0, float("inf")
-    state = load_checkpoint(folder / "checkpoint.pt")
+    of = identity(training)
+    state = load_checkpoint(folder / "checkpoint.pt", of)
     if state is not None:
         first, seconds, best = state["step"], state["seconds"], state["best"]
         gan.load_state_dict(state["gan"])
@@ -168,6 +169,7 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
             folder / "checkpoint.pt",
             {"step": step, "seconds": seconds, "best": best}
             | {"gan": gan.state_dict(), "draws": draws.get_state()},
+            of,
         )
     return folder / "generator.safetensors"
 

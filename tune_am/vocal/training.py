@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tune_am.vocal.batches import Augmentation, Batches, augment
-from tune_am.vocal.checkpoint import load_checkpoint, save_checkpoint
+from tune_am.vocal.checkpoint import identity, load_checkpoint, save_checkpoint
 from tune_am.vocal.corpus import Track, band_statistics
 from tune_am.vocal.melspec import FRAMES
 
@@ -48,6 +48,9 @@ def train_on(
     ``[BANDS]``, which are set to those of the tracks. checkpointing: called before a checkpoint
     with the step, the last loss and what it returned at the one before (at first nothing), the
     network in evaluation mode; what it returns is kept in the checkpoint.
+
+    Raises:
+        UserError: the checkpoint is damaged, or of another training.
     """
     folder.mkdir(parents=True, exist_ok=True)
     width = int(FRAMES * (1 + setting.stretch) * SQUEEZED) | 1
@@ -64,7 +67,8 @@ def train_on(
     parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "schedule": schedule}
     draws = torch.Generator().manual_seed(training.seed)
     first, kept = 0, {}
-    state = load_checkpoint(folder / "checkpoint.pt")
+    of = identity(training, setting, songs=len(tracks), voices=len(voices))
+    state = load_checkpoint(folder / "checkpoint.pt", of)
     if state is not None:
         first, kept = state["step"], state["kept"]
         for name, part in parts.items():
@@ -89,5 +93,6 @@ def train_on(
         save_checkpoint(
             folder / "checkpoint.pt",
             state | {"step": step, "kept": kept, "draws": draws.get_state()},
+            of,
         )
     return network.eval()
