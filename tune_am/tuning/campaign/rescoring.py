@@ -30,7 +30,8 @@ from tune_am.tuning.task import pack_and_plan
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a unit comes to. seconds: that a worker ascended for it."""
+    """What a unit comes to. seconds: that workers ascended for it, its share in the ascents on
+    random classifiers included."""
 
     best: Rescored
     controls: dict[str, Control]
@@ -76,8 +77,8 @@ def judge(
     again, *rest = done[: len(units)], *done[len(units) :]
     never = dict(zip(best, rest.pop(), strict=True))
     unlearned = {
-        unit.name: row
-        for group, rows in zip(groups, rest, strict=True)
+        unit.name: (row, seconds / len(group))
+        for group, (rows, seconds) in zip(groups, rest, strict=True)
         for unit, row in zip(group, rows, strict=True)
     }
     return {
@@ -85,10 +86,10 @@ def judge(
             row,
             {
                 "never_optimised": never[unit.name],
-                "random_classifier": unlearned[unit.name],
+                "random_classifier": unlearned[unit.name][0],
                 "real_vs_real": unit.floor,
             },
-            seconds,
+            seconds + unlearned[unit.name][1],
         )
         for unit, (row, seconds) in zip(units, again, strict=True)
     }
@@ -147,11 +148,14 @@ def _again(task: dict[str, Any], best: Candidate, path: Path) -> tuple[Rescored,
 
 def _random_classifier(
     task: dict[str, Any], plans: Sequence[Plan], best: Candidate
-) -> list[Control]:
+) -> tuple[list[Control], float]:
+    """The control of each of `plans`, and the seconds of the one ascent."""
     pack, plan = pack_and_plan(task)
+    begun = time.perf_counter()
     fresh = replace(plan.fresh("random classifier"), starts=starts_of(plan))
     kept = controls.random_classifier_latents(pack, fresh, best.settings, best.step)
-    return controls.against_references(pack, plans, inputs_of(pack, kept))
+    seconds = time.perf_counter() - begun
+    return controls.against_references(pack, plans, inputs_of(pack, kept)), seconds
 
 
 def _never(task: dict[str, Any], plans: Sequence[Plan]) -> list[Control]:
