@@ -140,7 +140,8 @@ def test_an_interrupted_detector_ends_as_if_it_had_not_been(work):
         train_detector(work, DETECTOR, Augmentation(shift=2.0))
 
 
-def test_build_gives_a_whole_pack(recordings, work):
+def test_build_gives_a_whole_pack(recordings, work, monkeypatch):
+    monkeypatch.setattr("tune_am.vocal.build_pack.SAMPLES", 40)
     out = work / "pack"
 
     gan = replace(GAN, seed=1)
@@ -154,6 +155,7 @@ def test_build_gives_a_whole_pack(recordings, work):
     assert len(pack.reference) >= frames // 35
     facts = json.loads((out / "pack.json").read_text())
     assert set(facts["metrics"]["detector"]) >= {"valid", "test"}
+    assert facts["metrics"]["gan"]["samples"] == 40
     assert 0 <= facts["metrics"]["detector"]["test"]["auc"] <= 1
     assert [song["name"] for song in facts["metrics"]["detector"]["songs"]] == [
         "Two - Song",
