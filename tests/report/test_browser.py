@@ -55,9 +55,9 @@ def opened(browser: Any, explained: Path) -> Iterator[Any]:
     """The browser with the page open; afterwards nothing may have been complained of."""
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     resize(browser, 1024)
-    browser.get((explained / "report.html").as_uri())
+    browser.get("about:blank")
     browser.get_log("browser")  # of pages before
-    browser.refresh()
+    browser.get((explained / "report.html").as_uri())
     yield browser
     assert browser.get_log("browser") == []
 
