@@ -117,15 +117,15 @@ class Ascent:
             self._update(gradient, roughness)
             self.step += 1
 
-    def _evaluate(self) -> tuple[Tensor, Tensor, Tensor | float]:
-        """Clean activations [n], their gradients and that of the total variation (0.0 where its
-        weight is 0), both [n, *latent_shape]; NaN for frozen starts."""
+    def _evaluate(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Clean activations [n] and their gradients [n, *latent_shape], NaN for frozen starts, and
+        the gradients of the total variation, 0 for those and where it has no weight."""
         shift, gain = self._transform.draw(len(self.latents), self._random)
         shift, gain = shift.to(self.latents.device), gain.to(self.latents.device)
         activation = torch.full_like(self.kept_activations, torch.nan)
         gradient = torch.full_like(self.latents, torch.nan)
+        roughness = torch.zeros_like(self.latents)
         smooth = self._settings.tv > 0
-        roughness = torch.full_like(gradient, torch.nan) if smooth else 0.0
         active = torch.nonzero(~self.diverged).flatten()
         for rows in _even_chunks(active, self._chunk):
             z = self.latents[rows].requires_grad_()
@@ -139,7 +139,7 @@ class Ascent:
                 with torch.no_grad():
                     activation[rows] = self._activation(x)
             (gradient[rows],) = torch.autograd.grad(pulled.sum(), z, retain_graph=smooth)
-            if isinstance(roughness, Tensor):
+            if smooth:
                 (roughness[rows],) = torch.autograd.grad(total_variation(x).sum(), z)
         self.sample_steps += len(active)
         return activation, gradient, roughness
@@ -160,7 +160,7 @@ class Ascent:
         self.kept_activations = torch.where(better, activation, self.kept_activations)
         self.kept_latents = _where(better, self.latents, self.kept_latents)
 
-    def _update(self, gradient: Tensor, roughness: Tensor | float) -> None:
+    def _update(self, gradient: Tensor, roughness: Tensor) -> None:
         """One step of the rule, which descends; starts that explode are taken back."""
         if self._settings.normalize_grad:
             gradient = _normalized(gradient)
