@@ -57,9 +57,10 @@ class Equal(CampaignSearcher):
 
 
 class Unshared(CampaignSearcher):
-    def point(self, unit: Unit) -> dict[str, Any] | None:
+    def enqueue(self, unit: Unit) -> None:
+        """The points of the space; then the unit's own sampler is asked."""
         tried = len(unit.ledger.records)
-        return self.space.points[tried] if tried < len(self.space.points) else None
+        unit.ledger.enqueue(self.space.points[tried : tried + 1])
 
 
 class Separate(Equal, Unshared):

@@ -51,8 +51,7 @@ class CampaignSearcher(Searcher):
         name = next((name for name, one in self._searchers.items() if one.waiting), None)
         if name is None:
             name = self.next_unit()
-            if (point := self.point(self.units[name])) is not None:
-                self.units[name].ledger.enqueue((point,))
+            self.enqueue(self.units[name])
         self._homes[trial_id] = self._searchers[name]
         return self._homes[trial_id].suggest(trial_id)
 
@@ -74,8 +73,11 @@ class CampaignSearcher(Searcher):
         """The name of the unit that is to have the next trial."""
         return next_neuron({name: unit.course for name, unit in self.units.items()})
 
-    def point(self, unit: Unit) -> dict[str, Any] | None:
-        """The parameters that `unit` is to try next; None leaves them to its own sampler."""
+    def enqueue(self, unit: Unit) -> None:
+        """Write into the ledger of `unit` what it is to try next."""
+        unit.ledger.enqueue((self._point(unit),))
+
+    def _point(self, unit: Unit) -> dict[str, Any]:
         tried = [record.params for record in unit.ledger.records]
         if len(tried) % SAMPLED_EVERY == SAMPLED_EVERY - 1:
             return self._pool.propose(unit)
