@@ -1,7 +1,8 @@
 """What an ascent makes of its gradients: steps of one tensor, in place.
 
-Both rules work number by number, so starts do not touch each other. They are `torch.optim`'s in
-all but one thing: that loads PyTorch's compiler, two seconds in every worker of a search.
+Both rules work number by number, so starts do not touch each other. Their steps are those of
+`torch.optim` to the last bit; that package loads PyTorch's compiler, which would cost every worker
+of a search two seconds.
 """
 
 from __future__ import annotations
