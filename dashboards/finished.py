@@ -87,7 +87,7 @@ def report_page(driver: webdriver.Chrome, run: Path) -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        runs = [Path(path) for path in sys.argv[1:]] or searched(Path(scratch))
+        runs = [Path(path).resolve() for path in sys.argv[1:]] or searched(Path(scratch))
         results = [json.loads((run / "result.json").read_text()) for run in runs]
         store = results[0]["mlflow"]["tracking_uri"]
         command = [Path(sys.executable).with_name("mlflow"), "server", "--port", str(PORT)]
