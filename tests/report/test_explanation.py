@@ -52,6 +52,22 @@ def test_best_and_real_are_the_most_extreme(shown: Explanation) -> None:
     assert shown.real.credits == tuple(CREDITS[i] for i in order)
 
 
+def test_those_apart_are_each_the_farthest_from_all_before(shown: Explanation) -> None:
+    assert shown.apart is not None
+    assert len(shown.apart) == 4
+    with torch.no_grad():
+        every = shown.pack.prior(shown.kept.latents)
+    before = list(shown.best.inputs)
+    for chosen in shown.apart.inputs:
+
+        def away(x: torch.Tensor) -> float:
+            return min(float((x - other).square().mean()) for other in before)
+
+        assert away(chosen) > 0
+        assert away(chosen) == pytest.approx(max(map(away, every)), rel=1e-3)
+        before.append(chosen)
+
+
 def test_minimised_the_least_comes_first(runs: Path) -> None:
     run = FinishedRun.read(runs / "least")
     found = explain_run(run, run.load_pack(), 5)

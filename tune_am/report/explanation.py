@@ -60,6 +60,7 @@ class Explanation:
     never_activations: Tensor  # [TAIL], of all latents that the control drew
     real: Group | None
     controls: dict[str, Any]
+    apart: Group | None = None  # of `kept`, unlike each other and `best`
     path: Group | None = None  # none, nor a trace, where it stands beside another
     trace: Trace | None = None
     others: tuple[tuple[str, dict[str, Any], Group], ...] = ()
@@ -85,7 +86,7 @@ class Explanation:
 
     @property
     def groups(self) -> list[Group]:
-        shown = [self.best, self.never, self.path, self.real]
+        shown = [self.best, self.apart, self.never, self.path, self.real]
         others = [group for *_, group in self.others]
         return [group for group in shown if group is not None] + others
 
@@ -128,7 +129,13 @@ def explain_run(run: FinishedRun, pack: Pack, examples: int) -> Explanation | No
         row["step"],
         affordable(row["step"]),
     )
-    return replace(shown, trace=trace, path=_path(pack, trace), others=tuple(rows))
+    return replace(
+        shown,
+        apart=_apart(pack, shown.kept, shown.best),
+        trace=trace,
+        path=_path(pack, trace),
+        others=tuple(rows),
+    )
 
 
 def explain_settings(
@@ -165,13 +172,15 @@ def explain_settings(
             "random_classifier": controls.random_classifier(pack, plan, settings, steps),
             "real_vs_real": controls.real_vs_real(pack, plan),
         }
+    shown = _shown(pack, plan, kept, examples)
     return Explanation(
         row=row,
         kept=kept,
         controls=rows,
         trace=trace,
+        apart=_apart(pack, kept, shown["best"]),
         path=_path(pack, trace),
-        **_shown(pack, plan, kept, examples),
+        **shown,
     )
 
 
@@ -190,9 +199,28 @@ def _shown(pack: Pack, plan: Plan, kept: Kept, examples: int) -> dict[str, Any]:
 def _furthest(pack: Pack, plan: Plan, key: str, kept: Kept, n: int) -> Group:
     """The `n` examples that excite the neuron most (least, when minimised), best first."""
     chosen = (SIGNS[plan.direction] * kept.activations).argsort(descending=True, stable=True)[:n]
+    return _group(pack, key, kept, chosen.tolist())
+
+
+def _group(pack: Pack, key: str, kept: Kept, chosen: list[int]) -> Group:
     latents = kept.latents[chosen]
     inputs = inputs_of(pack, latents.to(pack.device)).cpu()
     return Group(key, inputs, kept.activations[chosen], latents)
+
+
+def _apart(pack: Pack, kept: Kept, best: Group) -> Group | None:
+    """Of the other examples up to `FEW`, each the one farthest from `best` and those before it
+    (farthest-first traversal, Gonzalez 1985), by the RMS difference of inputs; None without others.
+
+    Those that excite most are often alike; these show how wide what excites is.
+    """
+    flat = inputs_of(pack, kept.latents.to(pack.device)).cpu().flatten(1)
+    nearest = torch.cdist(flat, best.inputs.flatten(1)).min(1).values
+    chosen: list[int] = []
+    for _ in range(min(FEW, len(flat) - len(best))):
+        chosen.append(int(nearest.argmax()))
+        nearest = nearest.minimum(torch.cdist(flat, flat[chosen[-1:]]).squeeze(1))
+    return _group(pack, "apart", kept, chosen) if chosen else None
 
 
 def _never_optimised(pack: Pack, plan: Plan, n: int) -> tuple[Group, Tensor]:

@@ -48,6 +48,7 @@ def report_page(
         most=most,
         axes=axes(media),
         best=media.cards(shown.best),
+        apart=None if shown.apart is None else media.cards(shown.apart),
         real=None if shown.real is None else media.cards(shown.real),
         real_total=0 if excerpts is None else len(excerpts),
         reference_total=len(shown.pack.reference),
