@@ -76,7 +76,7 @@ def choose(driver: webdriver.Chrome, box: WebElement, names: Sequence[str]) -> N
 
 
 def report_page(driver: webdriver.Chrome, run: Path) -> None:
-    driver.set_window_size(760, 760)
+    driver.set_window_size(760, 848)
     driver.get((run / "report" / "report.html").as_uri())
     until(lambda: "activation-FID" in text(driver))
     examples = driver.find_element(By.XPATH, "//h3[normalize-space()='Synthesised']")
