@@ -131,6 +131,10 @@ def test_a_campaign_stopped_at_once_says_how_to_go_on(tiny_pack, tmp_path, monke
     assert result.distances == {"fc8:0": None, "fc8:1": None}
     with pytest.raises(tune_am.UserError, match="no trial got as far"):
         _ = result["fc8:0"].best
+    # A list is a campaign, even of one.
+    one = tune_am.search(["vocal"], pack=tiny_pack, out="one", starts=2, cancel=cancel)
+    assert isinstance(one, tune_am.CampaignResult)
+    assert (list(one), one.content["neuron"]) == (["vocal"], "vocal")
 
 
 @pytest.mark.parametrize(

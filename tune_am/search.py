@@ -72,9 +72,9 @@ def search(
 ) -> SearchResult | CampaignResult:
     """Hunt the settings of activation maximisation that explain `neuron` best.
 
-    neuron: a name of the pack ("vocal") or layer:unit ("fc8:12"). Several, as a list of two or more
-    or a text ("fc8:0-15", "fc8:*", "vocal,fc8:3"), are one campaign, whose `CampaignResult` has a
-    result for each; type checkers know that of a list only. options: those of the command
+    neuron: a name of the pack ("vocal") or layer:unit ("fc8:12"). Several, as a list or a text
+    ("fc8:0-15", "fc8:*", "vocal,fc8:3"), are one campaign, whose `CampaignResult` has a result for
+    each; type checkers know that of a list only. options: those of the command
     line, by name, with its defaults and checks (`tune_am.tuning.config.SearchConfig`);
     ``resume=folder`` goes on with an earlier search.
 

@@ -12,6 +12,7 @@ LAYERS = {"conv1": 3, "fc8": 64}
     ("text", "names"),
     [
         ("vocal", ["vocal"]),
+        ("vocal,", ["vocal"]),
         ("fc8:2-4", ["fc8:2", "fc8:3", "fc8:4"]),
         ("conv1:*", ["conv1:0", "conv1:1", "conv1:2"]),
         ("vocal,fc8:63-63,conv1:1", ["vocal", "fc8:63", "conv1:1"]),
@@ -35,7 +36,7 @@ def test_nothing_is_asked_for_twice() -> None:
 
 
 def test_what_asks_for_several() -> None:
-    assert all(map(several, ["fc8:0-3", "fc8:*", "fc8:0,3", "vocal,fc8:1"]))
+    assert all(map(several, ["fc8:0-3", "fc8:*", "fc8:0,3", "vocal,fc8:1", "vocal,"]))
     assert not any(map(several, ["vocal", "fc8:3", "fc8:@my-0-3.npy", "fc8:@a*b.npy"]))
 
 

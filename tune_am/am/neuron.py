@@ -68,9 +68,10 @@ class Neuron:
 
 
 def shown(text: str) -> str:
-    """The neuron `text` without the folder of its direction's file, if it has one."""
-    layer, at, file = text.partition(DIRECTION)
-    return f"{layer}{at}{Path(file).name}" if at else text
+    """The neuron `text` without the folder of its direction's file, if it has one, and without the
+    comma of a campaign of one."""
+    layer, at, file = text.removesuffix(",").partition(DIRECTION)
+    return f"{layer}{at}{Path(file).name}" if at else layer
 
 
 def direction_file(text: str) -> Path | None:

@@ -11,7 +11,7 @@ _UNIT = re.compile(r"\d+|\d+-\d+|\*")
 
 
 def several(text: str) -> bool:
-    """Whether `text` asks for more than one neuron, whatever the pack: "fc8:0-15", "a,b"."""
+    """Whether `text` asks for a campaign, whatever the pack: "fc8:0-15", "a,b", and "a," of one."""
     return "," in text or re.search(r":(\*|\d+-\d+)$", text) is not None
 
 
@@ -24,7 +24,7 @@ def select(text: str, layers: Mapping[str, int]) -> list[str]:
     """
     names: list[str] = []
     layer = ""
-    for part in (part.strip() for part in text.split(",")):
+    for part in (part.strip() for part in text.removesuffix(",").split(",")):
         if _UNIT.fullmatch(part) and layer:
             units = part
         else:

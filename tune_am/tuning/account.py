@@ -107,7 +107,8 @@ def optuna_command(job: Job) -> str:
 
 def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
     plan, budget = job.budget.plan, job.budget
-    many = f" ({len(job.plans)} neurons)" if job.several else ""
+    count = len(job.plans)
+    many = f" ({count} neuron{'s' if count > 1 else ''})" if job.several else ""
     stops = ", none stopped early" if budget.scheduler == "none" else ""
     limit = f", at most {job.config.time_budget:.0f} s" if job.config.time_budget else ""
     rows = {

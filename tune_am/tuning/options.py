@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from tune_am.am.units import several
 from tune_am.errors import UserError
 from tune_am.tuning.config import SearchConfig, duration, flag
 
@@ -65,7 +66,8 @@ def joined(neurons: Sequence[str]) -> str:
     """A list of neurons as the command line has it (`UserError`)."""
     if not neurons or not all(isinstance(name, str) for name in neurons):
         raise UserError(f"neuron={neurons!r}: must be a text, or a list of texts that is not empty")
-    return ",".join(neurons)
+    text = ",".join(neurons)
+    return text if several(text) else f"{text},"  # as Python writes a tuple of one
 
 
 def command_line(config: SearchConfig, given: frozenset[str]) -> str:
