@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import DEFAULT, OBJECTIVES, Objective, objective
@@ -79,15 +81,31 @@ def build(
 
 
 def save_best(path: Path, best: Rescored, pack: Pack) -> None:
-    """latents [n, latent], inputs [n, *input_shape], activations [n] of the re-scored best."""
+    """latents [n, latent], inputs [n, *input_shape], activations [n] of the re-scored best, and of
+    which trial and step it is (`kept_of`)."""
     tensors = {
         "latents": best.latents.contiguous(),
         "inputs": best.inputs(pack).contiguous(),
         "activations": best.activations.contiguous(),
     }
     scratch = path.with_name(f".{path.name}.new")
-    save_file(tensors, scratch)
+    save_file(tensors, scratch, metadata=_which(best.candidate))
     os.replace(scratch, path)
+
+
+def kept_of(path: Path, candidate: Candidate) -> tuple[Tensor, Tensor] | None:
+    """Latents and activations that `save_best` wrote for `candidate`; None where it has not."""
+    try:
+        with safe_open(path, "pt") as file:
+            if file.metadata() == _which(candidate):
+                return file.get_tensor("latents"), file.get_tensor("activations")
+    except (OSError, SafetensorError):
+        pass
+    return None
+
+
+def _which(candidate: Candidate) -> dict[str, str]:
+    return {"trial": str(candidate.number), "step": str(candidate.step)}
 
 
 def summary(result: dict[str, Any]) -> str:

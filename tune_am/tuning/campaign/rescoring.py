@@ -24,7 +24,7 @@ from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.rescore import Candidate, Rescored, ascend, candidates, gather, joined, remote
-from tune_am.tuning.result import save_best
+from tune_am.tuning.result import kept_of, save_best
 from tune_am.tuning.task import pack_and_plan
 
 
@@ -58,7 +58,7 @@ def judge(
     best = {unit.name: candidates(unit.ledger.scored, 1)[0] for unit in units}
     groups = _alike(units, best)
     futures = [
-        remote(_again, budget, f"re-score {unit.name}").remote(
+        remote(score_again, budget, f"re-score {unit.name}").remote(
             unit.task, best[unit.name], unit.folder.best
         )
         for unit in units
@@ -134,12 +134,13 @@ def _alike(units: Sequence[Unit], best: dict[str, Candidate]) -> list[list[Unit]
     return list(groups.values())
 
 
-def _again(task: dict[str, Any], best: Candidate, path: Path) -> tuple[Rescored, float]:
-    """The best of a unit scored again, and the seconds of its ascent; its examples go to `path`."""
+def score_again(task: dict[str, Any], best: Candidate, path: Path) -> tuple[Rescored, float]:
+    """The best of a unit scored again, and the seconds of its ascent; its examples go to `path`, or
+    are there from a session that was killed."""
     pack, plan = pack_and_plan(task)
     begun = time.perf_counter()
     part = replace(plan.fresh("rescore 0"), starts=starts_of(plan))
-    kept = ascend(task, best, part)
+    kept = kept_of(path, best) or ascend(task, best, part)
     seconds = time.perf_counter() - begun
     row = joined(best, [kept], pack, plan)
     save_best(path, row, pack)

@@ -1,0 +1,38 @@
+"""The best of a campaign's neuron, scored again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tune_am.am.settings import Settings
+from tune_am.tuning.campaign import rescoring
+from tune_am.tuning.rescore import Candidate
+
+
+def test_what_a_killed_session_kept_is_not_ascended_for_again(
+    tiny_task: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best, path = Candidate(3, Settings(lr=0.1), 4, 1.0), tmp_path / "best.safetensors"
+    first, seconds = rescoring.score_again(tiny_task, best, path)
+    assert seconds > 0
+    ascended = []
+
+    def ascend(*asked: Any) -> Any:
+        ascended.append(asked[1])
+        return ascend_anew(*asked)
+
+    ascend_anew = rescoring.ascend
+    monkeypatch.setattr(rescoring, "ascend", ascend)
+    again, _ = rescoring.score_again(tiny_task, best, path)
+    assert not ascended
+    assert (again.scores, again.ci95) == (first.scores, first.ci95)
+    # Another best, as after more trials, or a file that a crash left half-written.
+    later = replace(best, step=8)
+    assert rescoring.score_again(tiny_task, later, path)[0].scores != first.scores
+    path.write_bytes(path.read_bytes()[:1000])
+    assert rescoring.score_again(tiny_task, best, path)[0].scores == first.scores
+    assert ascended == [later, best]
