@@ -16,7 +16,7 @@ def several(text: str) -> bool:
 
 
 def select(text: str, layers: Mapping[str, int]) -> list[str]:
-    """The neurons that `text` asks for: "fc8:0-15", "fc8:*", "fc8:0,3,8-11", "vocal,fc8:3", "vocal,".
+    """The neurons that `text` asks for: "fc8:0-15", "fc8:*", "fc8:0,3,8-11", "vocal,fc8:3".
 
     `layers` maps each layer to its number of units. Units after a comma are of the layer before it.
     What is neither is left as it is, for `Neuron.parse` to judge. Raises `UserError` for units that
