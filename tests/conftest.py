@@ -16,7 +16,7 @@ from tune_am.am.pack import write_pack
 from tune_am.am.reference import collect
 from tune_am.vocal.nets import Detector, Generator
 
-pytest_plugins = ["tests.finished_searches"]
+pytest_plugins = ["tests.finished_searches", "tests.vocal.layout_trees"]
 
 LAYERS = ["conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9"]
 EXCERPTS = 240
