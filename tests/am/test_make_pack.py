@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from tests.am.own_models import Colours, Listener, Painter, Thrower, pictures
+from tests.am.own_models import Colours, Listener, Overwriter, Painter, Thrower, pictures
 from tune_am.am.make_pack import make_pack
 from tune_am.am.neuron import Tap
 from tune_am.am.pack import Pack
@@ -136,6 +137,30 @@ def test_a_prior_of_ones_own(tmp_path: Path) -> None:
     z = torch.randn(3, 2, 3)
     assert pack.prior.latent_shape == (2, 3)
     torch.testing.assert_close(pack.prior(z), Ramp()(z))
+
+
+def test_networks_that_change_their_input_in_place(tmp_path: Path) -> None:
+    data = 5 * torch.rand(100, 6)
+    given = data.clone()
+    classifier, generator = (
+        network.requires_grad_(False) for network in (Overwriter(), Overwriter(3, 6))
+    )
+    pack = make_pack(
+        classifier, generator, given, {"a": "head:0"}, tmp_path / "pack", latent=3, credits="CC0"
+    )
+    assert torch.equal(given, data)
+    torch.testing.assert_close(pack.statistics.mean, data.double().mean(0))
+    torch.testing.assert_close(pack.reference.activations["head"], classifier.head(data / 2 - 1.5))
+    assert pack.excerpts is not None
+    assert (pack.excerpts.inputs[0] - data).abs().amax(1).min() < 0.02
+    for prior in (pack.prior, GeneratorPrior(generator, 3)):
+        run = TrialRun(replace(pack, prior=prior), Plan("a", starts=4), Settings(tv=0.1, lr=0.1))
+        run.advance_to(4)
+        z = run.ascent.kept_latents
+        torch.testing.assert_close(pack.prior(z.clone()), generator.head(z / 2 - 1.5))
+        torch.testing.assert_close(
+            run.ascent.kept_activations, Tap(classifier, ["head"])(pack.prior(z))["head"][:, 0]
+        )
 
 
 SMALL: dict[str, Any] = {

@@ -29,6 +29,7 @@ class _Read(nn.Module):
         self.network, self._names = network, tuple(layers)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        x = x.clone()  # a network may change its input, a graph does not
         if not self._names:
             return (self.network(x),)
         seen: dict[str, Tensor] = {}

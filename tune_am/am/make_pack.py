@@ -206,7 +206,7 @@ def _stored_prior(
             )
         graph = as_graph(network, z)
         with torch.no_grad():
-            _expect_same("the prior's output", graph(z[:1].cpu()), network(z[:1]).cpu())
+            _expect_same("the prior's output", graph(z[:1].cpu()), network(z[:1].clone()).cpu())
     return graph, graph.config, latent
 
 
@@ -229,7 +229,7 @@ def _expect_inputs(network: nn.Module, latent: Sequence[int], data: RealData) ->
     z = torch.randn(3, *latent, generator=torch.Generator().manual_seed(0))
     z = z if weight is None else z.to(weight.device)
     try:
-        made = network(z)
+        made = network(z.clone())
     except Exception as error:  # whatever a user's network raises
         raise UserError(
             f"the prior does not take latents of shape {list(latent)}: {_line(error)}"

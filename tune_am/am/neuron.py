@@ -141,7 +141,7 @@ class Tap:
             module.register_forward_hook(reader(name)) for name, module in self._modules.items()
         ]
         try:
-            self._network(x)
+            self._network(x.clone())  # others read `x` too, and a network may change its input
         finally:
             for hook in hooks:
                 hook.remove()

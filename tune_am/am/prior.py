@@ -45,7 +45,8 @@ class GeneratorPrior(Prior):
         self.latent_shape = (latent,) if isinstance(latent, int) else tuple(latent)
 
     def forward(self, z: Tensor) -> Tensor:
-        inputs: Tensor = self.generator(z)
+        # A copy: a generator may change its latents in place.
+        inputs: Tensor = self.generator(z.clone())
         return inputs
 
 

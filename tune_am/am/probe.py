@@ -34,7 +34,7 @@ def units_of(network: nn.Module, example: Tensor) -> dict[str, int]:
 
     hooks = [module.register_forward_hook(reader(name)) for name, module in network.named_modules()]
     try:
-        network(example)
+        network(example.clone())
     finally:
         for hook in hooks:
             hook.remove()
