@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.agreement import expect_same
 from tune_am.am.export import as_graph, unfolded
 from tune_am.am.neuron import Neuron, read_activations
 from tune_am.am.pack import Pack, write_pack
@@ -22,9 +23,6 @@ from tune_am.errors import UserError
 
 # A search compares with the TAIL most exciting real excerpts, and those with the next TAIL.
 FEWEST = 2 * TAIL
-
-# How far a stored network's activations may be from the original's, as a share of the largest.
-_TOLERANCE = 1e-3
 
 
 def make_pack(
@@ -172,7 +170,7 @@ def _stored_classifier(
     found = read_activations(graph, layers, example[:1].cpu(), 1)
     expected = read_activations(network, layers, example[:1], 1)
     for layer in layers:
-        _expect_same(f"the classifier's layer {layer!r}", found[layer], expected[layer].cpu())
+        expect_same(f"the classifier's layer {layer!r}", found[layer], expected[layer].cpu())
     return graph, graph.config
 
 
@@ -206,7 +204,7 @@ def _stored_prior(
             )
         graph = as_graph(network, z)
         with torch.no_grad():
-            _expect_same("the prior's output", graph(z[:1].cpu()), network(z[:1].clone()).cpu())
+            expect_same("the prior's output", graph(z[:1].cpu()), network(z[:1].clone()).cpu())
     return graph, graph.config, latent
 
 
@@ -243,15 +241,6 @@ def _expect_inputs(network: nn.Module, latent: Sequence[int], data: RealData) ->
             f"the prior makes {found} {kind} of {len(z)} latents, real_data needs {wanted} float32"
         )
     return z
-
-
-def _expect_same(what: str, found: Tensor, expected: Tensor) -> None:
-    error = float((found - expected).abs().max())
-    if not error <= _TOLERANCE * max(1.0, float(expected.abs().max())):
-        raise UserError(
-            f"{what} is {error:.3g} off once stored: does the network draw random numbers? give "
-            "its config, to store it as class and weights"
-        )
 
 
 def _within(input: Mapping[str, Any], reading: Reading) -> tuple[float | None, float | None]:
