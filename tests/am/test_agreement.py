@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from tune_am.am.agreement import expect_same
+from tune_am.am.agreement import expect_each_alone, expect_same
 from tune_am.errors import UserError
 
 
@@ -27,3 +28,32 @@ def test_layers_that_are_zero_agree() -> None:
 def test_a_wrong_shape_is_one_line() -> None:
     with pytest.raises(UserError, match=r"it has the shape \[2, 3\], not \[1, 4\], once stored"):
         expect_same("it", torch.zeros(2, 3), torch.zeros(1, 4))
+
+
+def read(network: nn.Module):  # type: ignore[no-untyped-def]
+    return lambda x: {"it": network(x).detach()}
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_what_depends_on_its_batch_is_refused(tracked: bool) -> None:
+    norm = nn.BatchNorm2d(2, track_running_stats=tracked).eval()
+    x = torch.randn(3, 2, 4, 4)
+    if tracked:
+        expect_each_alone(read(norm), x)
+        return
+    with pytest.raises(UserError, match="it is not the same for one alone as in a batch: let") as e:
+        expect_each_alone(read(norm), x)
+    assert "\n" not in str(e.value)
+
+
+def test_what_takes_no_single_input_is_refused() -> None:
+    norm = nn.BatchNorm1d(4, track_running_stats=False).eval()
+    with pytest.raises(UserError, match="it cannot be read for one alone: Expected more than 1"):
+        expect_each_alone(read(norm), torch.randn(3, 4))
+
+
+def test_random_numbers_are_no_batch() -> None:
+    def draw(x: Tensor) -> dict[str, Tensor]:
+        return {"it": x + torch.rand_like(x)}
+
+    expect_each_alone(draw, torch.randn(3, 4))

@@ -215,6 +215,20 @@ def test_what_does_not_fit_is_named(tmp_path: Path, change: dict[str, Any], said
     assert list(tmp_path.iterdir()) == []
 
 
+def test_networks_whose_outputs_depend_on_the_batch_are_refused(tmp_path: Path) -> None:
+    """Also where a loader gives one input at a time, and where a network has a config."""
+    norm = nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten())
+    image = {"real_data": torch.rand(100, 1, 4, 4).split(1), "out": tmp_path / "pack"}
+    classifier = nn.Sequential(*norm, nn.Linear(16, 2))
+    for more in ({}, {"classifier_config": {}}):
+        with pytest.raises(UserError, match="the classifier's layer '2' is not the same for one"):
+            make_pack(**{**SMALL, **image, **more, "classifier": classifier})
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+    generator = nn.Sequential(nn.Linear(3, 16), nn.Unflatten(1, (1, 4, 4)), norm[0])
+    with pytest.raises(UserError, match="the prior's output is not the same for one"):
+        make_pack(**{**SMALL, **image, "classifier": plain, "prior": generator, "latent": 3})
+
+
 def test_torchscript_is_refused(tmp_path: Path) -> None:
     with pytest.warns(Warning, match=r"torch.jit.script.* is deprecated"):
         classifier, prior = (torch.jit.script(nn.Linear(*sizes)) for sizes in ((6, 2), (3, 6)))

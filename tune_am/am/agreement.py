@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+import torch
 from torch import Tensor
 
 from tune_am.errors import UserError
@@ -22,6 +25,27 @@ def expect_same(what: str, found: Tensor, expected: Tensor) -> None:
         f"{what} {error} once stored: does the network draw random numbers? give its config, to "
         "store it as class and weights"
     )
+
+
+def expect_each_alone(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor) -> None:
+    """`UserError` where an output of `read`, named, depends on what else is in its batch `x`.
+
+    An ascent advances its starts in chunks, which must not change them. Of a network that draws
+    random numbers nothing can be told so.
+    """
+    together, again = read(x), read(x)
+    try:
+        parts = [read(one) for one in x.split(1)]
+    except Exception as error:  # whatever a user's network raises
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{next(iter(together))} cannot be read for one alone: {reason}") from None
+    for what, values in together.items():
+        alone = torch.cat([part[what] for part in parts])
+        if _agree(again[what], values) and not _agree(alone, values):
+            raise UserError(
+                f"{what} is not the same for one alone as in a batch: let the network standardise "
+                "by statistics that it has learnt (BatchNorm with track_running_stats=True)"
+            )
 
 
 def _agree(found: Tensor, expected: Tensor) -> bool:

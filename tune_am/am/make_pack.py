@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.agreement import expect_same
+from tune_am.am.agreement import expect_each_alone, expect_same
 from tune_am.am.export import as_graph, unfolded
 from tune_am.am.neuron import Neuron, read_activations
 from tune_am.am.pack import Pack, write_pack
 from tune_am.am.prior import GeneratorPrior, Prior
 from tune_am.am.probe import chosen_layers, units_of
-from tune_am.am.real_data import Reading, RealData
+from tune_am.am.real_data import EXAMPLES, Reading, RealData
 from tune_am.am.reference import TAIL
 from tune_am.am.unlearned import UNLEARNED, FourierPrior, RawPrior
 from tune_am.errors import UserError
@@ -121,15 +121,14 @@ def _network(given: object, what: str) -> nn.Module:
 
 
 def _example(network: nn.Module, data: RealData) -> Tensor:
-    """Two inputs or a few more, where the network is."""
+    """Three inputs, where the network is."""
     weight = next(network.parameters(), None)
     if weight is not None and weight.dtype != torch.float32:
         kind = str(weight.dtype).removeprefix("torch.")
         raise UserError(
             f"the classifier computes in {kind}, float32 is needed: call .float() on it"
         )
-    few = data.example[:3]
-    few = torch.cat([few] * 3)[:3]
+    few = torch.cat([data.example] * EXAMPLES)[:EXAMPLES]
     return few if weight is None else few.to(weight.device)
 
 
@@ -163,6 +162,12 @@ def _stored_classifier(
     layers: Sequence[str],
 ) -> tuple[nn.Module, Mapping[str, Any]]:
     """The network to be written, and the config of its class."""
+
+    def read(x: Tensor) -> dict[str, Tensor]:
+        found = read_activations(network, layers, x, len(x))
+        return {f"the classifier's layer {layer!r}": values for layer, values in found.items()}
+
+    expect_each_alone(read, example)
     if config is not None:
         return network, config
     graph = as_graph(network, example, layers)
@@ -195,6 +200,8 @@ def _stored_prior(
         network = network.generator
     with _evaluated(network):
         z = _expect_inputs(network, GeneratorPrior(network, latent).latent_shape, data)
+        with torch.no_grad():
+            expect_each_alone(lambda z: {"the prior's output": network(z.clone())}, z)
         if config is not None:
             return network, config, latent
         if own_starts:

@@ -19,25 +19,33 @@ _BATCH = 64
 SHOWN = 8
 
 
+# Inputs that the networks are tried with: different ones, wherever real data are.
+EXAMPLES = 3
+
+
 class RealData:
     """Batches [b, *input_shape], float32, from a tensor or anything that yields batches.
 
-    Of a batch with labels the first element counts. shape: that of an input, from the first batch.
+    Of a batch with labels the first element counts. example: the first few inputs, by which the
+    networks are tried. shape: that of an input.
     Raises `UserError` that names the shape or type that does not fit, also while it is read.
     """
 
     def __init__(self, data: Tensor | Iterable[Any]) -> None:
         batches = data.split(_BATCH) if isinstance(data, Tensor) else data
         self._batches = iter(batches)
-        first = next(self._batches, None)
-        if first is None:
+        self._first: list[Any] = []
+        seen: list[Tensor] = []
+        while sum(map(len, seen)) < EXAMPLES and (batch := next(self._batches, None)) is not None:
+            seen.append(_checked(batch, tuple(seen[0].shape[1:]) if seen else None))
+            self._first.append(batch)
+        if not seen:
             raise UserError("real_data is empty")
-        self.example = _checked(first, None)
+        self.example = torch.cat(seen)[:EXAMPLES]
         self.shape = tuple(self.example.shape[1:])
-        self._first = first
 
     def __iter__(self) -> Iterator[Tensor]:
-        for batch in chain([self._first], self._batches):
+        for batch in chain(self._first, self._batches):
             yield _checked(batch, self.shape)
 
 
