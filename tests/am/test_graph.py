@@ -11,7 +11,7 @@ import torch
 import torchaudio
 from torch import Tensor, nn
 
-from tests.am.own_models import Branching, Colours, wav2letter
+from tests.am.own_models import Branching, Colours, Dense, Tokens, wav2letter
 from tune_am.am.export import as_graph, unfolded
 from tune_am.am.graph import Graph, operation
 from tune_am.am.layout import laid_out
@@ -64,6 +64,20 @@ def test_a_program_of_torch_export_has_its_layers() -> None:
     expected = Tap(network, layers)(x[:2])
     for layer in layers:
         torch.testing.assert_close(found[layer], expected[layer])
+
+
+@pytest.mark.parametrize("kind", [nn.Linear, Dense])
+def test_units_are_along_the_axis_that_the_layer_had(kind: type[nn.Linear]) -> None:
+    network, x = Tokens(kind).eval(), torch.randn(3, 5, 8)
+    expected = Tap(network, ["emb", "head"])(x)
+    assert expected["emb"].shape == (3, 16)
+    torch.testing.assert_close(
+        Tap(as_graph(network, x, ["emb", "head"]), ["emb", "head"])(x), expected
+    )
+    if kind is nn.Linear:  # a program does not know the classes of its user
+        shapes = ({0: torch.export.Dim("n")},)
+        program = torch.export.export(network, (x,), dynamic_shapes=shapes, strict=True)
+        torch.testing.assert_close(Tap(unfolded(program), ["emb", "head"])(x), expected)
 
 
 def test_a_layout_that_does_not_suit_is_not_used() -> None:

@@ -22,32 +22,38 @@ _CHECKS = ("_assert_", "sym_constrain_range")
 
 
 class _Read(nn.Module):
-    """A network that gives the outputs of some of its layers, or its own where none is named."""
+    """A network that gives the outputs of some of its layers, or its own where none is named.
 
-    def __init__(self, network: nn.Module, layers: Sequence[str]) -> None:
+    original: where another network was made of it, whose modules are no longer of their classes.
+    """
+
+    def __init__(
+        self, network: nn.Module, layers: Sequence[str], original: nn.Module | None = None
+    ) -> None:
         super().__init__()
-        self.network, self._names = network, tuple(layers)
+        self.network = network
+        self._layers = {name: (original or network).get_submodule(name) for name in layers}
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         x = x.clone()  # a network may change its input, a graph does not
-        if not self._names:
+        if not self._layers:
             return (self.network(x),)
         seen: dict[str, Tensor] = {}
 
-        def reader(name: str):  # type: ignore[no-untyped-def]
+        def reader(name: str, layer: nn.Module):  # type: ignore[no-untyped-def]
             # Cloned: an activation function that works in place comes after the hook.
-            return lambda module, _, output: seen.__setitem__(name, by_unit(module, output).clone())
+            return lambda _m, _i, output: seen.__setitem__(name, by_unit(layer, output).clone())
 
         hooks = [
-            self.network.get_submodule(name).register_forward_hook(reader(name))
-            for name in self._names
+            self.network.get_submodule(name).register_forward_hook(reader(name, layer))
+            for name, layer in self._layers.items()
         ]
         try:
             self.network(x)
         finally:
             for hook in hooks:
                 hook.remove()
-        return tuple(seen[name] for name in self._names)
+        return tuple(seen[name] for name in self._layers)
 
 
 def as_graph(network: nn.Module, example: Tensor, layers: Sequence[str] = ()) -> Graph:
@@ -96,7 +102,7 @@ def _traced(
                 program = torch.export.export(
                     network, (example,), dynamic_shapes=shapes, strict=True
                 )
-                read = _Read(torch.export.unflatten(program), layers)
+                read = _Read(torch.export.unflatten(program), layers, network)
                 return torch.export.export(read, (example,), dynamic_shapes=shapes, strict=False)
             except Exception:
                 raise error from None

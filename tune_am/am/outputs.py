@@ -19,8 +19,16 @@ def by_unit(module: nn.Module, output: object) -> Tensor:
         raise TypeError(f"{type(module).__name__} gives {type(output).__name__}, not a tensor")
     if values.dim() == 1:
         return values.unsqueeze(1)
-    last = values.dim() > 2 and isinstance(module, _UNITS_LAST)
+    last = values.dim() > 2 and issubclass(kind_of(module), _UNITS_LAST)
     return values.movedim(-1, 1) if last else values
+
+
+def kind_of(module: nn.Module) -> type[nn.Module]:
+    """Its class; of a module of an exported program the class of PyTorch's that it was."""
+    said = getattr(module, "type_name", None)
+    place, _, name = str(said() if callable(said) else None).rpartition(".")
+    found = getattr(nn, name, None) if place.startswith("torch.nn.modules.") else None
+    return found if isinstance(found, type) and issubclass(found, nn.Module) else type(module)
 
 
 def _first_tensor(output: object) -> Tensor | None:
