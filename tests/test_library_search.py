@@ -17,6 +17,7 @@ import pytest
 import ray
 
 import tune_am
+from tune_am.tuning.hunt import Single
 
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "vocal.ipynb"
 SIZES = {"trials": 3, "starts": 2, "max_steps": 2, "workers": 1, "seed": 3}
@@ -48,7 +49,8 @@ def variables() -> dict[str, str]:
 
 @pytest.mark.usefixtures("own_ray")
 def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatch, capfd):
-    """Ctrl-C in the main thread, a resume whose callback fails, then all of it from a thread."""
+    """Ctrl-C in the main thread, resumes whose callback and whose re-scoring fail, and one from a
+    thread that comes to the end."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     before = variables()
@@ -69,6 +71,18 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatc
     with pytest.raises(ZeroDivisionError, match="of the caller's own"):
         tune_am.search(resume="run", on_event=Events("start", fail))
 
+    # What fails after the trials costs none of them.
+    told = Events()
+    with monkeypatch.context() as patch:
+        patch.setattr(Single, "score_again", lambda *_: fail())
+        failed = tune_am.search(resume="run", on_event=told)
+    assert [f["trial"] for name, f in told.told if name == "trial_ended"] == [0, 1, 2]
+    trouble = next(facts["message"] for name, facts in told.told if name == "trouble")
+    assert "scored again: of the caller's own; to try again: python -m tune_am.search" in trouble
+    assert not failed.complete
+    run = mlflow.get_run(failed.content["mlflow"]["run_id"])
+    assert run.info.status == "FAILED"
+
     busy = []
 
     def another() -> None:
@@ -82,7 +96,7 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatc
         result = threads.submit(tune_am.search, resume="run", on_event=told).result()
     assert busy
     assert result.complete
-    assert [f["trial"] for name, f in told.told if name == "trial_ended"] == [0, 1, 2]
+    assert "trial_ended" not in told.names
     assert told.names[-2:] == ["result", "report"]
     assert told.told[-2][1]["path"] == str(result.folder / "result.json")
     assert (result.folder / "report" / "report.html").exists()

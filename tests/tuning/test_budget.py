@@ -44,6 +44,18 @@ def test_workers_share_gpus_so_that_all_fit(gpus, plain_space, count, workers, s
     assert budget.trials == GPU.trials
 
 
+def test_the_gpus_are_those_of_the_ray_that_runs(gpus, plain_space):
+    """With the driver's one card alone, 32 workers would be packed onto one of eight."""
+    gpus(1)
+    budget = budget_for(SearchConfig("vocal", workers=32), plain_space, "vocal")
+    assert budget.on_ray(8).resources == {"cpu": 1, "gpu": 1 / 4}
+    with pytest.raises(UserError, match=r"this Ray has no GPU.*--device cpu"):
+        budget.on_ray(0)
+    gpus(0)
+    budget = budget_for(SearchConfig("vocal", workers=2), plain_space, "vocal")
+    assert budget.on_ray(8) == budget
+
+
 def test_a_gpu_can_be_left_alone(gpus, plain_space):
     gpus(1)
     budget = budget_for(SearchConfig("vocal", device="cpu"), plain_space, "vocal")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tune_am
+from tune_am.tuning import cluster
 
 MODE = """
 from tune_am.tuning import cluster
@@ -39,3 +40,16 @@ def test_a_token_is_shown_where_there_is_one(has_token, asked, shown, tmp_path):
 
     assert done.stdout.strip() == str(shown)
     assert done.stderr == ""
+
+
+@pytest.mark.usefixtures("no_ray")
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [(None, None), ("head:6379", "head:6379"), ("http://head:8265", None)],
+)
+def test_a_submitted_job_finds_its_cluster(value, address, monkeypatch):
+    if value is None:
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    else:
+        monkeypatch.setenv("RAY_ADDRESS", value)
+    assert cluster.environment_address() == address

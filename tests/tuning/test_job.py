@@ -6,9 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tune_am.tuning import account
+from tune_am.errors import UserError
+from tune_am.tuning import account, budget
+from tune_am.tuning.budget import Budget
 from tune_am.tuning.config import SearchConfig
-from tune_am.tuning.job import prepare
+from tune_am.tuning.defaults import CPU
+from tune_am.tuning.job import Job, prepare
+
+
+def begun(config: SearchConfig) -> Job:
+    job = prepare(config, frozenset(), "python -m tune_am.search").placed()
+    return job.begin(account.asked(job))
 
 
 def test_a_direction_is_copied_and_found_again_wherever_the_run_folder_goes(
@@ -39,3 +47,68 @@ def test_how_to_go_on_names_what_is_asked_anew(tiny_pack: Path, tmp_path: Path) 
     config = replace(job.config, trust_code=True, ray_address="head:6379")
     there = replace(job, config=config).resume_command
     assert there == f"{job.resume_command} --trust-code --ray-address head:6379"
+
+
+def test_a_resumed_search_spends_what_it_began_with(
+    tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the defaults of its device, or of this version, are others now."""
+    run = str(tmp_path / "run")
+    before = begun(SearchConfig("vocal", str(tiny_pack), out=run)).budget
+    others = replace(CPU, trials=7, starts=5, first_point=3, max_steps=9)
+    monkeypatch.setattr(budget, "CPU", others)
+
+    def resumed(*given: str, **options: int) -> Budget:
+        asked = SearchConfig(None, resume=run, **options)
+        return prepare(asked, frozenset({"resume", *given}), "").budget
+
+    assert resumed() == before
+    assert resumed("trials", trials=40) == replace(before, trials=40)
+    assert resumed("workers", workers=1) == replace(before, workers=1)
+
+
+def test_two_searches_that_begin_at_once_have_folders_of_their_own(
+    tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.strftime", lambda _: "20261127-100000")
+    jobs = [prepare(SearchConfig("vocal", str(tiny_pack)), frozenset(), "") for _ in range(3)]
+    names = [job.placed().folder.path.name for job in jobs]
+    assert names == [f"vocal-20261127-100000{end}" for end in ("", "-2", "-3")]
+    asked = SearchConfig("vocal", str(tiny_pack), out="one")
+    one, other = (prepare(asked, frozenset(), "").placed() for _ in range(2))
+    one.begin(account.asked(one))
+    with pytest.raises(UserError, match="one is the folder of another search by now"):
+        other.begin(account.asked(other))
+
+
+def test_directions_whose_files_have_one_name_are_refused(tiny_pack: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "it.npy", np.ones(8))
+    neurons = ",".join(f"fc8:@{tmp_path / folder / 'it.npy'}" for folder in ("a", "b"))
+    with pytest.raises(UserError, match=r"a/it.npy and .*b/it.npy have one name"):
+        prepare(SearchConfig(neurons, str(tiny_pack)), frozenset(), "")
+
+
+def test_what_the_run_folder_keeps_is_found_from_anywhere(
+    tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that has the name of a shipped pack is not that; the database beside the run folder
+    moves with it; nobody's password is kept or shown."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "vocal").mkdir()
+    job = prepare(SearchConfig("vocal", out="run"), frozenset(), "")
+    kept = account.asked(job)["config"]
+    assert (kept["pack"], kept["mlflow_uri"]) == ("vocal", None)
+
+    uri = "postgresql://me:secret@host/db"
+    asked = SearchConfig("vocal", str(tiny_pack), out="other", mlflow_uri=uri)
+    job = prepare(asked, frozenset(), f"search --mlflow-uri {uri}")
+    assert "secret" not in f"{account.asked(job)} {job.resume_command}"
+    assert job.resume_command.endswith("--mlflow-uri 'postgresql://***@host/db'")
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////elsewhere/mlflow.db")
+    job = prepare(SearchConfig("vocal", str(tiny_pack), out="third"), frozenset(), "")
+    assert account.asked(job)["config"]["mlflow_uri"] == "sqlite:////elsewhere/mlflow.db"

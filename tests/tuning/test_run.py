@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import ray
 
 from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.trial_run import TrialRun
+from tune_am.errors import UserError
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY
-from tune_am.tuning.rescore import candidates, control_rows, rescore
-from tune_am.tuning.run import Halt, run_trials
+from tune_am.tuning.rescore import candidates, control_rows, gather, rescore
+from tune_am.tuning.run import Failures, Halt, run_trials, to_run
+from tune_am.tuning.trial import NUMBER
 
 pytestmark = pytest.mark.usefixtures("own_ray")
 
@@ -98,7 +103,6 @@ def test_the_best_are_scored_again_on_fresh_starts(
     pack = Pack.load(tiny_pack)
     chosen = candidates(ledger.scored, n=2)
     rows = rescore(chosen, tiny_task, budget, pack, event)
-    assert [row.activation_fid for row in rows] == sorted(row.activation_fid for row in rows)
     assert {row.candidate.number for row in rows} == {c.number for c in chosen}
     best = rows[0]
     assert best.latents.shape == (50, 8)
@@ -111,16 +115,48 @@ def test_the_best_are_scored_again_on_fresh_starts(
     assert rescore(chosen, tiny_task, budget, pack, event) is None
 
 
+def test_what_a_worker_refuses_is_one_line():
+    def refuse():
+        raise UserError("no such thing")
+
+    with pytest.raises(UserError) as caught:
+        gather([ray.remote(refuse).remote()], threading.Event())
+    assert str(caught.value) == "no such thing"
+
+
 def test_a_trial_that_fails_ends_alone(make_ledger, plain_space, make_budget, tiny_task, tmp_path):
-    """Its state cannot be written: both attempts fail, the search says why and goes on."""
-    ledger, follower = make_ledger(), Follower()
+    """Its state cannot be written: both attempts fail, the search says why at once and goes on. A
+    resume tries another in its place."""
+    ledger, follower, told = make_ledger(), Follower(), []
     folder = tmp_path / "file"
     folder.touch()
     task = {**tiny_task, "folder": str(folder)}
-    halt = Halt(threading.Event())
+    budget, halt = make_budget(1, 1), Halt(threading.Event())
     errors = run_trials(
-        ledger, plain_space, make_budget(1, 1), task, tmp_path / "ray", halt, [follower]
+        ledger, plain_space, budget, task, tmp_path / "ray", halt, [follower], told.append
     )
     assert [record.outcome for record in ledger.records] == ["failed"]
     assert len(errors) == 1
-    assert "Error" in errors[0]
+    assert told[0].startswith("trial 0 failed: ")
+    assert told[0].removeprefix("trial 0 failed: ") in errors[0]
+    assert to_run(ledger, budget) == 1
+
+
+def test_trials_that_all_fail_end_the_run(tmp_path):
+    """What Ray calls, of trials that failed or ended."""
+    trial = SimpleNamespace(error_file=str(tmp_path / "error.txt"), config={NUMBER: 4})
+    Path(trial.error_file).write_text("Traceback\nOSError: disk full\n\n")
+    told, halt = [], Halt(threading.Event())
+    failures = Failures(halt, told.append)
+    for count in range(Failures.MOST):
+        assert not halt.stop_all(), count
+        failures.on_trial_error(0, [], trial)
+    assert halt.stop_all()
+    assert told == ["trial 4 failed: OSError: disk full"]
+
+    halt = Halt(threading.Event())
+    failures = Failures(halt, told.append)
+    failures.on_trial_complete(0, [], trial)
+    for _ in range(2 * Failures.MOST):
+        failures.on_trial_error(0, [], trial)
+    assert not halt.stop_all()

@@ -11,6 +11,7 @@ from typing import Any
 from tune_am import __version__
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import objective
+from tune_am.am.pack import SHIPPED
 from tune_am.tuning import cluster, tracking
 from tune_am.tuning.folder import UNITS
 from tune_am.tuning.job import Job
@@ -19,10 +20,11 @@ from tune_am.tuning.label import file_name
 
 def asked(job: Job) -> dict[str, Any]:
     """What search.json keeps: enough to go on, and to say what was run."""
-    config = {**job.config.to_dict(), "out": None, "mlflow_uri": job.tracking_uri}
-    if Path(job.config.pack).exists():
+    config = {**job.config.to_dict(), "out": None, "mlflow_uri": job.kept_uri}
+    if job.config.pack not in SHIPPED:
         config["pack"] = str(Path(job.config.pack).absolute())  # to be found from anywhere
     about = {"id": job.id, "pack_hash": job.pack.hash, "versions": versions()}
+    about["budget"] = job.budget.spent_on
     return {"config": config, "command": job.command, **about}
 
 

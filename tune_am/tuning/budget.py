@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from joblib import cpu_count
 
 from tune_am.am.device import chosen_device
 from tune_am.am.plan import Plan, report_points
+from tune_am.errors import UserError
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import CAMPAIGN_TRIALS, CPU, GPU, GRID, SCHEDULER, WORKERS_PER_GPU
 from tune_am.tuning.space import Space
@@ -30,6 +32,30 @@ class Budget:
     def share(self) -> float:
         """Of a GPU, for each worker: the largest at which all workers fit."""
         return 1 / math.ceil(self.workers / self.gpus) if self.gpus else 0.0
+
+    @property
+    def spent_on(self) -> dict[str, Any]:
+        """What a resumed search keeps, whatever its device and that device's defaults."""
+        plan = self.plan
+        points = list(plan.report_points)
+        return {"trials": self.trials, "starts": plan.starts, "report_points": points}
+
+    def as_begun(self, spent_on: dict[str, Any], trials: int | None = None) -> Budget:
+        """This budget, spent as that of the search that is resumed; trials: unless so many now."""
+        starts, points = spent_on["starts"], tuple(spent_on["report_points"])
+        plan = replace(self.plan, starts=starts, report_points=points)
+        return replace(self, plan=plan, trials=trials or spent_on["trials"])
+
+    def on_ray(self, gpus: int) -> Budget:
+        """This budget on a Ray that has so many GPUs, which may be those of other machines."""
+        if self.plan.device != "cuda":
+            return self
+        if gpus == 0:
+            raise UserError(
+                "this Ray has no GPU, and no worker would ever start: use --device cpu, or a Ray "
+                "that has one"
+            )
+        return replace(self, gpus=min(gpus, self.workers))
 
     @property
     def resources(self) -> dict[str, float]:
@@ -53,7 +79,8 @@ def budget_for(
         max_steps = config.max_steps or space.report_points[-1]
         points = (*(point for point in space.report_points if point < max_steps), max_steps)
     gpus = torch.cuda.device_count() if device == "cuda" else 0
-    workers = config.workers or (gpus * WORKERS_PER_GPU or _cores())
+    # Cores that this process may use: fewer than the machine's in a container or a job.
+    workers = config.workers or (gpus * WORKERS_PER_GPU or cpu_count())
     trials = space.trials or defaults.trials
     if neurons is not None:  # each learns from the others
         trials = math.ceil(trials / CAMPAIGN_TRIALS)
@@ -76,11 +103,3 @@ def budget_for(
         gpus=min(gpus, workers),
         scheduler=config.scheduler or (SCHEDULER if space.early_stopping else "none"),
     )
-
-
-def _cores() -> int:
-    """Cores that this process may use: fewer than the machine's in a container or a job."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1

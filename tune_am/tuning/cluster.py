@@ -63,6 +63,18 @@ def check_address(address: str) -> None:
         raise UserError(f"what answers at {address} is no Ray cluster of this version") from None
 
 
+def environment_address() -> str | None:
+    """The cluster that RAY_ADDRESS names, as `ray job submit` sets it; None for an address of Ray's
+    other services, which start with what they speak, or where this process has a Ray."""
+    address = os.environ.get("RAY_ADDRESS")
+    return None if not address or "//" in address or running() else address
+
+
+def gpus() -> int:
+    """Those of the Ray that this process is connected to."""
+    return int(ray.cluster_resources().get("GPU", 0))
+
+
 def _offer_token() -> None:
     """Have Ray show the user's token, where there is one and nobody said otherwise.
 

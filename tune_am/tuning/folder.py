@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -75,8 +76,23 @@ class RunFolder:
         """Whether there is a search to go on with."""
         return (self.path / _ASKED).exists()
 
+    def made(self, unique: bool) -> RunFolder:
+        """The folder, there by now; `unique`: by another name where somebody made it meanwhile."""
+        if not unique:
+            self.path.mkdir(parents=True, exist_ok=True)
+            return self
+        path, number = self.path, itertools.count(2)
+        while True:
+            try:
+                path.mkdir(parents=True)
+                return RunFolder(path)
+            except FileExistsError:
+                path = self.path.with_name(f"{self.path.name}-{next(number)}")
+
     def create(self, asked: dict[str, Any], space_source: str) -> None:
-        """Make the folder, whole: only one that says what was asked can be resumed."""
+        """Write what was asked: only a folder that says it can be resumed."""
+        if self.exists():
+            raise UserError(f"{self.path} is the folder of another search by now")
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / _SPACE).write_text(space_source, encoding="utf-8")
         self.write_json(self.path / _ASKED, {"schema": SCHEMA, **asked})

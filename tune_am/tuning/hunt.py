@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -35,8 +35,10 @@ class Hunt(Protocol):
     def reserve(self) -> float:
         """Seconds of a time budget that are to be kept for what follows the trials."""
 
-    def run(self, halt: Halt, listeners: Sequence[Listener]) -> list[str]:
-        """Run what is left of the trials; the traceback of each that failed."""
+    def run(
+        self, halt: Halt, listeners: Sequence[Listener], told: Callable[[str], None]
+    ) -> list[str]:
+        """Run what is left of the trials; the traceback of each that failed. told: hears why."""
 
     def score_again(self, view: Progress, halt: threading.Event) -> None:
         """Score the best on fresh starts, and take the controls."""
@@ -83,11 +85,14 @@ class Single:
     def reserve(self) -> float:
         return 0.0
 
-    def run(self, halt: Halt, listeners: Sequence[Listener]) -> list[str]:
+    def run(
+        self, halt: Halt, listeners: Sequence[Listener], told: Callable[[str], None]
+    ) -> list[str]:
         job = self.job
         self.trials.enqueue(job.space.points[: job.budget.trials])
+        place = job.folder.ray
         return run_trials(
-            self.trials, job.space, job.budget, self._task, job.folder.ray, halt, listeners
+            self.trials, job.space, job.budget, self._task, place, halt, listeners, told
         )
 
     def score_again(self, view: Progress, halt: threading.Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import time
@@ -79,6 +80,13 @@ class Job:
         return tracking.default_uri(self.config.mlflow_uri, self.folder.path)
 
     @property
+    def kept_uri(self) -> str | None:
+        """Where to log, as the run folder keeps it: not the database beside it, which moves along,
+        nor an address with a password."""
+        asked = self.config.mlflow_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        return asked if asked and tracking.redacted(asked) == asked else None
+
+    @property
     def artifact_store(self) -> Path:
         """Where MLflow's files go if its runs are in a database."""
         return self.folder.path.parent / "mlflow-artifacts"
@@ -91,10 +99,17 @@ class Job:
             words.append("--trust-code")
         if self.config.ray_address is not None:
             words += ["--ray-address", self.config.ray_address]
+        if self.config.mlflow_uri is not None and self.kept_uri is None:
+            words += ["--mlflow-uri", tracking.redacted(self.config.mlflow_uri)]
         return f"python -m tune_am.search {shlex.join(words)}"
 
+    def placed(self) -> Job:
+        """The job with a folder of its own; one that nobody named has another name if its own was
+        taken meanwhile."""
+        return replace(self, folder=self.folder.made(unique=self.config.out is None))
+
     def begin(self, asked: dict[str, Any]) -> Job:
-        """Make the run folder, which says what was `asked`; the job as it is run from there."""
+        """Write into the run folder what was `asked`; the job as it is run from there."""
         plans = tuple(self._kept(plan) for plan in self.plans)
         budget = self.budget if self.several else replace(self.budget, plan=plans[0])
         self.folder.create(asked, self.space.source)
@@ -112,6 +127,7 @@ class Job:
 
 def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     """Check everything that can be wrong before anything is written or started."""
+    config = replace(config, ray_address=config.ray_address or cluster.environment_address())
     if config.resume is not None:
         folder = RunFolder.check_old(Path(config.resume))
         asked, source = folder.asked()
@@ -143,6 +159,8 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     _check(neurons, pack, config.direction)
     asked_for = config.neuron if campaign else neurons[0]
     budget = budget_for(config, space, asked_for, len(neurons) if campaign else None)
+    if asked is not None and "budget" in asked:  # which older searches lack
+        budget = budget.as_begun(asked["budget"], budget.trials if "trials" in given else None)
     apart = config.diversity and config.diversity * random_distance(pack, budget.plan)
     budget = replace(budget, plan=replace(budget.plan, apart=apart))
     plans = tuple(replace(budget.plan, neuron=neuron) for neuron in neurons)
@@ -150,6 +168,8 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
         real = pack.reference.target(pack.neuron(neurons[0]), config.direction, 2 * TAIL)
         one, other = (Target(*(values[i::2] for values in real)) for i in (0, 1))
         budget.plan.measure()(one, other)
+    if config.mlflow_uri is not None:  # what was typed is shown and kept
+        command = command.replace(config.mlflow_uri, tracking.redacted(config.mlflow_uri))
     made = Job(identity, config, space, pack, budget, plans, folder, command, asked is None)
     if config.ray_address is not None:
         cluster.check_address(config.ray_address)
@@ -161,7 +181,15 @@ def _check(neurons: Sequence[str], pack: Pack, direction: str) -> None:
     """Raise `UserError` unless the pack has each of `neurons` and real excerpts enough, and none is
     another under a second name."""
     places: dict[str, str] = {}
+    files: dict[str, Path] = {}
     for name in neurons:
+        if (file := direction_file(name)) is not None:
+            other = files.setdefault(file.name, file.absolute())
+            if other != file.absolute():
+                raise UserError(
+                    f"--neuron: {other} and {file.absolute()} have one name, by which the run "
+                    "knows them: rename one"
+                )
         neuron = pack.neuron(name)
         pack.reference.target(neuron, direction, 2 * RESCORE_STARTS)
         if neuron.place in places:

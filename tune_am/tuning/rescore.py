@@ -14,6 +14,7 @@ from typing import Any
 
 import ray
 import torch
+from ray.exceptions import RayTaskError
 from torch import Tensor
 
 from tune_am.am import controls
@@ -236,5 +237,10 @@ def gather(
             return None
         _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=0.5)
         told(len(futures) - len(waiting), len(futures))
-    results: list[Any] = ray.get(futures)
+    try:
+        results: list[Any] = ray.get(futures)
+    except RayTaskError as error:  # which is also of its cause's type, and says a traceback
+        for future in futures:
+            ray.cancel(future, force=True)
+        raise error.cause from None
     return results

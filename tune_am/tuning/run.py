@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
@@ -19,8 +20,9 @@ from tune_am.am.settings import Settings
 from tune_am.tuning import environment
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.label import file_name, search_title, trial_title
-from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.ledger import Ledger, Trials
 from tune_am.tuning.ray_scheduler import RuleScheduler
+from tune_am.tuning.record import FAILED
 from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.searcher import LedgerSearcher, Listener
 from tune_am.tuning.space import Space
@@ -44,6 +46,7 @@ class Halt(tune.Stopper):
         self._seconds = math.inf if seconds is None else seconds
         self._begun = time.monotonic()
         self._reserve = reserve
+        self.hopeless = False  # set where every trial fails
 
     @property
     def seconds_left(self) -> float:
@@ -57,10 +60,31 @@ class Halt(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        return self._event.is_set() or self.seconds_left < 0
+        return self._event.is_set() or self.hopeless or self.seconds_left < 0
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles it into a snapshot that nobody reads; an event has no pickle
+
+
+class Failures(tune.Callback):
+    """Says at once why the first trial failed, and ends a run in which the first `MOST` all did."""
+
+    MOST = 3
+
+    def __init__(self, halt: Halt, told: Callable[[str], None]) -> None:
+        self._halt, self._told = halt, told
+        self._failed, self._ended = 0, 0
+
+    def on_trial_complete(self, iteration: int, trials: Any, trial: Trial, **info: Any) -> None:
+        self._ended += 1
+
+    def on_trial_error(self, iteration: int, trials: Any, trial: Trial, **info: Any) -> None:
+        self._failed += 1
+        if self._failed == 1:
+            # Not `get_error`, which looks where the file is copied to when the trial ends.
+            lines = Path(trial.error_file).read_text(encoding="utf-8").strip().splitlines()
+            self._told(f"trial {trial.config[NUMBER]} failed: {lines[-1]}")
+        self._halt.hopeless = not self._ended and self._failed >= self.MOST
 
 
 def run_trials(
@@ -71,16 +95,23 @@ def run_trials(
     folder: Path,
     halt: Halt,
     listeners: Sequence[Listener] = (),
+    told: Callable[[str], None] = lambda text: None,
 ) -> list[str]:
     """Run what is left of the search's trials; the traceback of each that failed.
 
-    folder: for Ray's own files.
+    folder: for Ray's own files. told: hears why trials fail.
     """
-    left = budget.trials - len(ledger.records) + len(ledger.unfinished)
+    left = to_run(ledger, budget)
     if left <= 0:
         return []
     searcher = LedgerSearcher(ledger, space, task, listeners)
-    return run(searcher, scheduler(ledger, budget), budget, left, folder, halt)
+    return run(searcher, scheduler(ledger, budget), budget, left, folder, halt, told)
+
+
+def to_run(trials: Trials, budget: Budget) -> int:
+    """How many are left: those that failed do not count, so that a resume tries as many again."""
+    ended = [record for record in trials.records if record.outcome not in (None, FAILED)]
+    return budget.trials - len(ended)
 
 
 def scheduler(ledger: Ledger, budget: Budget) -> RuleScheduler:
@@ -96,10 +127,11 @@ def run(
     trials: int,
     folder: Path,
     halt: Halt,
+    told: Callable[[str], None] = lambda text: None,
 ) -> list[str]:
     """Run so many trials of `searcher`; the traceback of each that failed.
 
-    folder: for Ray's own files.
+    folder: for Ray's own files. told: hears why the first failed.
     """
     environment.prepare()
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(budget.workers)  # workers start side by side
@@ -115,6 +147,7 @@ def run(
         max_concurrent_trials=budget.workers,
         reuse_actors=True,
         stop=halt,
+        callbacks=[Failures(halt, told)],
         max_failures=1,
         raise_on_failed_trial=False,
         trial_name_creator=lambda trial: trial_title(
@@ -126,8 +159,8 @@ def run(
         verbose=0,
         progress_reporter=tune.CLIReporter(),  # the other leaves an empty object in a notebook
     )
-    errors = [trial.get_error() for trial in analysis.trials]
-    return [str(error) for error in errors if error is not None]
+    # One that failed and recovered still has its error.
+    return [str(t.get_error()) for t in analysis.trials if t.status == Trial.ERROR]
 
 
 def _plan(trial: Any) -> Plan:

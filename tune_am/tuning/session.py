@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from tune_am.errors import UserError
@@ -21,7 +23,7 @@ from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.metrics import SearchMetrics
 from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Record
-from tune_am.tuning.run import Halt
+from tune_am.tuning.run import Halt, to_run
 from tune_am.tuning.searcher import Listener
 from tune_am.tuning.stopping import handlers_kept, stopping
 from tune_am.tuning.views import View, stdout_view
@@ -62,11 +64,11 @@ def command(config: SearchConfig, given: frozenset[str], line: str) -> int:
         ended = search(config, given, line, view)
     except StoppedAtOnce as stop:
         if stop.resume is not None:
-            print(f"\nStopped at once. To go on: {stop.resume}")
+            print(f"\nStopped at once. To go on: {stop.resume}", file=sys.stderr)
         return INTERRUPTED
     if ended.stopped:
         return INTERRUPTED
-    return 0 if ended.found else 1
+    return 0 if ended.found and ended.content["complete"] else 1
 
 
 def search(
@@ -110,9 +112,12 @@ def _search(
             connecting = threads.submit(tracking.Tracking, job.tracking_uri, job.artifact_store)
             dashboard = cluster.start(job.budget.workers, job.budget.gpus, job.config.ray_address)
         log = connecting.result()
+        job = replace(job, budget=job.budget.on_ray(cluster.gpus()))
         if job.fresh:
-            job = job.begin(account.asked(job))
+            job = job.placed()
         with job.folder:
+            if job.fresh:
+                job = job.begin(account.asked(job))
             return _run(job, log, dashboard, begun, view, cancelled)
     except KeyboardInterrupt:
         raise StoppedAtOnce(job.resume_command if job.folder.exists() else None) from None
@@ -143,18 +148,20 @@ def _run(
             follow: list[Listener] = [view, log, live, clock]
             if cancelled():  # before Ray makes workers for nothing
                 halt.set()
-            errors = [] if halt.is_set() else hunt.run(stop, follow)
+            tell = partial(_trouble, view)
+            errors = [] if halt.is_set() else hunt.run(stop, follow, tell)
         if errors:
-            folder.errors.write_text("\n".join(errors), encoding="utf-8")
-            last = errors[-1].strip().splitlines()[-1]
-            _trouble(view, f"{len(errors)} trials failed, see {folder.errors}: {last}")
+            with folder.errors.open("a", encoding="utf-8") as file:
+                file.write("\n".join(errors))
+            text = f"{len(errors)} trials failed, see {folder.errors}: {_last_line(errors[-1])}"
+            _trouble(view, text)
         if hunt.trials.scored and not halt.is_set():
-            hunt.score_again(view, halt)
+            _score_again(hunt, view, halt)
         stopped = halt.is_set()
     clock.note()
     where = {"tracking_uri": log.uri, "experiment": log.experiment, "run_id": log.run_id}
     content = hunt.write(clock.seconds, where)
-    status = "KILLED" if stopped else "FINISHED"
+    status = "KILLED" if stopped else "FINISHED" if content["complete"] else "FAILED"
     log.close(hunt.metrics(content), status, hunt.trials.unfinished)
     text = f"{hunt.summary(content)}\n{account.closing(job, log)}"
     view.event("result", text, {"path": str(folder.result), "result": content})
@@ -165,6 +172,20 @@ def _run(
         view.event("stopped", f"Stopped. To go on: {resume}", {"resume": resume})
     signal = caught[0] if caught else None
     return Ended(folder, content, bool(hunt.trials.scored), stopped, signal)
+
+
+def _score_again(hunt: Hunt, view: Progress, halt: threading.Event) -> None:
+    """As `Hunt.score_again`; what fails there costs no trial, and is done again by a resume."""
+    try:
+        hunt.score_again(view, halt)
+    except Exception as error:
+        reason = _last_line(str(error)) or type(error).__name__
+        again = f"to try again: {hunt.job.resume_command}"
+        _trouble(view, f"the best could not be scored again: {reason}; {again}")
+
+
+def _last_line(text: str) -> str:
+    return next(reversed(text.strip().splitlines()), "")
 
 
 def _hunt(job: Job) -> Hunt:
@@ -233,9 +254,8 @@ def _complete(job: Job, make_view: View) -> Ended | None:
     with job.folder:
         hunt = _hunt(job)
         records = hunt.trials.records
-        ended = sum(record.outcome is not None for record in records)
         same = content.get("complete") and content.get("trials_total") == len(records)
-        if not same or ended < job.budget.trials:
+        if not same or to_run(hunt.trials, job.budget) > 0:
             return None
         view = make_view(hunt.trials, job.budget.trials)
         facts = {"path": str(job.folder.result), "result": content}

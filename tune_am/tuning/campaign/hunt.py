@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from tune_am.tuning.campaign.unit import Unit, UnitTrials
 from tune_am.tuning.job import Job
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.progress import Progress
-from tune_am.tuning.run import Halt, run
+from tune_am.tuning.run import Halt, run, to_run
 from tune_am.tuning.searcher import Listener
 
 if TYPE_CHECKING:
@@ -49,15 +49,17 @@ class Campaign:
     def reserve(self) -> float:
         return rescoring_seconds(self._units, self.job.budget)
 
-    def run(self, halt: Halt, listeners: Sequence[Listener]) -> list[str]:
-        job, trials = self.job, self.trials
+    def run(
+        self, halt: Halt, listeners: Sequence[Listener], told: Callable[[str], None]
+    ) -> list[str]:
+        job = self.job
         self._measure_floors()
-        left = job.budget.trials - len(trials.records) + len(trials.unfinished)
+        left = to_run(self.trials, job.budget)
         if left <= 0:
             return []
         searcher = CampaignSearcher(self._units, job.space, job.config.seed, listeners)
         scheduler = CampaignScheduler(self._units, job.budget, halt)
-        return run(searcher, scheduler, job.budget, left, job.folder.ray, halt)
+        return run(searcher, scheduler, job.budget, left, job.folder.ray, halt, told)
 
     def score_again(self, view: Progress, halt: threading.Event) -> None:
         units = [unit for unit in self._units.values() if unit.ledger.scored]
