@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; its exit status: 0, 1 when no trial succeeded, 2 for what the user can mend,
+    """Run the command; its exit status: 0, 1 for no complete result, 2 for what the user can mend,
     130 when stopped by Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     return exit_status(lambda: _search(arguments))
