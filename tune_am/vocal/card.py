@@ -81,15 +81,15 @@ Beside published figures, which are of other data:
 
 | network | trained and tested on | error |
 |---|---|---|
-| this architecture, by its author, later (mean and deviation over repetitions) | Jamendo | 6.5% ± 0.3% |
+| this architecture, by its author, later (mean, deviation of runs) | Jamendo | 6.5% ± 0.3% |
 | ten of those, their predictions averaged | Jamendo | 5.8% |
 | the best single network of You, Liu and Chen (2018) | Jamendo | 8.2% |
 | this pack's | the songs above, artists never heard in training | {detector["test"]["error"]:.1%} |
 
-(The first two from the notes of github.com/f0k/ismir2015, branch `phd_extra`.) Jamendo has 93 songs of
-about as many acts, labelled by hand for this purpose; here one song each of two acts is the test,
-and labels from karaoke files miss backing voices and are right to about 0.1 s. `--corpus jamendo`
-rebuilds this pack on that set.
+(The first two from the notes of github.com/f0k/ismir2015, branch `phd_extra`.) Jamendo has 93 songs
+of about as many acts, labelled by hand for this purpose; here one song each of two acts is the
+test, and labels from karaoke files miss backing voices and are right to about 0.1 s. `--corpus
+jamendo` rebuilds this pack on that set.
 
 Of {gan["samples"]} random samples of the generator, {gan["heard_as_singing"]:.0%} are heard as
 singing by the detector.
