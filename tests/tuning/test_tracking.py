@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import http.server
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -133,50 +136,165 @@ def test_two_searches_do_not_mix(uri, make_ledger, plain_space):
     assert all(list(children(uri, log.run_id)) == [0] for log in logs)
 
 
-def test_a_failure_midway_is_said_once_and_the_search_goes_on(uri, make_ledger, plain_space):
+def fail(*args, **kwargs):
+    raise ConnectionError("gone\nand more")
+
+
+def test_what_mlflow_refuses_is_said_once_and_the_rest_is_logged(uri, make_ledger, plain_space):
     ledger, said = make_ledger(), []
     log = follow(uri, ledger, "five", said)
-
-    def broken(*args, **kwargs):
-        raise ConnectionError("gone\nand more")
-
-    log._client.log_batch = broken
+    log._client.log_batch = fail
     for _ in range(3):
         tell(log, ledger, plain_space, report(2, 9.0), outcome=FINISHED)
     log.close({}, "FINISHED", [])
     assert len(said) == 1
     assert "failed (gone): the search goes on" in said[0]
-    assert len(ledger.records) == 3
+    assert sorted(children(uri, log.run_id)) == [0, 1, 2]
+    assert not log.attach((), ("t.json", {}), ("p.png", ()))  # so that a resume comes back to it
 
 
-def test_a_dead_server_is_noticed_in_time():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
+def test_a_server_that_restarts_gets_all(uri, make_ledger, plain_space, monkeypatch):
+    monkeypatch.setattr(tracking, "RETRY_SECONDS", 0.01)
+    ledger, said, asked = make_ledger(), [], []
+    log = follow(uri, ledger, "six", said)
+    log_batch, search_runs = log._client.log_batch, log._client.search_runs
+
+    def restarting(*args, **kwargs):
+        asked.append(args)
+        if len(asked) < 4:
+            fail()
+        log._client.log_batch = log_batch
+        return search_runs(*args, **kwargs)
+
+    log._client.log_batch, log._client.search_runs = fail, restarting
+    for _ in range(2):
+        tell(log, ledger, plain_space, report(2, 9.0), report(4, 8.0), outcome=FINISHED)
+    while len(asked) < 4:
+        time.sleep(0.01)
+    log.close({}, "FINISHED", [])
+    assert (len(said), log._whole) == (1, True)
+    runs = children(uri, log.run_id)
+    assert [steps(uri, runs[n].info.run_id) for n in range(2)] == [[2, 4], [2, 4]]
+    assert all("lr" in run.data.params and "outcome" in run.data.tags for run in runs.values())
+    assert MlflowClient(uri).get_run(log.run_id).info.status == "FINISHED"
+
+
+def test_a_server_that_stays_away_is_caught_up_with_by_a_resume(uri, make_ledger, plain_space):
+    ledger, said = make_ledger(file="away"), []
+    log = follow(uri, ledger, "seven", said)
+    log._client.log_batch = log._client.search_runs = fail
+    tell(log, ledger, plain_space, report(2, 9.0), outcome=FINISHED)
     begun = time.monotonic()
-    with pytest.raises(UserError, match="no MLflow server answers"):
-        tracking.check_server(f"http://127.0.0.1:{port}")
+    log.close({}, "FINISHED", [])
+    assert time.monotonic() - begun < 5
+    assert "--resume" in said[0]
+    assert not log.attach((), ("t.json", {}), ("p.png", ()))
+    again = follow(uri, make_ledger(file="away"), "seven")
+    again.close({}, "FINISHED", [])
+    (child,) = children(uri, again.run_id).values()
+    assert (again.run_id, steps(uri, child.info.run_id)) == (log.run_id, [2])
+    assert float(child.data.params["lr"]) == ledger[0].settings.lr
+
+
+TOGETHER = """
+import os, pathlib, sys
+import mlflow  # once, before the three are made: it takes seconds
+from tune_am.tuning.tracking_store import connect
+for _ in range(3):
+    if os.fork() == 0:
+        connect(sys.argv[1], pathlib.Path("artifacts"))
+        os._exit(0)
+sys.exit(any(os.wait()[1] for _ in range(3)))
+"""
+
+
+def test_searches_that_start_together_share_a_fresh_database(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}"
+    ran = subprocess.run([sys.executable, "-c", TOGETHER, uri], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_the_experiment_may_be_named_by_its_id(uri, monkeypatch):
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
+    identity = MlflowClient(uri).create_experiment("theirs")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", identity)
+    log = tracking.Tracking(uri, Path("artifacts"))
+    assert (log.experiment, log._experiment_id) == ("theirs", identity)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "98765")
+    with pytest.raises(UserError, match="98765"):
+        tracking.Tracking(uri, Path("artifacts"))
+
+
+def test_an_experiment_that_another_search_makes_first_is_used(uri, monkeypatch):
+    """A server has no lock."""
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "contested")
+    look_up, looks = MlflowClient.get_experiment_by_name, []
+
+    def late(client, name):
+        looks.append(name)
+        if len(looks) > 1:
+            return look_up(client, name)
+        client.create_experiment(name)
+        return None
+
+    monkeypatch.setattr(MlflowClient, "get_experiment_by_name", late)
+    assert tracking.Tracking(uri, Path("artifacts")).experiment == "contested"
+
+
+@pytest.mark.parametrize(
+    "check", [tracking.check_server, lambda uri: tracking.Tracking(uri, Path())]
+)
+def test_a_dead_server_gets_one_line_without_its_password(check, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with (
+        socket.socket() as unused,
         socket.create_server(("127.0.0.1", 0)) as deaf,  # accepts, and says nothing
-        pytest.raises(UserError, match="no MLflow server answers"),
     ):
-        tracking.check_server(f"http://127.0.0.1:{deaf.getsockname()[1]}")
-    assert time.monotonic() - begun < 10
+        unused.bind(("127.0.0.1", 0))
+        for dead in (unused, deaf):
+            address = f"127.0.0.1:{dead.getsockname()[1]}"
+            with pytest.raises(UserError) as caught:
+                check(f"http://me:secret@{address}")
+            said = str(caught.value)
+            assert said.startswith(f"no MLflow server answers at http://***@{address} (")
+            assert "secret" not in said
+            assert "\n" not in said
 
 
-def test_a_live_server_is_left_alone():
+def test_a_server_is_asked_with_the_password_of_its_address():
+    asked = []
+
     class Answers(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(200 if self.path == "/health" else 404)
+        def do_POST(self):
+            asked.append(self.headers["Authorization"])
+            self.send_response(200 if asked[-1] else 401)
             self.end_headers()
+            self.wfile.write(b"{}")
 
         def log_message(self, *args):
             pass
 
     with http.server.HTTPServer(("127.0.0.1", 0), Answers) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        tracking.check_server(f"http://127.0.0.1:{server.server_port}")
+        tracking.check_server(f"http://me:secret@127.0.0.1:{server.server_port}")
         server.shutdown()
+    assert asked == [f"Basic {base64.b64encode(b'me:secret').decode()}"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("https://me:se@cret@host:5000/a@b", "https://***@host:5000/a@b"),
+        ("postgresql://me:secret@host/db", "postgresql://***@host/db"),
+        ("http://host:5000", "http://host:5000"),
+        ("sqlite:////home/me@here/mlflow.db", "sqlite:////home/me@here/mlflow.db"),
+        ("/runs/a@b", "/runs/a@b"),
+    ],
+)
+def test_an_address_is_shown_without_who_asks(uri, shown):
+    assert tracking.redacted(uri) == shown
+    assert "secret" not in tracking.ui_command(uri)
 
 
 @pytest.mark.parametrize("uri", ["sqlite:////dev/null/mlflow.db", "nothing://here"])

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tune_am.errors import UserError
-from tune_am.tuning import environment
 from tune_am.tuning.ledger import Trials
 from tune_am.tuning.record import Record
+from tune_am.tuning.tracking_store import (
+    check_server,
+    connect,
+    default_uri,
+    first_line,
+    redacted,
+    ui_command,
+    unusable,
+)
 
-EXPERIMENT = "tune-am"  # unless MLFLOW_EXPERIMENT_NAME says otherwise
+__all__ = ["Tracking", "check_server", "default_uri", "redacted", "ui_command"]
 
 # Tags. The first two find a run again after a resume, the last says how a trial ended.
 SEARCH, TRIAL, OUTCOME = "tune_am.search", "tune_am.trial", "outcome"
@@ -31,49 +35,22 @@ _PARENT = "mlflow.parentRunId"
 
 Key = tuple[str, int]  # of a trial: `Record.key`
 
-HEALTH_SECONDS = 5
 CLOSE_SECONDS = 60
-
-
-def default_uri(asked: str | None, run_folder: Path) -> str:
-    """Where to log: as asked, else as the environment says, else one database beside the run
-    folders, so that runs can be compared."""
-    database = run_folder.absolute().parent / "mlflow.db"
-    return asked or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database}"
-
-
-def ui_command(uri: str) -> str:
-    """What a user types to look at the runs, or the address to open."""
-    return uri if uri.startswith("http") else f"mlflow ui --backend-store-uri {uri}"
-
-
-def check_server(uri: str) -> None:
-    """Raise `UserError` within seconds when `uri` is a server that does not answer."""
-    if not uri.startswith(("http://", "https://")):
-        return
-    try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=HEALTH_SECONDS):
-            pass
-    except urllib.error.HTTPError:
-        pass  # something answers; a proxy may hide /health
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise UserError(
-            f"no MLflow server answers at {uri} ({reason}); start it or drop --mlflow-uri and "
-            f"MLFLOW_TRACKING_URI"
-        ) from None
+RETRY_SECONDS = 20  # between two looks at whether an MLflow that failed answers again
 
 
 class Tracking:
     """Follows a search (`searcher.Listener`) and logs it from a thread of its own.
 
     The driver's loop only puts what happened into a queue. When MLflow fails midway the search goes
-    on: `trouble` is called once, and what is missing is logged after a resume, from the ledger.
+    on and the queue waits until MLflow answers again: `trouble` is called once. What is missing at
+    the end is logged after a resume, from the ledger.
     """
 
     def __init__(self, uri: str, artifacts: Path) -> None:
         self.uri = uri
-        self.experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
+        self._client, experiment = connect(uri, artifacts)
+        self.experiment, self._experiment_id = experiment.name, experiment.experiment_id
         self.run_id = ""
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
@@ -82,24 +59,9 @@ class Tracking:
         self._trouble: Callable[[str], None] = lambda message: None
         self._title: Callable[[Record], str] = lambda record: str(record.number)
         self._shared: dict[str, str] = {}
-        self._broken = False
-        try:
-            self._connect(artifacts)
-        except Exception as error:
-            raise UserError(f"MLflow at {uri} cannot be used: {_first_line(error)}") from None
-
-    def _connect(self, artifacts: Path) -> None:
-        environment.prepare()
-        from mlflow import MlflowClient  # seconds; reads the environment
-
-        self._client = MlflowClient(tracking_uri=self.uri)
-        found = self._client.get_experiment_by_name(self.experiment)
-        if found is not None:
-            self._experiment_id = found.experiment_id
-            return
-        # A database's own default is ./mlruns of wherever the command runs.
-        local = artifacts.absolute().as_uri() if self.uri.startswith("sqlite") else None
-        self._experiment_id = self._client.create_experiment(self.experiment, local)
+        self._closing = threading.Event()
+        self._failed = False
+        self._whole = True  # nothing was given up
 
     def begin(
         self,
@@ -128,21 +90,27 @@ class Tracking:
                 )
                 self.run_id = run.info.run_id
                 self._log(self.run_id, params=params)
-            ended: set[Key] = set()
-            neurons = {record.neuron for record in ledger.records}  # that of a single search is ""
-            for child in self._find({_PARENT: self.run_id}):
-                tags = child.data.tags
-                neuron = tags.get(NEURON, "")
-                key = neuron if neuron in neurons else "", int(tags[TRIAL])
-                self._children[key] = child.info.run_id
-                self._logged[key] = int(child.data.metrics.get("step", 0))
-                if tags.get(OUTCOME) not in (None, INTERRUPTED):
-                    ended.add(key)
+            ended = self._find_children()
             for record in ledger.records:
                 self._catch_up(record, record.key in ended)
         except Exception as error:
-            raise UserError(f"MLflow at {self.uri} cannot be used: {_first_line(error)}") from None
+            raise unusable(self.uri, error) from None
         self._thread.start()
+
+    def _find_children(self) -> set[Key]:
+        """Note the runs of trials that MLflow has; those that have ended."""
+        ended: set[Key] = set()
+        for child in self._find({_PARENT: self.run_id}):
+            tags = child.data.tags
+            neuron = tags.get(NEURON, "")
+            # That of a campaign's trial is its own; a single search's records name none.
+            key = "" if neuron == self._shared.get(NEURON) else neuron, int(tags[TRIAL])
+            self._children[key] = child.info.run_id
+            if child.data.params:
+                self._logged[key] = int(child.data.metrics.get("step", 0))
+            if tags.get(OUTCOME) not in (None, INTERRUPTED):
+                ended.add(key)
+        return ended
 
     def trial_started(self, record: Record) -> None:
         self._queue.put(lambda: self._start(record))
@@ -160,9 +128,11 @@ class Tracking:
         self._queue.put(lambda: self._log(self.run_id, metrics=metrics, step=0))
         self._queue.put(lambda: self._client.set_terminated(self.run_id, status))
         self._queue.put(None)
+        self._closing.set()
         self._thread.join(CLOSE_SECONDS)
         if self._thread.is_alive():
-            self._trouble(f"MLflow at {self.uri} is slow: not all is logged")
+            self._whole = False
+            self._trouble(f"MLflow at {redacted(self.uri)} is slow: not all is logged")
 
     def attach(
         self,
@@ -176,7 +146,7 @@ class Tracking:
         table: its name and columns. pictures: their name, and for trials, by key, an image.
         False if MLflow failed, as `trouble` was told.
         """
-        if self._broken:
+        if not self._whole:
             return False
         try:
             for path, place in files:
@@ -188,8 +158,8 @@ class Tracking:
                 self._client.log_image(self._children[key], image, artifact_file=name)
         except Exception as error:
             self._trouble(
-                f"MLflow at {self.uri} failed ({_first_line(error)}): its run lacks files, the run "
-                f"folder has them"
+                f"MLflow at {redacted(self.uri)} failed ({first_line(error)}): its run lacks "
+                f"files, the run folder has them and --resume logs them"
             )
             return False
         return True
@@ -205,16 +175,37 @@ class Tracking:
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
-            if self._broken:
-                continue
             try:
                 job()
             except Exception as error:
-                self._broken = True
-                self._trouble(
-                    f"MLflow at {self.uri} failed ({_first_line(error)}): the search goes on, "
-                    f"its run folder keeps all"
-                )
+                self._say(error)
+                if not self._again(job):
+                    self._whole = False
+                    return
+
+    def _again(self, job: Callable[[], None]) -> bool:
+        """Do `job` once MLflow answers; False if it does not before the search is over."""
+        while True:
+            last = self._closing.wait(RETRY_SECONDS)
+            try:
+                self._find_children()  # one that was made may not have been told
+            except Exception:
+                if last:
+                    return False
+                continue
+            try:
+                job()
+            except Exception:  # refused, while MLflow answers: the others are not to wait for it
+                self._whole = False
+            return True
+
+    def _say(self, error: Exception) -> None:
+        if not self._failed:
+            self._failed = True
+            self._trouble(
+                f"MLflow at {redacted(self.uri)} failed ({first_line(error)}): the search goes "
+                f"on; MLflow gets the rest when it answers again, or by --resume after the end"
+            )
 
     def _catch_up(self, record: Record, ended: bool) -> None:
         if record.key not in self._children or not ended:
@@ -224,18 +215,20 @@ class Tracking:
                 self._end(record)
 
     def _start(self, record: Record) -> None:
-        if record.key in self._children:
-            self._client.update_run(self._children[record.key], status="RUNNING")
-            return
-        neuron = {NEURON: record.neuron} if record.neuron else {}  # a campaign's is a selection
-        run = self._client.create_run(
-            self._experiment_id,
-            run_name=self._title(record),
-            tags={_PARENT: self.run_id, TRIAL: str(record.number), **self._shared, **neuron},
-        )
-        self._children[record.key] = run.info.run_id
-        self._logged[record.key] = 0
-        self._log(run.info.run_id, params=record.settings.to_dict())
+        key = record.key
+        if key in self._children:
+            self._client.update_run(self._children[key], status="RUNNING")
+        else:
+            neuron = {NEURON: record.neuron} if record.neuron else {}  # a campaign's is a selection
+            run = self._client.create_run(
+                self._experiment_id,
+                run_name=self._title(record),
+                tags={_PARENT: self.run_id, TRIAL: str(record.number), **self._shared, **neuron},
+            )
+            self._children[key] = run.info.run_id
+        if key not in self._logged:
+            self._log(self._children[key], params=record.settings.to_dict())
+            self._logged[key] = 0
 
     def _report(self, record: Record) -> None:
         for metrics in record.reports:
@@ -286,7 +279,3 @@ class Tracking:
             token = page.token
             if not token:
                 return runs
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
