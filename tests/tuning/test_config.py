@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from dataclasses import fields
 
 import pytest
@@ -96,11 +95,9 @@ def test_a_search_from_before_there_were_samplers_goes_on_with_the_default():
     assert (again.sampler, again.scheduler, again.diversity) == (SAMPLER, None, 0.0)
 
 
-def test_help_answers_at_once_and_names_every_option():
-    begun = time.perf_counter()
+def test_help_loads_nothing_heavy_and_names_every_option():
     command = [sys.executable, "-X", "importtime", "-m", "tune_am.search", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert time.perf_counter() - begun < 1
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert not imported & {"torch", "ray", "optuna", "mlflow", "rich"}
     assert all(flag(spec.name) in done.stdout for spec in fields(SearchConfig))
