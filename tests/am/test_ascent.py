@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tune_am.am.ascent import EXPLODED_RMS, Ascent, learning_rate
+from tune_am.am.neuron import Neuron
 from tune_am.am.pack import Pack
+from tune_am.am.prior import GeneratorPrior
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
 
@@ -257,6 +259,28 @@ def test_networks_are_frozen_and_deterministic() -> None:
     assert not any(weight.requires_grad for weight in classifier.parameters())
     assert torch.equal(classifier.unit.weight[0], W)  # type: ignore[union-attr, index]
     torch.testing.assert_close(ascent.latents, ascend(Linear(), Settings(), 3).latents)
+
+
+class ByChannel(nn.Module):
+    """Its `view` joins batch and channels: laid out channels last that suits a single input only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.unit = nn.Conv2d(2, 3, 3), nn.Conv2d(1, 1, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = self.conv(x)
+        output: Tensor = self.unit(hidden.view(len(x) * 3, 1, 4, 4)).view(len(x), 3)
+        return output
+
+
+@pytest.mark.parametrize("starts", [1, 3])
+def test_a_layout_is_tried_on_more_than_one_input(starts: int) -> None:
+    prior = GeneratorPrior(nn.Unflatten(1, (2, 6, 6)), 72)
+    neuron = Neuron("conv", 1, "conv:1")
+    ascent = Ascent(prior, ByChannel(), neuron, Settings(), starts, 0)
+    ascent.advance(2)
+    assert torch.isfinite(ascent.kept_activations).all()
 
 
 def test_learning_rate_does_not_know_the_horizon() -> None:

@@ -90,7 +90,8 @@ class Ascent:
         self.latents = within(drawn, settings.radius)
         if device.type == "cpu":
             with torch.no_grad():
-                classifier = laid_out(classifier, prior(self.latents[:1]))
+                # Two, also of one start: a single input suits layouts that no batch does.
+                classifier = laid_out(classifier, prior(torch.cat([self.latents[:1]] * 2)))
         self._tap = Tap(classifier, [neuron.layer])
         self._rule = update_rule(settings, self.latents)
         self._identity = [starts, seed, direction, str(neuron), settings.to_dict()]

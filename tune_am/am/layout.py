@@ -13,8 +13,8 @@ from torch.nn import functional as F
 def laid_out(network: nn.Module, example: Tensor | None = None) -> nn.Module:
     """A copy of `network` that computes the same, up to round-off, in less time on a CPU.
 
-    With an `example` [n, *input_shape] it is tried, and `network` itself returned where the layout
-    does not suit it: a `view` of somebody's own forward takes tensors of one layout only.
+    With an `example` [at least 2, *input_shape] it is tried, and `network` itself returned where
+    the layout does not suit it: a `view` of somebody's own forward takes tensors of one layout.
 
     Channels last, for which PyTorch's convolutions are about twice as fast here; and convolutions
     of a single channel, an input layer's, with a gradient of their own (`_SingleChannel`).
