@@ -262,7 +262,7 @@ def test_networks_are_frozen_and_deterministic() -> None:
 
 
 class ByChannel(nn.Module):
-    """Its `view` joins batch and channels: laid out channels last that suits a single input only."""
+    """Its `view` joins batch and channels: channels last, that suits a single input only."""
 
     def __init__(self) -> None:
         super().__init__()
