@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from tune_am.am.controls import (
     never_optimised,
@@ -13,6 +15,7 @@ from tune_am.am.controls import (
 )
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
+from tune_am.am.reference import Reference
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 
@@ -36,6 +39,33 @@ def test_a_result_beats_its_controls_and_not_the_noise_floor(pack: Pack) -> None
     for row in (never, random, real):
         low, high = row["ci95"]
         assert 0 <= low <= row["activation_fid"] <= high
+
+
+class Muffled(nn.Module):
+    """Hears nothing (NaN) once its weights, of mean 0, are drawn anew."""
+
+    def __init__(self, classifier: nn.Module) -> None:
+        super().__init__()
+        self.classifier, self.signs = classifier, nn.Parameter(torch.tensor([1.0, -1.0]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.classifier(x + 0 / (self.signs == self.signs.round()).all())
+        return output
+
+
+@pytest.mark.parametrize("objective", ["activation_fid", "layer_fid", "coverage"])
+def test_a_random_classifier_that_hears_nothing_is_a_row_all_the_same(
+    pack: Pack, objective: str
+) -> None:
+    muffled = replace(pack, classifier=Muffled(pack.classifier))
+    muffled = replace(muffled, layers={f"classifier.{name}": n for name, n in pack.layers.items()},
+                      neurons={"vocal": "classifier.fc9:0"},
+                      reference=Reference({f"classifier.{name}": values for name, values
+                                           in pack.reference.activations.items()}))  # fmt: skip
+    plan = replace(PLAN, objective=objective)
+    row, worst = random_classifier(muffled, plan, SETTINGS, 2), plan.scored_by.worst
+    assert (row[objective], row["ci95"], row["n"]) == (worst, (worst, worst), 0)
+    assert row.keys() == never_optimised(muffled, plan).keys()
 
 
 def test_controls_are_fixed_by_the_seed(pack: Pack) -> None:

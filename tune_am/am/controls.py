@@ -23,7 +23,8 @@ SPLITS = 200
 
 # One row: the score that a trial reports, by the name of its metric; `ci95`, its 95 % interval;
 # both Fréchet distances, `activation_fid` and `layer_fid`; `activation_mean`; and `n`, the examples
-# behind it.
+# behind it. Where those are too few to be scored, as a classifier of random weights may give no
+# finite activation, the score is the objective's worst, both ends of its interval too.
 Control = dict[str, Any]
 
 
@@ -116,8 +117,11 @@ def against_references(pack: Pack, plans: Sequence[Plan], inputs: Tensor) -> lis
     neurons = [pack.neuron(plan.neuron) for plan in plans]
     layers = [(neuron.layer, layer_before(neuron.layer, list(pack.layers))) for neuron in neurons]
     every = sorted({layer for pair in layers for layer in pair})
-    chunk = default_chunk(inputs.device, len(inputs))
-    heard = read_activations(pack.classifier, every, inputs, chunk)
+    if len(inputs):
+        chunk = default_chunk(inputs.device, len(inputs))
+        heard = read_activations(pack.classifier, every, inputs, chunk)
+    else:  # not every network takes an empty batch
+        heard = {layer: torch.empty(0, pack.layers[layer]) for layer in every}
     return [
         _control(pack, plan, Target(neuron.read(heard[own]), heard[before]))
         for plan, neuron, (own, before) in zip(plans, neurons, layers, strict=True)
@@ -126,6 +130,16 @@ def against_references(pack: Pack, plans: Sequence[Plan], inputs: Tensor) -> lis
 
 def _control(pack: Pack, plan: Plan, examples: Target) -> Control:
     measure = plan.measure()
+    finite = torch.isfinite(examples.activations) & torch.isfinite(examples.before).all(1)
+    examples = Target(*(values[finite] for values in examples))
+    if len(examples.activations) < measure.objective.fewest:
+        worst = measure.objective.worst
+        return {
+            **measure.penalties(),
+            "ci95": (worst, worst),
+            "activation_mean": 0.0,
+            "n": len(examples.activations),
+        }
     target = pack.reference.target(pack.neuron(plan.neuron), plan.direction)
     return {
         **measure.scores(examples, target),

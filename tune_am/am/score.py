@@ -69,6 +69,8 @@ def _now(scores: dict[str, float], by: Measure) -> dict[str, float]:
 @torch.no_grad()
 def inputs_of(pack: Pack, latents: Tensor) -> Tensor:
     """Inputs [n, *input_shape] of `latents: [n, *latent_shape]`."""
+    if not len(latents):  # not every network takes an empty batch
+        return torch.empty(0, *pack.input_shape, device=latents.device)
     chunk = default_chunk(latents.device, len(latents))
     return torch.cat([pack.prior(part) for part in latents.split(chunk)])
 
