@@ -177,7 +177,7 @@ SMALL: dict[str, Any] = {
         ({"classifier": 3}, "the classifier is int, not a network"),
         ({"classifier": nn.Linear(5, 2)}, r"does not take real_data of shape \[6\], float32"),
         ({"classifier": nn.Linear(6, 2).double()}, "computes in float64, float32 is needed"),
-        ({"classifier": nn.Flatten()}, "Flatten has no layers with weights"),
+        ({"classifier": nn.Flatten()}, "Flatten has no layers with weights that are sure"),
         ({"classifier": Thrower()}, "'head' is .* off once stored: does the network draw random"),
         ({"real_data": torch.zeros(100, 6).byte()}, r"real_data is uint8.*x\.float\(\) / 255"),
         ({"real_data": torch.zeros(100, 6).half()}, "real_data is float16"),

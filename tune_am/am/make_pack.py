@@ -52,7 +52,8 @@ def make_pack(
     real_data: inputs that neither was trained on, at least 100, as a float32 tensor
     [n, *input_shape] or in batches (a DataLoader's first element). neurons: alias -> "layer:unit".
 
-    layers: names of the classifier's modules (by default all that hold weights). latent: length or
+    layers: names of the classifier's modules (by default all of PyTorch's kinds of layers
+    with weights, see `chosen_layers`). latent: length or
     shape of a generator's latent, where it has no attribute `latent`. input: what pack.json says of
     an input: "domain" (how it is drawn), "range" ([low, high]), "units". name: by default that of
     the folder. credits: a line that real inputs may be shown with; those that excite a neuron most
@@ -132,7 +133,7 @@ def _example(network: nn.Module, data: RealData) -> Tensor:
     return few if weight is None else few.to(weight.device)
 
 
-def _probed(network: nn.Module, example: Tensor) -> dict[str, int]:
+def _probed(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
     try:
         return units_of(network, example)
     except Exception as error:  # whatever a user's network raises

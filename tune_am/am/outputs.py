@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 # Modules whose units are along the last axis, positions (time, tokens) before it; those of all
 # others are along the first axis after the batch.
-_UNITS_LAST = (nn.Linear, nn.Embedding, nn.LayerNorm, nn.RNNBase, nn.MultiheadAttention)
+UNITS_LAST = (nn.Linear, nn.Bilinear, nn.Embedding, nn.RNNBase, nn.MultiheadAttention)
 
 
 def by_unit(module: nn.Module, output: object) -> Tensor:
@@ -19,8 +19,13 @@ def by_unit(module: nn.Module, output: object) -> Tensor:
         raise TypeError(f"{type(module).__name__} gives {type(output).__name__}, not a tensor")
     if values.dim() == 1:
         return values.unsqueeze(1)
-    last = values.dim() > 2 and issubclass(kind_of(module), _UNITS_LAST)
-    return values.movedim(-1, 1) if last else values
+    return values.movedim(-1, 1) if values.dim() > 2 and _units_last(module) else values
+
+
+def _units_last(module: nn.Module) -> bool:
+    kind = kind_of(module)
+    # Of subclasses of layer norms there are such that put the channels first.
+    return kind is nn.LayerNorm or issubclass(kind, UNITS_LAST)
 
 
 def kind_of(module: nn.Module) -> type[nn.Module]:

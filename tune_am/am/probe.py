@@ -7,14 +7,16 @@ from difflib import get_close_matches
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
-from tune_am.am.outputs import by_unit
+from tune_am.am.outputs import UNITS_LAST, by_unit, kind_of
 from tune_am.errors import UserError
 
 
 @torch.no_grad()
-def units_of(network: nn.Module, example: Tensor) -> dict[str, int]:
-    """Every module whose output can be read as units -> how many, in the order in which they run.
+def units_of(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
+    """Every module whose output can be read as units -> [units, *positions] of it, in the order in
+    which they run.
 
     example: [n, *input_shape], n at least 2. Left out is what runs more than once, whose output
     would be ambiguous, and what does not keep the batch on the first axis.
@@ -39,22 +41,28 @@ def units_of(network: nn.Module, example: Tensor) -> dict[str, int]:
         for hook in hooks:
             hook.remove()
     once = {name: values[0] for name, values in seen.items() if name and len(values) == 1}
-    return {name: values.shape[1] for name, values in once.items() if values is not None}
+    return {name: tuple(values.shape[1:]) for name, values in once.items() if values is not None}
 
 
 def chosen_layers(
-    network: nn.Module, units: dict[str, int], asked: Sequence[str] | None
+    network: nn.Module, units: dict[str, tuple[int, ...]], asked: Sequence[str] | None
 ) -> dict[str, int]:
-    """The layers `asked` for, in the order in which they run; by default all that hold a matrix.
+    """The layers `asked` for -> units, in the order in which they run; by default all of PyTorch's
+    kinds of layers with weights, and whatever else with weights has units and nothing else.
 
     units: from `units_of`. Raises `UserError` that names a layer which cannot be read.
     """
     if asked is None:
-        found = {name: n for name, n in units.items() if _has_matrix(network.get_submodule(name))}
+        found = {
+            name: shape[0]
+            for name, shape in units.items()
+            if _is_layer(network.get_submodule(name), shape)
+        }
         if not found:
             raise UserError(
-                f"{type(network).__name__} has no layers with weights of their own; name some of "
-                f"its modules as layers: {', '.join(list(units)[:8]) or 'none can be read'}"
+                f"{type(network).__name__} has no layers with weights that are sure to be read "
+                "right; name some of its modules as layers: "
+                f"{', '.join(list(units)[:8]) or 'none can be read'}"
             )
         return found
     names = {name for name, _ in network.named_modules() if name}
@@ -67,8 +75,12 @@ def chosen_layers(
                 f"the layer {name!r} cannot be read: it runs not exactly once for an input, or "
                 "gives no floating-point tensor with the batch on the first axis"
             )
-    return {name: n for name, n in units.items() if name in set(asked)}
+    return {name: shape[0] for name, shape in units.items() if name in set(asked)}
 
 
-def _has_matrix(module: nn.Module) -> bool:
-    return any(weight.dim() > 1 for weight in module.parameters(recurse=False))
+def _is_layer(module: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Whether the axis of the units of `module`, whose output is of `shape`, is beyond doubt."""
+    if issubclass(kind_of(module), (*UNITS_LAST, _ConvNd)):
+        return True
+    has_matrix = any(weight.dim() > 1 for weight in module.parameters(recurse=False))
+    return has_matrix and len(shape) == 1 and next(module.children(), None) is None
