@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tune_am.am.neuron import Neuron, Tap, beside, layer_before, read_activations, shown
+from tune_am.am.neuron import Neuron, Tap, beside, read_activations, shown
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.reference import Reference
@@ -41,11 +41,6 @@ def test_an_unknown_neuron_gets_the_list(text: str) -> None:
     line = str(caught.value)
     assert repr(text) in line
     assert "vocal, conv4:0-7, fc8:0-63, fc9:0" in line
-
-
-def test_the_layer_before() -> None:
-    assert layer_before("fc9", list(LAYERS)) == "fc8"
-    assert layer_before("conv4", list(LAYERS)) == "conv4"
 
 
 class Network(nn.Module):

@@ -31,6 +31,14 @@ def test_target_pairs_the_activations_with_the_layer_before() -> None:
     assert target.before.tolist() == [[3.0, 30.0], [1.0, 10.0]]
 
 
+def test_the_layer_before() -> None:
+    layers = {name: torch.zeros(2, 1) for name in ("conv4", "fc8", "fc9")}
+    for before, expected in (({}, "fc8"), ({"fc9": "conv4"}, "conv4")):
+        ref = Reference(layers, before)
+        assert ref.layer_before("fc9") == expected
+        assert (ref.layer_before("fc8"), ref.layer_before("conv4")) == ("conv4", "conv4")
+
+
 def test_the_tail_cannot_be_longer_than_the_reference() -> None:
     with pytest.raises(UserError, match="has 3 excerpts, 50 are needed"):
         reference([1.0, 2.0, 3.0]).tail(NEURON)

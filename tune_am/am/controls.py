@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tune_am.am.ascent import Ascent, default_chunk
-from tune_am.am.neuron import layer_before, read_activations
+from tune_am.am.neuron import read_activations
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.reference import TAIL, Target
@@ -115,7 +115,7 @@ def against_references(pack: Pack, plans: Sequence[Plan], inputs: Tensor) -> lis
     """`inputs: [n, *input_shape]` as the true classifier hears them, against the real tail of each
     plan's neuron; the classifier runs once for all."""
     neurons = [pack.neuron(plan.neuron) for plan in plans]
-    layers = [(neuron.layer, layer_before(neuron.layer, list(pack.layers))) for neuron in neurons]
+    layers = [(neuron.layer, pack.reference.layer_before(neuron.layer)) for neuron in neurons]
     every = sorted({layer for pair in layers for layer in pair})
     if len(inputs):
         chunk = default_chunk(inputs.device, len(inputs))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from tune_am.am.agreement import expect_each_alone, expect_same
 from tune_am.am.export import as_graph, unfolded
+from tune_am.am.feeding import layers_before
 from tune_am.am.neuron import Neuron, read_activations
 from tune_am.am.pack import Pack, write_pack
 from tune_am.am.prior import GeneratorPrior, Prior
@@ -74,6 +75,7 @@ def make_pack(
         named = [_neuron(alias, unit, offered) for alias, unit in neurons.items()]
         generator, generator_config, latent = _stored_prior(prior, prior_config, latent, data)
         stored, config = _stored_classifier(network, classifier_config, example, list(offered))
+        before = layers_before(network, list(offered), example)
         reading = Reading(network, list(offered))
         reference, shown = reading.read(data, example.device, named if credits else ())
     count = len(next(iter(reference.values())))
@@ -97,6 +99,7 @@ def make_pack(
         layers=list(offered),
         neurons=neurons,
         reference=reference,
+        before=before,
         excerpts=shown if credits else None,
         credits=[credits] * len(shown) if credits else (),
         statistics=statistics,

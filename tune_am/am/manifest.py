@@ -57,6 +57,7 @@ class Manifest:
     classifier: NetworkEntry
     prior: NetworkEntry
     layers: dict[str, int]  # layer -> units, in the order in which they run
+    before: dict[str, str]  # layer -> what feeds it, where not the one before it in that order
     neurons: dict[str, str]  # alias -> "layer:unit"
     reference: str
     excerpts: int
@@ -102,6 +103,7 @@ class Manifest:
             classifier=NetworkEntry(**raw["classifier"]),
             prior=NetworkEntry(**raw["prior"]),
             layers={str(layer["name"]): int(layer["units"]) for layer in raw["layers"]},
+            before=_before(raw["layers"]),
             neurons={str(alias): str(unit) for alias, unit in raw["neurons"].items()},
             reference=str(raw["reference"]["file"]),
             excerpts=int(raw["reference"]["excerpts"]),
@@ -143,6 +145,15 @@ def sha256_of(path: Path) -> str:
 def _sizes(latent: int | list[int]) -> tuple[int, ...]:
     """The shape of a latent, of which a vector's may be written as its length."""
     return (latent,) if isinstance(latent, int) else tuple(int(size) for size in latent)
+
+
+def _before(layers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    names = [layer["name"] for layer in layers]
+    before = {layer["name"]: layer["before"] for layer in layers if "before" in layer}
+    for name, feeding in before.items():
+        if feeding not in names[: names.index(name) + 1]:
+            raise ValueError(f"{feeding!r} is no layer before {name!r}")
+    return before
 
 
 def _bounds(pair: Sequence[float | None]) -> tuple[float | None, float | None]:

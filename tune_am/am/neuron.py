@@ -110,11 +110,6 @@ def _direction(path: Path, layer: str, units: int) -> tuple[float, ...]:
     return tuple((vector / np.linalg.norm(vector)).tolist())
 
 
-def layer_before(layer: str, layers: Sequence[str]) -> str:
-    """The layer that feeds `layer` in the order of `layers`; the first layer stands for itself."""
-    return layers[max(0, layers.index(layer) - 1)]
-
-
 class Tap:
     """Reads the outputs of named modules of a network in one forward pass.
 

@@ -14,7 +14,7 @@ def by_unit(module: nn.Module, output: object) -> Tensor:
 
     A single number for each input is one unit.
     """
-    values = _first_tensor(output)
+    values = first_tensor(output)
     if values is None:
         raise TypeError(f"{type(module).__name__} gives {type(output).__name__}, not a tensor")
     if values.dim() == 1:
@@ -36,10 +36,11 @@ def kind_of(module: nn.Module) -> type[nn.Module]:
     return found if isinstance(found, type) and issubclass(found, nn.Module) else type(module)
 
 
-def _first_tensor(output: object) -> Tensor | None:
+def first_tensor(output: object) -> Tensor | None:
+    """Of what a module gives the tensor that counts."""
     if isinstance(output, Tensor):
         return output
     parts = output.values() if isinstance(output, dict) else output
     if not isinstance(parts, tuple | list | type({}.values())):
         return None
-    return next((found for part in parts if (found := _first_tensor(part)) is not None), None)
+    return next((found for part in parts if (found := first_tensor(part)) is not None), None)

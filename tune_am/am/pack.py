@@ -96,7 +96,9 @@ class Pack:
             neurons=manifest.neurons,
             classifier=classifier.to(device),
             prior=own.to(device),
-            reference=Reference({name: reference[name].to(device) for name in manifest.layers}),
+            reference=Reference(
+                {name: reference[name].to(device) for name in manifest.layers}, manifest.before
+            ),
             manifest=dict(manifest.raw),
             prior_kind=kind_of(own),
         )
@@ -160,6 +162,7 @@ def write_pack(
     layers: Sequence[str],
     neurons: Mapping[str, str],
     reference: Mapping[str, Tensor],
+    before: Mapping[str, str] | None = None,
     excerpts: Tensor | None = None,
     credits: Sequence[str] = (),
     statistics: InputStatistics | None = None,
@@ -174,7 +177,8 @@ def write_pack(
     latent: length of a latent, or its shape. input: "shape", "domain" (how it is drawn), "range"
     ([low, high], null for no bound) and whatever else says what an input is. layers: the names to
     offer, in the order in which they run. neurons: alias -> "layer:unit". reference: layer ->
-    [excerpts, units], from `reference.collect`; float16 halves the file. excerpts: real inputs
+    [excerpts, units], from `reference.collect`; float16 halves the file. before: layer -> the one
+    that feeds it, where that is not the one before it in the run order. excerpts: real inputs
     [n, *shape] that may be shown, kept in a byte a value; credits: a line for each. statistics:
     those of real inputs, for priors that no network learnt. about: more
     entries of pack.json (licences, sources, training, metrics). files: to copy beside them (data
@@ -208,7 +212,7 @@ def write_pack(
             "latent": latent if isinstance(latent, int) else list(latent),
             "classifier": _entry(classifier, classifier_config, CLASSIFIER),
             "prior": _entry(generator, generator_config, GENERATOR),
-            "layers": _units(classifier, layers, input["shape"]),
+            "layers": _described(classifier, layers, input["shape"], before or {}),
             "neurons": dict(neurons),
             "reference": {"file": REFERENCE, "excerpts": len(reference[layers[0]])},
             **shown,
@@ -234,10 +238,17 @@ def _entry(network: nn.Module, config: Mapping[str, Any], weights: str) -> dict[
 
 
 @torch.no_grad()
-def _units(
-    classifier: nn.Module, layers: Sequence[str], shape: Sequence[int]
+def _described(
+    classifier: nn.Module, layers: Sequence[str], shape: Sequence[int], before: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     weight = next(classifier.parameters(), None)
     device = "cpu" if weight is None else weight.device
     outputs = Tap(classifier.eval(), layers)(torch.zeros(2, *shape, device=device))
-    return [{"name": layer, "units": output.shape[1]} for layer, output in outputs.items()]
+    return [
+        {
+            "name": layer,
+            "units": output.shape[1],
+            **({"before": before[layer]} if layer in before else {}),
+        }
+        for layer, output in outputs.items()
+    ]

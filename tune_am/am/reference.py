@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.neuron import Neuron, Tap, layer_before
+from tune_am.am.neuron import Neuron, Tap
 from tune_am.errors import UserError
 
 # How many real excerpts a result is compared with, as published.
@@ -25,11 +25,15 @@ class Target(NamedTuple):
 class Reference:
     """Activations of real excerpts that no network was trained on: layer -> [excerpts, units].
 
-    The layers are in the order in which the classifier runs them. Stored values may be of any
-    float type; they are read as float32.
+    The layers are in the order in which the classifier runs them. before: layer -> the one that
+    feeds it, where that is not the one before it in that order. Stored values may be of any float
+    type; they are read as float32.
     """
 
-    def __init__(self, activations: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, activations: Mapping[str, Tensor], before: Mapping[str, str] | None = None
+    ) -> None:
+        self._before = dict(before or {})
         self.activations = {layer: values.float() for layer, values in activations.items()}
         lengths = {len(values) for values in self.activations.values()}
         if len(lengths) != 1 or any(values.dim() != 2 for values in self.activations.values()):
@@ -41,6 +45,11 @@ class Reference:
 
     def __len__(self) -> int:
         return len(next(iter(self.activations.values())))
+
+    def layer_before(self, layer: str) -> str:
+        """The layer that feeds `layer`; the first layer stands for itself."""
+        layers = list(self.activations)
+        return self._before.get(layer) or layers[max(0, layers.index(layer) - 1)]
 
     def of(self, neuron: Neuron) -> Tensor:
         """Activations [excerpts] of `neuron`."""
@@ -58,8 +67,8 @@ class Reference:
     def target(self, neuron: Neuron, direction: str = "max", n: int = TAIL) -> Target:
         """What the synthesised examples of `neuron` are compared with."""
         tail = self.tail(neuron, direction, n)
-        before = layer_before(neuron.layer, list(self.activations))
-        return Target(self.of(neuron)[tail], self.activations[before][tail])
+        before = self.activations[self.layer_before(neuron.layer)]
+        return Target(self.of(neuron)[tail], before[tail])
 
 
 @torch.no_grad()

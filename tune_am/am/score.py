@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tune_am.am.ascent import SIGNS, Ascent, default_chunk
 from tune_am.am.measures import Measure, measure
-from tune_am.am.neuron import Neuron, layer_before, read_activations
+from tune_am.am.neuron import Neuron, read_activations
 from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.pack import Pack
 from tune_am.am.reference import Target
@@ -77,7 +77,7 @@ def inputs_of(pack: Pack, latents: Tensor) -> Tensor:
 
 def before_of(pack: Pack, neuron: Neuron, inputs: Tensor) -> Tensor:
     """Activations [n, D] of the layer before the neuron's, for `inputs: [n, *input_shape]`."""
-    layer = layer_before(neuron.layer, list(pack.layers))
+    layer = pack.reference.layer_before(neuron.layer)
     chunk = default_chunk(inputs.device, len(inputs))
     return read_activations(pack.classifier, [layer], inputs, chunk)[layer]
 

@@ -1,0 +1,87 @@
+"""Which layer feeds which: that before it in the run order need not, where a network branches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from tune_am.am.outputs import first_tensor
+
+
+def layers_before(network: nn.Module, layers: Sequence[str], example: Tensor) -> dict[str, str]:
+    """Each of `layers`, in run order, that the one before it does not feed -> the one that does.
+
+    That is the latest on which its output depends; a layer that none feeds stands for itself.
+    example: [n, *input_shape]. Where no gradient tells, the run order stays.
+    """
+    x = example.clone().requires_grad_()
+    try:
+        with torch.enable_grad(), _differentiable(network):
+            outputs = _outputs(network, layers, x.clone())
+            fed_by = {
+                layer: _latest(outputs, list(layers[:place]), layer, x)
+                for place, layer in enumerate(layers)
+            }
+    except Exception:  # whatever a user's network raises; without a gradient it is no error
+        return {}
+    usual = {layer: layers[max(0, place - 1)] for place, layer in enumerate(layers)}
+    return {
+        layer: feeding for layer, feeding in fed_by.items() if feeding not in (None, usual[layer])
+    }
+
+
+def _latest(outputs: dict[str, Tensor], earlier: list[str], layer: str, x: Tensor) -> str | None:
+    """The latest of `earlier` that feeds `layer`, itself if only the input does, else None."""
+    for name in reversed(earlier):
+        if _depends(outputs[layer], outputs[name]):
+            return name
+    return layer if _depends(outputs[layer], x) else None
+
+
+def _depends(output: Tensor, on: Tensor) -> bool:
+    if not (output.requires_grad and on.requires_grad):
+        return False
+    (found,) = torch.autograd.grad(output.sum(), on, retain_graph=True, allow_unused=True)
+    return found is not None
+
+
+def _outputs(network: nn.Module, layers: Sequence[str], x: Tensor) -> dict[str, Tensor]:
+    """The output of each layer as it left it, on the way to all that is computed of it."""
+    seen: dict[str, Tensor] = {}
+
+    def reader(name: str):  # type: ignore[no-untyped-def]
+        def read(_module: nn.Module, _inputs: object, output: object) -> Tensor | None:
+            found = first_tensor(output)
+            assert found is not None
+            seen[name] = found
+            # What comes next may work in place, and would make another tensor of it.
+            return found.clone() if output is found else None
+
+        return read
+
+    hooks = [network.get_submodule(name).register_forward_hook(reader(name)) for name in layers]
+    try:
+        network(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
+@contextmanager
+def _differentiable(network: nn.Module) -> Iterator[None]:
+    """Gradients pass meanwhile, also where the weights are frozen and the inputs looked up."""
+    weights = [weight for weight in network.parameters() if weight.is_floating_point()]
+    frozen = [weight for weight in weights if not weight.requires_grad]
+    for weight in frozen:
+        weight.requires_grad_(True)
+    try:
+        # cuDNN's recurrent layers have no gradient in evaluation mode.
+        with torch.backends.cudnn.flags(enabled=False):
+            yield
+    finally:
+        for weight in frozen:
+            weight.requires_grad_(False)
