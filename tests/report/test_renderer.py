@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
+from tune_am.report.curve import Curve
 from tune_am.report.image import Image
-from tune_am.report.renderer import Renderer, renderer_for
+from tune_am.report.renderer import Renderer, renderer_for, renderer_of
 from tune_am.vocal.render import LogMel
 
 
@@ -25,8 +28,11 @@ def test_the_domain_chooses_the_renderer(tiny_pack: Path) -> None:
     assert of(units="log-mel, natural log of max(x, 1e-7)") is LogMel  # packs without a domain
     assert of(units="log-mel: natural log") is LogMel
     assert of(domain="image", range=[0, 1]) is Image
-    assert of(domain="digits", units="log-mel") is Renderer
     assert of() is Renderer
+    with pytest.raises(UserError, match=r"unknown domain 'audio' of the input: .*image, curve"):
+        of(domain="audio")
+    # A line of pixels says nothing.
+    assert type(renderer_of((1, 400), {"domain": "image"})) is Curve
 
 
 def test_grey_levels_span_the_scale() -> None:
@@ -62,6 +68,38 @@ def test_channels_are_colours() -> None:
     assert codes.shape == (1, 2, 5, 3)
     assert codes[0, 1, 4].tolist() == [0, 255, 0]
     assert Renderer((1, 2, 5)).codes(image[:, :1], (0.0, 1.0)).shape == (1, 2, 5)
+
+
+def test_a_curve_spans_what_shares_a_column_and_sounds_as_it_is(tmp_path: Path) -> None:
+    rate, samples = 8000, 4000
+    time = torch.arange(samples) / rate
+    tone = 0.5 * torch.sin(2 * torch.pi * 200 * time).view(1, 1, -1)
+    renderer = renderer_of((1, samples), {"domain": "curve", "range": [-1, 1], "sample_rate": rate})
+    assert renderer.limits(tone) == (-1, 1)
+    (picture,) = renderer.codes(tone, (-1, 1))
+    assert picture.shape == (renderer.height, renderer.width, 3)
+    rows = torch.nonzero((picture[..., 0] == 0).any(1)).flatten().tolist()
+    quarter = (renderer.height - 1) / 4  # from -0.5 to 0.5 of a scale from -1 to 1
+    assert [rows[0], rows[-1]] == pytest.approx([quarter, 3 * quarter], abs=1)
+    assert (picture[..., 0] == 0).any(0).all()
+    renderer.write_sounds(tone, [tmp_path / f"tone{renderer.suffix}"])
+    heard, found = soundfile.read(tmp_path / "tone.wav")
+    assert (found, len(heard)) == (rate, samples)
+    assert heard.max() == pytest.approx(0.9, abs=1e-3)
+    assert np.corrcoef(heard, tone.flatten())[0, 1] > 0.999
+
+    ramp = renderer_of((3,), {})  # fewer samples than columns
+    assert ramp.suffix is None
+    (picture,) = ramp.codes(torch.tensor([[0.0, 1.0, 2.0]]), (0.0, 2.0))
+    assert (picture[..., 0] == 0).any(0).all()
+    assert picture[0, -1, 0] == 0
+    assert picture[-1, 0, 0] == 0
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (2, 4, 4)])
+def test_what_is_no_line_is_no_curve(shape: tuple[int, ...]) -> None:
+    with pytest.raises(UserError, match=r"cannot be drawn as curves.*\[1, samples\]"):
+        Curve(shape)
 
 
 @pytest.mark.parametrize("shape", [(5,), (2, 4, 4), (1, 1, 4, 4)])

@@ -108,6 +108,10 @@ def test_runners_up_that_cannot_be_told_apart() -> None:
     assert words.ties(best, [row(2, 0, 19), row(30, 20, 40)]).startswith("The intervals of 1 of 2")
     assert words.ties(best, [row(30, 20, 40)]) == "No runner-up's interval reaches the best one's."
     assert words.ties(best, []) == ""
+    assert "decided" not in words.ties(best, [row(2, 0, 19)])
+    assert words.ties(best, [row(1, 0, 19)]).endswith(
+        "the layer before the neuron's decided (layer-FID)."
+    )
 
 
 def test_the_question_names_neuron_and_direction() -> None:

@@ -8,13 +8,15 @@ import pytest
 import torch
 from reports import report
 
-from tune_am.am.controls import random_distance
+from tune_am.am.controls import never_optimised_latents
 from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.score import PAIRWISE_DISTANCE, collapse
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
+from tune_am.tuning.config import SearchConfig
+from tune_am.tuning.job import prepare
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FINISHED
 from tune_am.tuning.rescore import Candidate, Rescored, candidates, ranked
@@ -77,9 +79,17 @@ def test_a_run_prefers_the_report_point_whose_examples_are_apart(tiny_pack):
     assert "collapse" not in reports[0]
 
 
-def test_the_bound_is_a_share_of_what_random_inputs_have(tiny_pack):
-    pack, plan = Pack.load(tiny_pack), Plan("vocal")
-    assert 0 < random_distance(pack, plan) == random_distance(pack, replace(plan, neuron="fc8:1"))
+def test_the_bound_is_a_share_of_what_random_inputs_have(tiny_pack, tmp_path):
+    pack = Pack.load(tiny_pack)
+    asked = SearchConfig("vocal", str(tiny_pack), out=str(tmp_path / "run"), diversity=0.5)
+    plan = prepare(asked, frozenset(), "").budget.plan
+    with torch.no_grad():
+        inputs = pack.prior(never_optimised_latents(pack, plan))
+    n = len(inputs)
+    distances = [
+        float((inputs[i] - inputs[j]).square().mean().sqrt()) for i in range(n) for j in range(i)
+    ]
+    assert plan.apart == pytest.approx(0.5 * sum(distances) / len(distances))
 
 
 @pytest.mark.parametrize(("missing", "said"), [(0.25, True), (0.0, False)])
@@ -89,6 +99,16 @@ def test_a_result_says_so_where_no_setting_keeps_the_constraint(missing, said):
     content = {"best": row, "runners_up": [], "controls": {}, "importances": {}, **counts}
     text = summary({**content, "sample_steps": 0, "seconds": 0.0})
     assert ("examples are 75% as far apart as --diversity asks for" in text) is said
+
+
+@pytest.mark.parametrize(("score", "said"), [(0.9, True), (1.1, False)])
+def test_a_result_says_so_where_the_layer_before_decided(score, said):
+    best = {"activation_fid": 1.0, "layer_fid": 5.0, "ci95": [0.0, 2.0], "settings": {}}
+    other = {**best, "activation_fid": score, "layer_fid": 6.0}
+    counts = {f"trials_{name}": 0 for name in ("total", "stopped_early", "diverged")}
+    content = {"best": best, "runners_up": [other], "controls": {}, "importances": {}, **counts}
+    text = summary({**content, "sample_steps": 0, "seconds": 0.0})
+    assert ("cannot tell apart, the one with the lowest layer-FID is the best" in text) is said
 
 
 def test_settings_whose_fresh_examples_collapse_come_last():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +82,20 @@ def test_two_searches_that_begin_at_once_have_folders_of_their_own(
     one.begin(account.asked(one))
     with pytest.raises(UserError, match="one is the folder of another search by now"):
         other.begin(account.asked(other))
+
+
+def test_what_no_report_could_draw_is_said_before_the_search(
+    tiny_pack: Path, tmp_path: Path
+) -> None:
+    pack = tmp_path / "pack"
+    shutil.copytree(tiny_pack, pack)
+    described = json.loads((pack / "pack.json").read_text())
+    described["input"]["domain"] = "touch"
+    (pack / "pack.json").write_text(json.dumps(described))
+    asked = SearchConfig("vocal", str(pack), out=str(tmp_path / "run"))
+    with pytest.raises(UserError, match=r"unknown domain 'touch'.*or search with --no-report"):
+        prepare(asked, frozenset(), "")
+    prepare(replace(asked, no_report=True), frozenset(), "")
 
 
 def test_directions_whose_files_have_one_name_are_refused(tiny_pack: Path, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def axes_of(renderer: Renderer, limits: tuple[float, float]) -> dict[str, Any]:
         "low": limits[0],
         "high": limits[1],
         "legend": legend(renderer),
-        "sound": renderer.suffix is not None,
+        "heard": renderer.heard,
     }
 
 

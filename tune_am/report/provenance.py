@@ -13,9 +13,9 @@ from tune_am.report.explanation import Explanation
 
 _COMPARED = {
     True: "The score compares two numbers, mean and standard deviation of one activation. Examples "
-    "may match both and still look or sound like nothing real: hence the pictures and sounds.",
+    "may match both and still look or sound like nothing real: hence the examples to look at.",
     False: "The score compares what the classifier makes of examples. They may match the real ones "
-    "in it and still look or sound like nothing real: hence the pictures and sounds.",
+    "in it and still look or sound like nothing real: hence the examples to look at.",
 }
 
 

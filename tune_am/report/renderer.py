@@ -14,9 +14,13 @@ from torch import Tensor
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 
-# Domain, as the entry "input" of pack.json names it -> what draws and sounds its inputs. Whatever
-# is not listed is drawn as a plain image.
-DOMAINS = {"image": "tune_am.report.image:Image", "log-mel": "tune_am.vocal.render:LogMel"}
+# Domain, as the entry "input" of pack.json names it -> what draws and sounds its inputs. What names
+# none is drawn as a plain image, or as a curve where it is a line.
+DOMAINS = {
+    "image": "tune_am.report.image:Image",
+    "curve": "tune_am.report.curve:Curve",
+    "log-mel": "tune_am.vocal.render:LogMel",
+}
 
 
 @dataclass(frozen=True)
@@ -32,19 +36,21 @@ class Renderer:
 
     A domain's renderer is a subclass. x, y: the axes of a picture. scale: what its colours mean.
     colours: matplotlib's name of the colour map, None where a pixel is a colour already. suffix: of
-    the sounds' files, None where an input makes no sound. note: what all that leaves out.
+    the sounds' files, None where an input makes no sound. heard: what those are, a
+    sentence. note: what all that leaves out.
     """
 
     x, y = Axis(), Axis()
     scale = "value"
     suffix: str | None = None
-    note = ""
+    heard, note = "", ""
 
     def __init__(self, shape: Sequence[int]) -> None:
         if not (len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3))):
             raise UserError(
-                f"inputs of shape {list(shape)} cannot be drawn: allowed are [H, W], [1, H, W] and "
-                '[3, H, W], or a "domain" in the input entry of pack.json: ' + ", ".join(DOMAINS)
+                f"inputs of shape {list(shape)} cannot be drawn: allowed are [H, W], [1, H, W], "
+                '[3, H, W], [samples], [1, samples], and what a "domain" of the input can draw: '
+                + ", ".join(DOMAINS)
             )
         self.colours: str | None = None if len(shape) == 3 and shape[0] == 3 else "gray"
         self.height, self.width = shape[-2:]
@@ -75,13 +81,20 @@ class Renderer:
 
 def renderer_for(pack: Pack) -> Renderer:
     """The renderer of the pack's inputs. Raises `UserError` for what cannot be drawn."""
-    module, _, name = DOMAINS.get(_domain(pack), f"{__name__}:Renderer").partition(":")
-    renderer: Renderer = getattr(import_module(module), name)(pack.input_shape)
-    renderer.describe(pack.manifest["input"])
-    return renderer
+    return renderer_of(pack.input_shape, pack.manifest["input"])
 
 
-def _domain(pack: Pack) -> str:
-    entry = pack.manifest["input"]
+def renderer_of(shape: Sequence[int], entry: Mapping[str, Any]) -> Renderer:
+    """The renderer of inputs of `shape` of which pack.json says `entry`. Raises `UserError`."""
+    line = len(shape) == 1 or (len(shape) == 2 and shape[0] == 1)
+    domain = str(entry.get("domain", ""))
+    if domain and domain not in DOMAINS:
+        raise UserError(f"unknown domain {domain!r} of the input: allowed are {', '.join(DOMAINS)}")
+    if domain in ("", "image") and line:
+        domain = "curve"
     # Packs from before there were domains say it in the first word of the units.
-    return str(entry.get("domain") or str(entry.get("units", "")).split(":")[0].split(",")[0])
+    domain = domain or str(entry.get("units", "")).split(":")[0].split(",")[0]
+    module, _, name = DOMAINS.get(domain, f"{__name__}:Renderer").partition(":")
+    renderer: Renderer = getattr(import_module(module), name)(shape)
+    renderer.describe(entry)
+    return renderer

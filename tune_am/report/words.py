@@ -174,11 +174,14 @@ def ties(
     """Whether the runners-up are worse at all."""
     if not others or not best["ci95"]:
         return ""
+    best_loss = objective.loss(best[objective.metric])
     tied = sum(not apart(best, row, objective) for row in others if row["ci95"])
     if tied == 0:
         return "No runner-up's interval reaches the best one's."
     who = "runner-up" if len(others) == 1 else "runners-up"
-    return (
+    text = (
         f"The intervals of {tied} of {len(others)} {who} overlap that of the best: with "
         f"{best['starts']} examples they cannot be told apart."
     )
+    lower = any(objective.loss(row[objective.metric]) < best_loss for row in others if row["ci95"])
+    return f"{text} So the layer before the neuron's decided (layer-FID)." if lower else text

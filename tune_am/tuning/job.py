@@ -164,6 +164,8 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     apart = config.diversity and config.diversity * random_distance(pack, budget.plan)
     budget = replace(budget, plan=replace(budget.plan, apart=apart))
     plans = tuple(replace(budget.plan, neuron=neuron) for neuron in neurons)
+    if not config.no_report:
+        _check_drawn(pack)
     if budget.plan.scored_by.foreign:  # tried before anything is started
         real = pack.reference.target(pack.neuron(neurons[0]), config.direction, 2 * TAIL)
         one, other = (Target(*(values[i::2] for values in real)) for i in (0, 1))
@@ -175,6 +177,16 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
         cluster.check_address(config.ray_address)
     tracking.check_server(made.tracking_uri)
     return made
+
+
+def _check_drawn(pack: Pack) -> None:
+    """Raise `UserError` where a report could not draw the pack's inputs."""
+    from tune_am.report.renderer import renderer_for
+
+    try:
+        renderer_for(pack)
+    except UserError as error:
+        raise UserError(f"no report could be made: {error}; or search with --no-report") from None
 
 
 def _check(neurons: Sequence[str], pack: Pack, direction: str) -> None:

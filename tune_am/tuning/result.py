@@ -127,6 +127,13 @@ def summary(result: dict[str, Any]) -> str:
     for name, words in _CONTROLS.items():
         if name in result["controls"]:
             lines.append(line(words, result["controls"][name]))
+    ahead = [row for row in result["runners_up"] if _below(row, result["best"], made)]
+    if ahead:
+        lines += [
+            "",
+            f"Of the settings that {made.label} cannot tell apart, the one with the lowest "
+            f"{OBJECTIVES['layer_fid'].label} is the best.",
+        ]
     settings = result["best"]["settings"]
     shown = [f"{name} {_short(value)}" for name, value in settings.items()]
     lines += ["", "Best setting: " + ", ".join(shown)]
@@ -144,6 +151,13 @@ def summary(result: dict[str, Any]) -> str:
         f"{result['sample_steps']} sample-steps, {result['seconds']:.0f} s"
     )
     return "\n".join(lines)
+
+
+def _below(row: dict[str, Any], best: dict[str, Any], made: Objective) -> bool:
+    """Whether `row`, scored again, has a better score than the `best`."""
+    if not row["ci95"] or best.get("collapse", 0) > 0 or row.get("collapse", 0) > 0:
+        return False
+    return made.loss(row[made.metric]) < made.loss(best[made.metric])
 
 
 def _second(made: Objective) -> Objective:

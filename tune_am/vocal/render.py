@@ -24,6 +24,7 @@ class LogMel(Renderer):
 
     scale = "log magnitude, nats"
     suffix = ".flac"
+    heard = "Sounds are worked back from the pictures, those of real excerpts too."
     note = (
         "A log-mel spectrogram has no phase and stops at its highest band. Sounds are estimates "
         "from it, for real excerpts too: compare them with each other, not with recordings."
