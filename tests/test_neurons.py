@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
+from tune_am.am.make_pack import make_pack
 from tune_am.am.pack import Pack
 from tune_am.neurons import main, statistics
 
@@ -54,6 +57,7 @@ def test_credits_the_most_exciting_excerpts_of_a_unit(shown_pack: Path, capsys) 
     with torch.no_grad():
         logits = pack.classifier(pack.excerpts.inputs)
     best = int(logits.argmax())
+    assert found["excerpts"][0]["excerpt"] == best
     assert found["excerpts"][0]["credit"] == pack.excerpts.credits[best]
     assert found["excerpts"][0]["activation"] == pytest.approx(float(logits.max()), rel=1e-4)
 
@@ -65,7 +69,38 @@ def test_fits_80_columns(what: list[str], capsys) -> None:
     assert max(map(len, lines)) <= 80
 
 
+def test_excerpts_of_one_credit_are_told_apart(shown_pack: Path, capsys) -> None:
+    found = json.loads(said(capsys, "--pack", str(shown_pack), "--json", "vocal"))["excerpts"]
+    assert len({one["excerpt"] for one in found}) == len(found) > 1
+    lines = said(capsys, "--pack", str(shown_pack), "vocal").splitlines()[-len(found) :]
+    assert [int(line.split()[1]) for line in lines] == [one["excerpt"] for one in found]
+
+
+def test_names_of_an_exported_network_are_whole(tmp_path: Path, capsys) -> None:
+    """Its modules are names only: no column says so of each."""
+    names = ["encoder.layers.0.linear1", "encoder.layers.0.linear2"]
+    block = _named(linear1=nn.Linear(6, 4), linear2=nn.Linear(4, 2))
+    network = _named(encoder=_named(layers=nn.Sequential(block)))
+    make_pack(network, "raw", torch.randn(100, 6), {"b": f"{names[1]}:1"}, tmp_path / "pack")
+    printed = said(capsys, "--pack", str(tmp_path / "pack")).splitlines()
+    assert printed[2].split() == [
+        "layer",
+        "units",
+        "dead",
+        "lowest",
+        "highest",
+        "most",
+        "selective",
+    ]
+    assert [line.split()[0] for line in printed[3:5]] == names
+
+
+def _named(**modules: nn.Module) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(modules))
+
+
 def test_says_what_there_is(tiny_pack: Path, capsys) -> None:
     assert "no excerpts" in said(capsys, "--pack", str(tiny_pack), "vocal")
     assert main(["--pack", str(tiny_pack), "fc99"]) == 2
     assert capsys.readouterr().err.startswith("error: no layer 'fc99'; there are conv1, ")
+    assert main(["--pa", str(tiny_pack)]) == 2

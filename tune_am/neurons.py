@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from tune_am.command import CommandParser, exit_status
 from tune_am.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from tune_am.am.pack import Pack
 
@@ -35,10 +36,21 @@ def _run(arguments: Sequence[str]) -> None:
     parser = CommandParser(
         prog="python -m tune_am.neurons",
         description="The layers of a pack, the units of a layer, or what excites one unit.",
+        allow_abbrev=False,
     )
-    parser.add_argument("what", nargs="?", help="a layer (fc8) or a neuron (fc8:12, vocal)")
-    parser.add_argument("--pack", default="vocal", metavar="PACK", help="name or folder [vocal]")
-    parser.add_argument("--trust-code", action="store_true", help="import a pack's own code")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        metavar="LAYER|NEURON",
+        help="a layer (fc8): its units; a neuron (fc8:12, vocal): the real excerpts that excite it "
+        "most; without it: the layers",
+    )
+    parser.add_argument(
+        "--pack", default="vocal", metavar="PACK", help="name or folder of the pack [vocal]"
+    )
+    parser.add_argument(
+        "--trust-code", action="store_true", help="import a pack's code from outside tune_am"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all units")
     asked = parser.parse_args(list(arguments))
 
@@ -92,7 +104,7 @@ def _pack(pack: Pack) -> tuple[dict[str, Any], list[str]]:
         layers.append(
             {
                 "layer": layer,
-                "module": type(pack.classifier.get_submodule(layer)).__name__,
+                "module": _kind(pack.classifier.get_submodule(layer)),
                 "units": units,
                 "dead": sum(row["dead"] for row in rows),
                 "lowest": min(row["lowest"] for row in rows),
@@ -107,15 +119,37 @@ def _pack(pack: Pack) -> tuple[dict[str, Any], list[str]]:
         "layers": layers,
     }
     lines = [f"{pack.name}: activations of {len(pack.reference)} real excerpts", ""]
-    lines += [f"{'layer':12}{'module':12}{'units':>6}{'dead':>6}{'lowest':>11}{'highest':>11}"]
-    lines[-1] += f"{'most selective':>18}"
-    for row in layers:
+    lines += [*_table(layers), ""]
+    named = [f"{alias} is {unit}" for alias, unit in pack.neurons.items()]
+    return found, [*lines, *named, *_READ]
+
+
+def _kind(module: nn.Module) -> str | None:
+    """Its class; None of an exported network, whose modules are names only."""
+    from tune_am.am.graph import Layer
+
+    return None if isinstance(module, Layer) else type(module).__name__
+
+
+def _table(layers: Sequence[dict[str, Any]]) -> list[str]:
+    """A line for each layer under their heads; the column `module` only where one has a class."""
+    names = _padded(layers, "layer")
+    if any(row["module"] for row in layers):
+        names = [a + b for a, b in zip(names, _padded(layers, "module"), strict=True)]
+    head, *names = names
+    lines = [f"{head}{'units':>6}{'dead':>6}{'lowest':>11}{'highest':>11}{'most selective':>18}"]
+    for name, row in zip(names, layers, strict=True):
         lines.append(
-            f"{row['layer']:12.12}{row['module']:12.12}{row['units']:6}{row['dead']:6}"
+            f"{name}{row['units']:6}{row['dead']:6}"
             f"{row['lowest']:11.4g}{row['highest']:11.4g}{row['selectivity']:18.2f}"
         )
-    named = [f"{alias} is {unit}" for alias, unit in pack.neurons.items()]
-    return found, [*lines, "", *named, *_READ]
+    return lines
+
+
+def _padded(layers: Sequence[dict[str, Any]], key: str) -> list[str]:
+    words = [key, *(row[key] or "" for row in layers)]
+    width = max(map(len, words)) + 2
+    return [word.ljust(width) for word in words]
 
 
 _READ = (
@@ -150,17 +184,26 @@ def _neuron(pack: Pack, name: str) -> tuple[dict[str, Any], list[str]]:
     if pack.excerpts is not None:
         activations = activations_of(pack, neuron, pack.excerpts.inputs)
         for i in activations.argsort(descending=True, stable=True)[:NAMED].tolist():
-            named.append({"activation": float(activations[i]), "credit": pack.excerpts.credits[i]})
+            credit = pack.excerpts.credits[i]
+            named.append({"excerpt": i, "activation": float(activations[i]), "credit": credit})
     lines = [f"{pack.name}, {neuron.name} over {len(pack.reference)} real excerpts", "", _HEAD]
     # A direction's place may be long: what it is stands in the line above.
     lines += [_line({**row, "unit": "" if neuron.weights else neuron.unit}), ""]
     if pack.excerpts is None:
         lines.append("The pack has no excerpts that it may show.")
     else:
-        lines.append(f"Most exciting of the {len(pack.excerpts)} excerpts that may be shown:")
+        count = len(pack.excerpts)
+        lines.append(f"Most exciting of the {count} excerpts that may be shown, 0 to {count - 1}:")
+        lines.append(f"{'activation':>10}{'excerpt':>9}  credit")
         for one in named:
-            credit = one["credit"] if len(one["credit"]) <= 68 else one["credit"][:65] + "..."
-            lines.append(f"{one['activation']:10.4g}  {credit}")
+            numbers = f"{one['activation']:10.4g}{one['excerpt']:9}  "
+            lines += wrap(
+                one["credit"],
+                80,
+                initial_indent=numbers,
+                subsequent_indent=21 * " ",
+                break_on_hyphens=False,
+            )
     return {"pack": pack.name, "neuron": neuron.name, **row, "excerpts": named}, lines
 
 
