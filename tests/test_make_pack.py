@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import tune_am
+from tests.am.own_models import Overwriter
 from tune_am.am.pack import Pack
 from tune_am.make_pack import main
 
@@ -25,7 +27,7 @@ def test_a_pack_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     printed = capsys.readouterr()
     assert printed.err == ""
     assert "Layers:  1 (3)" in printed.out
-    assert f"python -m tune_am.search --pack {out} --neuron second" in printed.out
+    assert f"python -m tune_am.search --pack {out} --neuron second\n" in printed.out
     pack = Pack.load(out)
     assert (pack.neurons, pack.input_shape) == ({"second": "1:1"}, (1, 8, 8))
 
@@ -34,8 +36,14 @@ def test_a_pack_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     ("described", "said"),
     [
         ("tests", "write MODULE:FUNCTION"),
-        ("no_such_module:f", "cannot be imported: No module named"),
-        ("tests.am.own_models:nothing", "cannot be imported: "),
+        ("./nets:describe", "write MODULE:FUNCTION"),
+        ("no_such_module:f", "cannot be imported: ModuleNotFoundError: No module named"),
+        ("tests.am.own_models:nothing", "cannot be imported: AttributeError: module"),
+        (
+            "tests.test_make_pack:failing",
+            "failing failed: RuntimeError: no data, no pack (test_mak",
+        ),
+        ("tests.test_make_pack:of_a_path", "of_a_path failed: TypeError: of_a_path() missing 1"),
         ("tests.am.own_models:wav2letter", "must be a function that returns a dict"),
         ("tests.test_make_pack:DESCRIBE", "must be a function that returns a dict"),
         ("tests.test_make_pack:unknown", "gives 'clasifier'; make_pack has about, classifier"),
@@ -52,14 +60,43 @@ def test_what_describes_no_pack(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_module_that_is_no_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("no_python.py").write_text("x = 1\ndef describe(:\n")
+    assert main(["no_python:describe", "--out", "pack", "--trust-code"]) == 2
+    said = "error: no_python:describe cannot be imported: SyntaxError: "
+    error = capsys.readouterr().err
+    assert error.startswith(said)
+    assert error.endswith("(no_python.py, line 2)\n")
+
+
+def test_the_search_that_is_proposed_can_be_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names with spaces; classes of the user's own, which need consent."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["tests.test_make_pack:of_a_class", "--out", "my pack", "--trust-code"]) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line == (
+        "Search:  python -m tune_am.search --pack 'my pack' --neuron 'left one' --trust-code"
+    )
+
+
 def test_an_existing_folder_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([DESCRIBE, "--out", str(tmp_path), "--trust-code"]) == 2
+    """Before the user's function runs; what is no pack is never replaced."""
+    asked = ["tests.test_make_pack:failing", "--out", str(tmp_path), "--trust-code"]
+    assert main([*asked, "--overwrite"]) == 2
+    assert "exists and is no pack; name another folder" in capsys.readouterr().err
+    (tmp_path / "pack.json").touch()
+    assert main(asked) == 2
     assert "exists already; name another folder or add --overwrite" in capsys.readouterr().err
 
 
 def test_the_command_is_a_function_too(tmp_path: Path) -> None:
     with pytest.raises(tune_am.UserError, match="the classifier is int"):
-        tune_am.make_pack(3, "raw", __import__("torch").zeros(100, 6), {}, tmp_path / "pack")
+        tune_am.make_pack(3, "raw", torch.zeros(100, 6), {}, tmp_path / "pack")
 
 
 def unknown() -> dict[str, object]:
@@ -68,3 +105,21 @@ def unknown() -> dict[str, object]:
 
 def missing() -> dict[str, object]:
     return {"classifier": None}
+
+
+def failing() -> None:
+    raise RuntimeError("no data,\nno pack")
+
+
+def of_a_path(path: str) -> dict[str, object]:
+    return {"real_data": path}
+
+
+def of_a_class() -> dict[str, object]:
+    return {
+        "classifier": Overwriter(),
+        "classifier_config": {},
+        "prior": "raw",
+        "real_data": torch.randn(100, 6),
+        "neurons": {"left one": "head:0"},
+    }

@@ -9,12 +9,15 @@ but `out`.
 from __future__ import annotations
 
 import inspect
+import shlex
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
+from tune_am.am.manifest import FILE
 from tune_am.callable_module import make_callable
 from tune_am.command import CommandParser, exit_status
 from tune_am.errors import UserError
@@ -45,18 +48,22 @@ def _made(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "describe",
         metavar="MODULE:FUNCTION",
-        help="your function that returns the arguments of make_pack as a dict",
+        help="your function, nets:describe for that in nets.py here: it takes no arguments and "
+        "returns those of tune_am.make_pack, all but out and overwrite, as a dict",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to make")
     parser.add_argument("--overwrite", action="store_true", help="replace a pack in that folder")
-    parser.add_argument("--trust-code", action="store_true", help="import and call MODULE:FUNCTION")
+    parser.add_argument(
+        "--trust-code",
+        action="store_true",
+        help="needed: MODULE:FUNCTION is code, which is imported and called",
+    )
     options = parser.parse_args(list(arguments))
     if not options.trust_code:
         raise UserError(
             f"{options.describe} is code: add --trust-code if you trust whoever wrote it"
         )
-    if options.out.exists() and not options.overwrite:  # before anything is computed
-        raise UserError(f"{options.out}: exists already; name another folder or add --overwrite")
+    _check_out(options.out, options.overwrite)  # before anything is computed
     described = _described(options.describe)
     pack = make_pack(**described, out=options.out, overwrite=options.overwrite)
     units = ", ".join(f"{layer} ({count})" for layer, count in pack.layers.items())
@@ -64,26 +71,30 @@ def _made(arguments: Sequence[str]) -> None:
     print(f"Layers:  {units}")
     print(f"Neurons: {', '.join(pack.neurons) or 'none named: LAYER:UNIT'}")
     neuron = next(iter(pack.neurons), f"{next(reversed(pack.layers))}:0")
-    print(f"Search:  python -m tune_am.search --pack {options.out} --neuron {neuron}")
+    search = ["python", "-m", "tune_am.search", "--pack", str(options.out), "--neuron", neuron]
+    print(f"Search:  {shlex.join([*search, *_consent(pack)])}")
+
+
+def _check_out(out: Path, overwrite: bool) -> None:
+    if not out.exists():
+        return
+    if not (out / FILE).is_file():
+        raise UserError(f"{out}: exists and is no pack; name another folder")
+    if not overwrite:
+        raise UserError(f"{out}: exists already; name another folder or add --overwrite")
+
+
+def _consent(pack: Pack) -> list[str]:
+    """The flag without which nobody loads the pack, where a network is stored as a class."""
+    factories = [pack.manifest[part]["factory"] for part in ("classifier", "prior")]
+    return [] if all(name.startswith("tune_am.") for name in factories) else ["--trust-code"]
 
 
 def _described(name: str) -> dict[str, Any]:
     """What the function "module:function" returns, checked to be arguments of `make_pack`."""
     from tune_am.am.make_pack import make_pack as make
 
-    module, _, attribute = name.partition(":")
-    if not (module and attribute):
-        raise UserError(
-            f"{name!r} is no function: write MODULE:FUNCTION, for example nets:describe"
-        )
-    sys.path.insert(0, "")  # as for `python -m`, also where an entry point calls
-    try:
-        function = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"{name} cannot be imported: {error}") from None
-    finally:
-        sys.path.remove("")
-    described = function() if callable(function) else None
+    described = _returned(name)
     if not isinstance(described, dict):
         raise UserError(f"{name} must be a function that returns a dict of arguments of make_pack")
     allowed = inspect.signature(make).parameters.keys() - {"out", "overwrite"}
@@ -93,6 +104,36 @@ def _described(name: str) -> dict[str, Any]:
                    if key not in described]:  # fmt: skip
         raise UserError(f"{name} gives no {missing[0]!r}, which make_pack needs")
     return described
+
+
+def _returned(name: str) -> Any:
+    """What the function returns; None of what is no function."""
+    module, _, attribute = name.partition(":")
+    if not (module and attribute) or module.startswith(".") or "/" in module:
+        raise UserError(
+            f"{name!r} is no function: write MODULE:FUNCTION, for example nets:describe"
+        )
+    sys.path.insert(0, "")  # as for `python -m`, also where an entry point calls
+    doing = "cannot be imported"
+    try:
+        function = getattr(import_module(module), attribute)
+        doing = "failed"
+        return function() if callable(function) else None
+    except Exception as error:  # whatever a user's code raises
+        raise UserError(f"{name} {doing}: {_line(error)}") from None
+    finally:
+        sys.path.remove("")
+
+
+def _line(error: Exception) -> str:
+    """The error in one line, with the line of the user's module that led to it."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    frames = [
+        frame for frame in extract_tb(error.__traceback__)[1:] if "importlib" not in frame.filename
+    ]
+    if not frames or isinstance(error, SyntaxError):  # which says its line itself
+        return text
+    return f"{text} ({Path(frames[0].filename).name}, line {frames[0].lineno})"
 
 
 make_callable(__name__)
