@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from functools import cached_property
+from numbers import Integral
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -173,8 +176,26 @@ def ascend(
     settings: by default those of `Settings()`. No search and no controls, which `tune_am.search`
     and `tune_am.explain` have. Raises `UserError`, also for an ascent that diverges.
     """
+    _expect("neuron", neuron, str, "the name of one neuron")
+    _expect("settings", settings, Settings | Mapping | None, "Settings or a dict of them")
+    _expect("direction", direction, str, "max or min")
+    _expect("pack", pack, Pack | str | PathLike, "a pack, its name or its folder")
+    steps, starts, seed = _whole("steps", steps), _whole("starts", starts), _whole("seed", seed)
+    if steps < 1:
+        raise UserError(f"steps={steps}: must be at least 1")
     chosen = settings if isinstance(settings, Settings) else Settings.from_dict(settings or {})
     loaded = pack if isinstance(pack, Pack) else Pack.load(pack, trust_code=trust_code)
     loaded.neuron(neuron)
     plan = Plan(neuron, direction, starts, (steps,), seed, str(loaded.device))
     return Examples(explain_settings(loaded, plan, chosen, steps, starts, controlled=False))
+
+
+def _expect(name: str, value: Any, kind: Any, wanted: str) -> None:
+    if not isinstance(value, kind):
+        raise UserError(f"{name}={value!r}: must be {wanted}")
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral):  # NumPy's are Integral too
+        raise UserError(f"{name}={value!r}: must be a whole number")
+    return int(value)

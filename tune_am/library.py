@@ -17,8 +17,15 @@ def load_pack(
 ) -> Pack:
     """The pack of that name or in that folder, every file and shape checked (`UserError`).
 
-    trust_code: allow networks of code outside this package, which is run.
+    device: "cpu", "cuda" or "cuda:1", as PyTorch names it. trust_code: allow networks of code
+    outside this package, which is run.
     """
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):  # the latter of a PyTorch built without CUDA
+        raise UserError(
+            f'device={device!r}: PyTorch sees no such device here; use "cpu" or, on a GPU, "cuda"'
+        ) from None
     return Pack.load(source if isinstance(source, str) else str(source), device, trust_code)
 
 
