@@ -1,13 +1,17 @@
 """The command a user types, on the shipped pack."""
 
 import csv
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
+from torch import nn
 
 from tests.commands import command
+from tune_am.am.make_pack import make_pack
 
 CLIP = Path(__file__).parents[1] / "data" / "starfall.ogg"
 
@@ -71,3 +75,18 @@ def test_an_unknown_pack_gets_one_line(tmp_path):
     done = detect(CLIP, "--pack", tmp_path / "none")
     assert done.returncode == 2
     assert done.stderr.startswith("error: no pack in")
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((3, 4), "the inputs of the pack other are [3, 4]"),
+        ((80, 115), "the classifier of the pack other is no singing detector"),
+    ],
+)
+def test_a_pack_of_another_field_gets_one_line(tmp_path, shape, message):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), 3))
+    make_pack(network, "raw", torch.randn(100, *shape), {"a": "1:0"}, tmp_path / "other")
+    done = detect(CLIP, "--pack", tmp_path / "other")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert message in done.stderr

@@ -1,6 +1,6 @@
 """Where a song is sung: probability of singing every 0.1 s.
 
-``python -m tune_am.vocal.detect SONG... [--csv FILE] [--pack PACK]``
+``python -m tune_am.vocal.detect SONG... [--csv FILE] [--pack PACK [--trust-code]]``
 """
 
 from __future__ import annotations
@@ -10,14 +10,20 @@ import io
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tune_am.command import CommandParser
 from tune_am.errors import UserError
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from tune_am.am.pack import Pack
+
 HEADER = ("seconds", "singing")
 
 
-def detect(song: Path, classifier: object) -> list[tuple[float, float]]:
+def detect(song: Path, classifier: nn.Module) -> list[tuple[float, float]]:
     """(second, probability of singing) every 0.1 s, smoothed over 0.7 s as published.
 
     Raises:
@@ -28,10 +34,30 @@ def detect(song: Path, classifier: object) -> list[tuple[float, float]]:
     from tune_am.vocal.evaluation import HOP_FRAMES, logits, smoothed
     from tune_am.vocal.melspec import FRAMES_PER_SECOND, log_mel, read_audio
 
-    assert isinstance(classifier, torch.nn.Module)
     singing = torch.sigmoid(smoothed(logits(classifier, log_mel(read_audio(song)))))
     step = HOP_FRAMES / FRAMES_PER_SECOND
     return [(i * step, probability) for i, probability in enumerate(singing.tolist())]
+
+
+def _detector(pack: Pack) -> nn.Module:
+    """The pack's classifier, if it gives one logit [n] for log-mel excerpts [n, bands, frames]."""
+    import torch
+
+    from tune_am.am.layout import laid_out
+    from tune_am.vocal.melspec import BANDS, FRAMES
+
+    if pack.input_shape != (BANDS, FRAMES):
+        raise UserError(
+            f"singing is heard in log-mel excerpts of {[BANDS, FRAMES]}, the inputs of the pack "
+            f"{pack.name} are {list(pack.input_shape)}"
+        )
+    output = pack.classifier(torch.zeros(2, BANDS, FRAMES))
+    if not isinstance(output, torch.Tensor) or output.shape != (2,):
+        raise UserError(
+            f"the classifier of the pack {pack.name} is no singing detector, which gives one "
+            "logit for an excerpt"
+        )
+    return laid_out(pack.classifier)
 
 
 def table(songs: Sequence[Path], rows: Iterable[list[tuple[float, float]]]) -> str:
@@ -48,10 +74,26 @@ def table(songs: Sequence[Path], rows: Iterable[list[tuple[float, float]]]) -> s
 
 
 def main(argv: list[str] | None = None) -> None:
-    parser = CommandParser(prog="python -m tune_am.vocal.detect", description=__doc__)
-    parser.add_argument("songs", metavar="SONG", nargs="+", type=Path, help="an audio file")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="where to write (else printed)")
-    parser.add_argument("--pack", default="vocal", help="a pack's name or folder")
+    parser = CommandParser(
+        prog="python -m tune_am.vocal.detect",
+        description="Where a song is sung: the probability of singing every 0.1 s, as CSV of "
+        "seconds,singing; of several songs file,seconds,singing.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "songs", metavar="SONG", nargs="+", type=Path, help="an audio file (WAV, FLAC, OGG, MP3)"
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="file to write (else printed)")
+    parser.add_argument(
+        "--pack",
+        default="vocal",
+        metavar="PACK",
+        help="name or folder of a pack whose classifier hears singing in inputs like those of "
+        "vocal [vocal]",
+    )
+    parser.add_argument(
+        "--trust-code", action="store_true", help="import a pack's code from outside tune_am"
+    )
     options = parser.parse_args(argv)
     missing = next((song for song in options.songs if not song.is_file()), None)
     if missing is not None:  # before seconds are spent on the others
@@ -59,10 +101,9 @@ def main(argv: list[str] | None = None) -> None:
     if options.csv is not None and not options.csv.parent.is_dir():
         raise UserError(f"no such folder for --csv: {options.csv.parent}")
 
-    from tune_am.am.layout import laid_out
     from tune_am.am.pack import Pack
 
-    classifier = laid_out(Pack.load(options.pack).classifier)
+    classifier = _detector(Pack.load(options.pack, trust_code=options.trust_code))
     text = table(options.songs, [detect(song, classifier) for song in options.songs])
     if options.csv is None:
         sys.stdout.write(text)
