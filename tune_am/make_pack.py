@@ -17,7 +17,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
-from tune_am.am.manifest import FILE
+from tune_am.am.place import expect_place
 from tune_am.callable_module import make_callable
 from tune_am.command import CommandParser, exit_status
 from tune_am.errors import UserError
@@ -63,7 +63,7 @@ def _made(arguments: Sequence[str]) -> None:
         raise UserError(
             f"{options.describe} is code: add --trust-code if you trust whoever wrote it"
         )
-    _check_out(options.out, options.overwrite)  # before anything is computed
+    expect_place(options.out, options.overwrite)  # before anything is computed
     described = _described(options.describe)
     pack = make_pack(**described, out=options.out, overwrite=options.overwrite)
     units = ", ".join(f"{layer} ({count})" for layer, count in pack.layers.items())
@@ -73,15 +73,6 @@ def _made(arguments: Sequence[str]) -> None:
     neuron = next(iter(pack.neurons), f"{next(reversed(pack.layers))}:0")
     search = ["python", "-m", "tune_am.search", "--pack", str(options.out), "--neuron", neuron]
     print(f"Search:  {shlex.join([*search, *_consent(pack)])}")
-
-
-def _check_out(out: Path, overwrite: bool) -> None:
-    if not out.exists():
-        return
-    if not (out / FILE).is_file():
-        raise UserError(f"{out}: exists and is no pack; name another folder")
-    if not overwrite:
-        raise UserError(f"{out}: exists already; name another folder or add --overwrite")
 
 
 def _consent(pack: Pack) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,32 @@ def test_a_pack_is_overwritten_only_when_asked_to(tiny_pack: Path, tmp_path: Pat
     assert Pack.load(out).hash == first.hash
     assert written(pack, out, name="other", overwrite=True).name == "other"
     assert [path.name for path in tmp_path.iterdir()] == ["pack"]
+
+
+def test_nothing_but_a_pack_is_replaced(tiny_pack: Path, tmp_path: Path) -> None:
+    pack, out = Pack.load(tiny_pack), tmp_path / "pack"
+    written(pack, out)
+    (out / "thesis.txt").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to(written(pack, tmp_path / "linked").path)
+    for place, said in (
+        ("pack", r"holds more than a pack \(thesis.txt\), which would be lost"),
+        ("folder", "folder exists and is no pack"),
+        ("file", "file exists and is no pack"),
+        ("link", "link is a link to a pack"),
+        ("file/pack", "file is no folder"),
+    ):
+        with pytest.raises(UserError, match=said):
+            written(pack, tmp_path / place, overwrite=True)
+    assert (out / "thesis.txt").read_text() == (tmp_path / "file").read_text() == "mine"
+
+
+def test_others_may_read_a_pack_as_the_mask_says(tiny_pack: Path, tmp_path: Path) -> None:
+    """On a disk that the machines of a cluster share."""
+    before = os.umask(0o027)
+    try:
+        out = written(Pack.load(tiny_pack), tmp_path / "pack").path
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in out.glob("*.safetensors")} == {0o640}

@@ -15,6 +15,7 @@ from tune_am.am.export import as_graph, unfolded
 from tune_am.am.feeding import layers_before
 from tune_am.am.neuron import Neuron, read_activations
 from tune_am.am.pack import Pack, write_pack
+from tune_am.am.place import expect_place
 from tune_am.am.prior import GeneratorPrior, Prior
 from tune_am.am.probe import chosen_layers, units_of
 from tune_am.am.real_data import EXAMPLES, Reading, RealData
@@ -65,6 +66,7 @@ def make_pack(
     whoever loads it needs the class, and to trust it. Raises `UserError`, one line.
     """
     out = Path(out)
+    expect_place(out, overwrite)  # before anything is computed
     data = RealData(real_data)
     network = _network(classifier, "classifier")
     with _evaluated(network):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tune_am.am.excerpts import Excerpts, load_excerpts, save_excerpts
 from tune_am.am.manifest import FILE, PRIORS, SCHEMA, ExcerptsEntry, Manifest, sha256_of
 from tune_am.am.neuron import Neuron, Tap
+from tune_am.am.place import expect_place
 from tune_am.am.prior import GeneratorPrior, Prior
 from tune_am.am.promises import check_shapes
 from tune_am.am.reference import Reference
@@ -188,11 +189,14 @@ def write_pack(
     The folder appears whole or not at all. Raises `UserError` when it exists, unless `overwrite`.
     """
     out = Path(out).absolute()
-    if out.exists() and not overwrite:
-        raise UserError(f"{out}: exists already; name another folder or ask to overwrite it")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-        folder = Path(scratch) / "pack"
+    expect_place(out, overwrite)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
+    except OSError as error:
+        raise UserError(f"cannot write to {out.parent}: {error.strerror}") from None
+    with scratch as place:
+        folder = Path(place) / "pack"
         folder.mkdir()
         for file in files:
             shutil.copy(file, folder)
@@ -223,7 +227,7 @@ def write_pack(
         # Whoever writes a pack vouches for its code.
         Pack.load(folder, trust_code=True).excerpts  # noqa: B018 (reading checks them)
         if out.exists():
-            out.rename(Path(scratch) / "old")
+            out.rename(Path(place) / "old")
         folder.rename(out)
     return Pack.load(out, trust_code=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -71,3 +72,11 @@ def save_tensors(
         return tensor.detach().to("cpu", cast or tensor.dtype).contiguous()
 
     save_file({name: stored(tensor) for name, tensor in tensors.items()}, path)
+    readable(path)
+
+
+def readable(path: Path) -> None:
+    """Lets others read a file as the process's mask says; safetensors makes it the owner's alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from tune_am.am.stored import readable
 from tune_am.report.compare import Side, compare_page
 from tune_am.report.data import SCHEMA, facts, trial_rows
 from tune_am.report.explanation import Explanation, Group, typical_inputs
@@ -72,6 +73,7 @@ def _save_latents(groups: Sequence[Group], path: Path) -> None:
             tensors[f"{group.key}.latents"] = group.latents.contiguous()
             tensors[f"{group.key}.activations"] = group.activations.contiguous()
     save_file(tensors, path)
+    readable(path)
 
 
 def _write_json(path: Path, content: dict[str, object]) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import DEFAULT, OBJECTIVES, Objective, objective
 from tune_am.am.pack import Pack
+from tune_am.am.stored import readable
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.defaults import RESCORED
 from tune_am.tuning.importance import importances
@@ -90,6 +91,7 @@ def save_best(path: Path, best: Rescored, pack: Pack) -> None:
     }
     scratch = path.with_name(f".{path.name}.new")
     save_file(tensors, scratch, metadata=_which(best.candidate))
+    readable(scratch)
     os.replace(scratch, path)
 
 
