@@ -89,7 +89,7 @@ def test_an_existing_folder_is_kept(tmp_path: Path, capsys: pytest.CaptureFixtur
     asked = ["tests.test_make_pack:failing", "--out", str(tmp_path), "--trust-code"]
     assert main([*asked, "--overwrite"]) == 2
     assert "exists and is no pack: name another folder" in capsys.readouterr().err
-    (tmp_path / "pack.json").touch()
+    (tmp_path / "pack.json").write_text('{"sha256": {}}')
     assert main(asked) == 2
     assert "exists already; name another folder or add --overwrite" in capsys.readouterr().err
 

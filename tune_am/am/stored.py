@@ -76,7 +76,7 @@ def save_tensors(
 
 
 def readable(path: Path) -> None:
-    """Lets others read a file as the process's mask says; safetensors makes it the owner's alone."""
+    """Lets others read a file as the process's mask says; safetensors makes it the owner's."""
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)
