@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from math import log10
 
 import pytest
 from reports import report
 
 from tune_am.am.objectives import DIVERGED_PENALTY
-from tune_am.tuning.defaults import GRID, SAMPLERS, SCHEDULERS, STARTUP_TRIALS
+from tune_am.tuning import ledger as ledger_module
+from tune_am.tuning.defaults import GRID, POPULATION, SAMPLERS, SCHEDULERS, STARTUP_TRIALS
 from tune_am.tuning.gaussian_process import shown
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY
+from tune_am.tuning.samplers import sampler_for
 from tune_am.tuning.schedulers import stopping_rule
-from tune_am.tuning.space import from_source
+from tune_am.tuning.space import Space, from_source
+from tune_am.tuning.standing import ranked
 
 TRIALS = STARTUP_TRIALS + 3
 
@@ -75,12 +79,80 @@ def test_the_gp_is_shown_ranks_and_the_constraints_that_are_broken(tmp_path):
     asked = ledger._study.ask()
     trials = shown(ledger._study, ledger._study.get_trials()[asked.number])
     by_score = sorted(
-        (r for r in ledger.records if r.outcome != STOPPED_EARLY), key=lambda r: r.loss
+        ledger.records, key=lambda r: (r.outcome == DIVERGED, r.outcome == STOPPED_EARLY, r.loss)
     )
     assert [trial.params for trial in sorted(trials, key=lambda t: t.value)] == [
         record.params for record in by_score
     ]
-    assert [round(trial.value, 3) for trial in trials if trial.constraints["diverged"]] == [1.15]
+    assert [round(trial.value, 3) for trial in trials if trial.constraints["diverged"]] == [1.282]
+
+
+def test_trials_rank_by_constraints_then_by_how_far_they_went_then_by_score(tmp_path, plain_space):
+    ledger = Ledger(tmp_path / "study", "study", seed=0)
+    for step, score, outcome, diverged in (
+        (8, 1.0, STOPPED_EARLY, 0.0),
+        (32, 9.0, FINISHED, 0.0),
+        (16, 5.0, STOPPED_EARLY, 0.0),
+        (32, 0.1, FINISHED, 1.0),
+        (16, 4.0, STOPPED_EARLY, 0.0),
+        (32, 8.0, FINISHED, 0.0),
+    ):
+        number = ledger.ask(plain_space).number
+        ledger.write(number, report(step, score, diverged_share=diverged), outcome)
+    ledger.ask(plain_space)
+    assert [trial.number for trial in ranked(ledger._study)] == [5, 1, 4, 2, 0, 3]
+
+
+POINTS = (4, 8, 16, 32)
+
+
+def by_asha(ledger: Ledger, space: Space, trials: int) -> None:
+    """Scores that fall towards how far, in decades, the setting is from lr 0.1 and l2 0.1."""
+    rule = stopping_rule("asha", POINTS)
+    assert rule is not None
+    for number in range(trials):
+        settings = ledger.ask(space).settings
+        ahead = log10(settings.lr / 0.1) ** 2 + log10(settings.l2 / 0.1) ** 2
+        for step in POINTS:
+            metrics = report(step, ahead + 4 / step)
+            ended = step == POINTS[-1] or rule.stops(ledger, number, metrics)
+            outcome = FINISHED if step == POINTS[-1] else STOPPED_EARLY
+            ledger.write(number, metrics, outcome if ended else None)
+            if ended:
+                break
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "nsga2"])
+def test_with_asha_most_of_the_last_settings_are_not_random(
+    tmp_path, plain_space, monkeypatch, sampler
+):
+    proposed = []
+
+    def watched(*which):
+        made = sampler_for(*which)
+        propose = made.sample_relative
+
+        def sample_relative(*args):
+            proposed.append(propose(*args))
+            return proposed[-1]
+
+        made.sample_relative = sample_relative
+        return made
+
+    monkeypatch.setattr(ledger_module, "sampler_for", watched)
+    ledger = Ledger(tmp_path / "study", "study", seed=1, sampler=sampler)
+    by_asha(ledger, plain_space, 24)
+    assert [record.outcome for record in ledger.records].count(STOPPED_EARLY) > 12
+    assert sum(bool(params) for params in proposed[-10:]) > 7
+
+
+def test_parents_are_the_best_of_all_that_ended_before(tmp_path, plain_space):
+    ledger = Ledger(tmp_path / "study", "study", seed=1, sampler="nsga2")
+    by_asha(ledger, plain_space, 2 * POPULATION + 1)
+    parents = sampler_for("nsga2", 0).get_parent_population(ledger._study, 2)
+    best = [t for t in ranked(ledger._study) if t.number < 2 * POPULATION][:POPULATION]
+    assert [parent.params for parent in parents] == [trial.params for trial in best]
+    assert [parent.value for parent in parents] == list(range(POPULATION))
 
 
 def test_every_scheduler_has_a_rule_but_none():

@@ -37,8 +37,10 @@ GRID = "grid"
 SAMPLERS = (SAMPLER, "gp", "cmaes", "random", GRID, "nsga2")
 SCHEDULERS = (SCHEDULER, "hyperband", "median", "none")
 
-# Settings tried before TPE and the GP begin to propose, those of the space's POINTS included.
+# Settings tried, be they stopped or of the space's POINTS, before TPE, the GP and CMA-ES begin to
+# propose.
 STARTUP_TRIALS = 8
 
-# Of NSGA-II. Optuna's 50 would make a search of some dozens of trials a random one.
+# Of NSGA-II, stopped trials included. Optuna's 50 would make a search of some dozens of trials a
+# random one.
 POPULATION = 8

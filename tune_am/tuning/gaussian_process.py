@@ -8,8 +8,10 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GPSampler
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from tune_am.tuning.standing import common_space, ranked
 
 
 class CopulaGP(BaseSampler):
@@ -17,7 +19,8 @@ class CopulaGP(BaseSampler):
 
     Distances span decades, and what a trial that diverged counts with is larger than any: as they
     are, all good settings would look alike to the process. (The Gaussian copula of Salinas, Shen
-    and Perrone 2020, arXiv 1909.13595.) Constraints that every trial keeps are not modelled.
+    and Perrone 2020, arXiv 1909.13595.) Ranks also give stopped trials a place, which have no score
+    at the same steps. Constraints that every trial keeps are not modelled.
     """
 
     def __init__(self, seed: int, n_startup_trials: int) -> None:
@@ -28,13 +31,12 @@ class CopulaGP(BaseSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        space: dict[str, BaseDistribution] = self._gp.infer_relative_search_space(study, trial)
-        return space
+        return common_space(study)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        view = optuna.create_study(direction=study.direction)
+        view = optuna.create_study()
         view.add_trials(shown(study, trial))
         number = view.ask().number
         asked = view.get_trials(deepcopy=False)[number]
@@ -52,26 +54,23 @@ class CopulaGP(BaseSampler):
 
 
 def shown(study: Study, asked: FrozenTrial) -> list[FrozenTrial]:
-    """The trials of `study` that a process is fitted to, and those that run meanwhile."""
-    states = (TrialState.COMPLETE, TrialState.RUNNING)
-    trials = [
-        t for t in study.get_trials(deepcopy=False, states=states) if t.number != asked.number
-    ]
-    ended = [t for t in trials if t.state == TrialState.COMPLETE]
-    sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
-    ranked = sorted(ended, key=lambda t: sign * t.value)
-    quantiles = {
-        t.number: sign * NormalDist().inv_cdf((place + 0.5) / len(ranked))
-        for place, t in enumerate(ranked)
-    }
-    broken = any(value > 0 for t in ended for value in t.constraints.values())
-    return [
+    """The trials of `study` that a process is fitted to, the lowest being best, and those that run
+    meanwhile."""
+    order = ranked(study)
+    broken = any(value > 0 for t in order for value in t.constraints.values())
+    ended = [
         create_trial(
-            state=t.state,
-            value=quantiles.get(t.number),
+            state=TrialState.COMPLETE,
+            value=NormalDist().inv_cdf((place + 0.5) / len(order)),
             params=t.params,
             distributions=t.distributions,
-            constraints=t.constraints if broken and t.state == TrialState.COMPLETE else None,
+            constraints=t.constraints if broken else None,
         )
-        for t in trials
+        for place, t in enumerate(order)
+    ]
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return ended + [
+        create_trial(state=t.state, params=t.params, distributions=t.distributions)
+        for t in running
+        if t.number != asked.number
     ]

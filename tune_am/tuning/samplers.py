@@ -14,11 +14,12 @@ from optuna.samplers import (
     RandomSampler,
     TPESampler,
 )
-from optuna.search_space import intersection_search_space
-from optuna.trial import FrozenTrial
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, create_trial
 
 from tune_am.tuning.defaults import POPULATION, STARTUP_TRIALS
 from tune_am.tuning.gaussian_process import CopulaGP
+from tune_am.tuning.standing import common_space, ranked
 
 
 def sampler_for(name: str, *trial: int | str) -> BaseSampler:
@@ -45,8 +46,7 @@ class _CmaEs(CmaEsSampler):
     """CMA-ES over the numbers that every trial so far has drawn; the rest is drawn at random.
 
     Stopped trials count with their last score: of those that run to their end there are too few for
-    a generation. Optuna's own looks for common parameters among the latter only, and then fails on
-    a stopped trial that lacks one.
+    a generation.
     """
 
     def __init__(self, seed: int) -> None:
@@ -61,14 +61,39 @@ class _CmaEs(CmaEsSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        trials = study.get_trials(deepcopy=False)
-        common = intersection_search_space(trials, include_pruned=True)
         return {
             name: distribution
-            for name, distribution in common.items()
+            for name, distribution in common_space(study).items()
             if isinstance(distribution, FloatDistribution | IntDistribution)
-            and not distribution.single()
         }
+
+
+class _Nsga2(NSGAIISampler):
+    """NSGA-II whose generations are of all trials that ended with a score, in the order of their
+    numbers: of those that run to their end there are too few for a second generation."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed=seed, population_size=POPULATION)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return common_space(study)
+
+    def get_trial_generation(self, study: Study, trial: FrozenTrial) -> int:
+        return len(ranked(study)) // POPULATION
+
+    def get_parent_population(self, study: Study, generation: int) -> list[FrozenTrial]:
+        """The best of all generations before: with one objective no more is left of elitism. Their
+        values are their ranks."""
+        order = ranked(study)
+        before = sorted(t.number for t in order)[: generation * POPULATION]
+        sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
+        best = [t for t in order if t.number in before][:POPULATION]
+        return [
+            create_trial(value=sign * place, params=t.params, distributions=t.distributions)
+            for place, t in enumerate(best)
+        ]
 
 
 _SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
@@ -78,5 +103,5 @@ _SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "random": lambda seed: RandomSampler(seed),
     # The points of a grid are enqueued (`tune_am.tuning.grid`): nothing is left to propose.
     "grid": lambda seed: RandomSampler(seed),
-    "nsga2": lambda seed: NSGAIISampler(seed=seed, population_size=POPULATION),
+    "nsga2": _Nsga2,
 }
