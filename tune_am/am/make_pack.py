@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from tune_am.am.agreement import expect_each_alone, expect_same
+from tune_am.am.ascendable import expect_gradient, expect_range
 from tune_am.am.export import as_graph, unfolded
 from tune_am.am.feeding import layers_before
-from tune_am.am.neuron import Neuron, read_activations
+from tune_am.am.neuron import Neuron, Tap, read_activations
 from tune_am.am.pack import Pack, write_pack
+from tune_am.am.pack_arguments import check_aliases, check_arguments
 from tune_am.am.place import expect_place
 from tune_am.am.prior import GeneratorPrior, Prior
 from tune_am.am.probe import chosen_layers, units_of
@@ -66,14 +68,17 @@ def make_pack(
     whoever loads it needs the class, and to trust it. Raises `UserError`, one line.
     """
     out = Path(out)
-    expect_place(out, overwrite)  # before anything is computed
+    expect_place(out, overwrite)
+    check_arguments(neurons, layers, latent, input, credits, about, dtype)
     data = RealData(real_data)
     network = _network(classifier, "classifier")
     with _evaluated(network):
         example = _example(network, data)
         units = _probed(network, example)
-        wanted = None if layers is None else [*layers, *_layers_of(neurons)]
-        offered = chosen_layers(network, units, wanted)
+        offered = chosen_layers(network, units, layers)
+        if asked := [layer for layer in _layers_of(neurons) if layer]:
+            offered = chosen_layers(network, units, [*offered, *asked])
+        check_aliases(neurons, offered)
         named = [_neuron(alias, unit, offered) for alias, unit in neurons.items()]
         generator, generator_config, latent = _stored_prior(prior, prior_config, latent, data)
         stored, config = _stored_classifier(network, classifier_config, example, list(offered))
@@ -84,6 +89,10 @@ def make_pack(
     if count < FEWEST:
         raise UserError(f"real_data has {count} inputs, a search needs at least {FEWEST}")
     input = {"shape": list(data.shape), "domain": "image", **(input or {})}
+    if list(input["shape"]) != list(data.shape):
+        raise UserError(f"input: the shape {input['shape']} is not real_data's, {list(data.shape)}")
+    if generator is not None:
+        expect_range(GeneratorPrior(generator, latent), input.get("range", (None, None)))
     statistics = reading.moments.statistics(_within(input, reading))
     if generator is None:
         unlearned = UNLEARNED[str(prior)].of(statistics)
@@ -169,11 +178,14 @@ def _stored_classifier(
 ) -> tuple[nn.Module, Mapping[str, Any]]:
     """The network to be written, and the config of its class."""
 
-    def read(x: Tensor) -> dict[str, Tensor]:
-        found = read_activations(network, layers, x, len(x))
-        return {f"the classifier's layer {layer!r}": values for layer, values in found.items()}
+    tap = Tap(network, layers)
 
-    expect_each_alone(read, example)
+    def read(x: Tensor) -> dict[str, Tensor]:
+        return {f"the classifier's layer {layer!r}": values for layer, values in tap(x).items()}
+
+    expect_gradient(read, example)
+    with torch.no_grad():
+        expect_each_alone(read, example)
     if config is not None:
         return network, config
     graph = as_graph(network, example, layers)
@@ -206,8 +218,13 @@ def _stored_prior(
         network = network.generator
     with _evaluated(network):
         z = _expect_inputs(network, GeneratorPrior(network, latent).latent_shape, data)
+
+        def read(z: Tensor) -> dict[str, Tensor]:
+            return {"the prior's output": network(z.clone())}
+
+        expect_gradient(read, z)
         with torch.no_grad():
-            expect_each_alone(lambda z: {"the prior's output": network(z.clone())}, z)
+            expect_each_alone(read, z)
         if config is not None:
             return network, config, latent
         if own_starts:

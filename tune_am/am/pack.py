@@ -234,6 +234,11 @@ def write_pack(
 
 def _entry(network: nn.Module, config: Mapping[str, Any], weights: str) -> dict[str, Any]:
     kind = type(network)
+    if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
+        raise UserError(
+            f"{kind.__qualname__} cannot be found again by who loads the pack: move the class to "
+            "the top of a module of its own, which can be imported there"
+        )
     return {
         "factory": f"{kind.__module__}:{kind.__qualname__}",
         "config": dict(config),
