@@ -294,6 +294,12 @@ def test_explaining_writes_a_report(tiny_pack, tmp_path, capfd):
         ("{run}", {"steps": 3}, "--steps goes with --neuron only"),
         ("nowhere", {}, "no run folder nowhere"),
         (SimpleNamespace(folder="nowhere"), {}, "no run folder nowhere"),
+        (5, {}, "5 is no search: give its result or its folder"),
+        (None, {"neuron": 2}, "neuron=2: must be a text"),
+        (None, {"neuron": "vocal", "steps": "5"}, "steps='5': must be a whole number"),
+        (None, {"neuron": "vocal", "seed": 1.5}, "seed=1.5: must be a whole number"),
+        (None, {"neuron": "vocal", "settings": 5}, "settings=5: must be Settings, or a dict"),
+        (None, {"neuron": "vocal", "out": 3}, "out=3: must be a text"),
     ],
 )
 def test_an_explanation_that_cannot_be_raises(run, options, said, runs, tmp_path, monkeypatch):

@@ -36,7 +36,7 @@ def _factory(folder: Path, name: str, trust_code: bool) -> type[nn.Module]:
     if not (ours or trust_code):
         raise UserError(
             f"{folder / FILE}: the factory {name!r} is foreign code; "
-            "load the pack with trust_code only if you trust whoever wrote it"
+            "add --trust-code (trust_code=True) only if you trust whoever wrote it"
         )
     try:
         found = getattr(import_module(module), attribute)

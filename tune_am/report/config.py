@@ -94,21 +94,28 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         default=None,
         metavar="RUN_DIR",
-        help="folder of a search, its best setting",
+        help="folder of a search: its report, once more with --overwrite",
     )
     add("--compare", nargs="+", type=Path, metavar="RUN_DIR", help="several searches side by side")
     add("--neuron", metavar="NAME", help="or: this neuron at the settings below")
-    add("--direction", metavar="max|min", help="what excites it most, or least [max]")
+    add(
+        "--direction", metavar="max|min", help="with --neuron: what excites it most, or least [max]"
+    )
     add("--steps", type=reader(int), metavar="N", help=f"steps of the ascent [{CPU.max_steps}]")
     add("--seed", type=reader(int), metavar="N", help="seed of the starts [0]")
     add("--pack", metavar="PACK", help="name or folder of the pack (that of the run, or vocal)")
     add("--prior", metavar="|".join(PRIORS), help="where the ascent searches (the pack's own)")
-    add("--out", type=Path, metavar="DIR", help="folder to make (RUN_DIR/report)")
+    add(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder to make (RUN_DIR/report, else one in tune_am_runs)",
+    )
     add(
         "--examples",
         type=reader(int),
         metavar="N",
-        help=f"examples of the best setting, 2 to {MOST_EXAMPLES} [{EXAMPLES}]",
+        help=f"examples to show, with --neuron also starts, 2 to {MOST_EXAMPLES} [{EXAMPLES}]",
     )
     add("--overwrite", action="store_true", help="replace an earlier report in that folder")
     add("--trust-code", action="store_true", help="import a pack's code from outside tune_am")
@@ -118,9 +125,12 @@ def _parser() -> argparse.ArgumentParser:
         if kind is bool:
             group.add_argument(flag(spec.name), action="store_true", help=text)
             continue
-        shown = spec.metadata["allowed"] if kind is str else "X"
+        allowed = spec.metadata["allowed"].removeprefix("one of ").replace(", ", "|")
         text = f"{text} [{spec.default}]"
         group.add_argument(
-            flag(spec.name), type=reader(kind), metavar=shown.removeprefix("one of "), help=text
+            flag(spec.name),
+            type=reader(kind),
+            metavar=allowed if kind is str else "X",
+            help=text,
         )
     return parser

@@ -13,6 +13,7 @@ from tune_am.am.settings import Settings
 from tune_am.errors import UserError
 from tune_am.report.config import ExplainConfig
 from tune_am.tuning.config import flag
+from tune_am.tuning.options import checked
 
 if TYPE_CHECKING:
     from tune_am.result import SearchResult
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     Run = SearchResult | str | os.PathLike[str]
 
 _KEYWORDS = {spec.name for spec in fields(ExplainConfig)} - {"given"}
+# What is no text.
+_KINDS = {"steps": int, "seed": int, "examples": int, "overwrite": bool, "trust_code": bool}
 
 
 def from_keywords(
@@ -37,12 +40,13 @@ def from_keywords(
     if settings is not None and neuron is None:
         raise UserError("settings go with neuron= only: a run has its own")
     asked = {name: value for name, value in options.items() if value not in (None, False)}
-    if "out" in asked:
-        asked["out"] = Path(asked["out"])
-    if "pack" in asked:
-        asked["pack"] = str(getattr(asked["pack"], "path", asked["pack"]))
     if neuron is not None:
         asked["neuron"] = neuron
+    asked = {name: checked(name, _KINDS.get(name, str), value) for name, value in asked.items()}
+    if "out" in asked:
+        asked["out"] = Path(asked["out"])
+    if not isinstance(settings, Settings | Mapping | None):
+        raise UserError(f"settings={settings!r}: must be Settings, or a dict of them by name")
     chosen = settings if isinstance(settings, Settings) else Settings.from_dict(settings or {})
     runs = {"run": None if run is None else _folder(run), "compare": tuple(map(_folder, compare))}
     config = ExplainConfig(**asked, **runs, settings=chosen, given=frozenset(asked))  # type: ignore[arg-type]
@@ -64,4 +68,7 @@ def _command_line(config: ExplainConfig, asked: Mapping[str, Any]) -> str:
 
 
 def _folder(run: Run) -> Path:
-    return Path(getattr(run, "folder", run))  # type: ignore[arg-type]
+    try:
+        return Path(getattr(run, "folder", run))  # type: ignore[arg-type]
+    except TypeError:
+        raise UserError(f"{run!r} is no search: give its result or its folder") from None

@@ -58,7 +58,7 @@ def from_keywords(options: Mapping[str, Any]) -> tuple[SearchConfig, frozenset[s
         if name not in kinds:
             raise UserError(f"a search has no option {name!r}; there are {', '.join(kinds)}")
     given = {name: value for name, value in options.items() if value is not None}
-    values = {name: _checked(name, kinds[name], value) for name, value in given.items()}
+    values = {name: checked(name, kinds[name], value) for name, value in given.items()}
     return SearchConfig(**values), frozenset(values)
 
 
@@ -93,7 +93,7 @@ def parameters() -> list[inspect.Parameter]:
     ]
 
 
-def _checked(name: str, kind: Any, value: Any) -> Any:
+def checked(name: str, kind: Any, value: Any) -> Any:
     """`value` as the command line would have read it."""
     if kind is duration:
         if isinstance(value, str):
