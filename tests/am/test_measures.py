@@ -95,6 +95,28 @@ def test_ninety_five_of_a_hundred_intervals_of_kid_hold_the_true_distance():
     assert 88 <= held <= 100
 
 
+def test_most_intervals_of_layer_fid_hold_the_expected_score_of_sets_of_their_size():
+    """In 8 dimensions, 20 examples each: of the true distance, 2, that score is more than twice."""
+    by = measure("layer_fid")
+    pairs = [
+        [Target(x[:, 0], x) for x in (random(20, 8, i), random(20, 8, 5000 + i, shift=0.5))]
+        for i in range(400)
+    ]
+    expected = sum(by(*pair) for pair in pairs) / len(pairs)
+    intervals = [by.interval(*pair) for pair in pairs[:100]]
+    assert expected > 4
+    assert sum(low <= expected <= high for low, high in intervals) >= 80
+
+
+@pytest.mark.parametrize("name", ["coverage", "precision"])
+def test_shares_of_nothing_and_of_all_are_not_certain(name):
+    """The rule of three: no row is better than another by an interval that is a point."""
+    by, real = measure(name), examples(30, 2)
+    far, same = examples(20, 1, shift=100.0), real
+    assert by.interval(far, real) == (0.0, pytest.approx(3 / 20))
+    assert by.interval(same, real) == (pytest.approx(1 - 3 / 30), 1.0)
+
+
 def test_better_and_worse_follow_the_direction():
     for name, made in OBJECTIVES.items():
         better, worse = (0.9, 0.1) if name in ("coverage", "precision") else (0.1, 0.9)
