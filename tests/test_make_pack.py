@@ -115,6 +115,20 @@ def of_a_path(path: str) -> dict[str, object]:
     return {"real_data": path}
 
 
+def test_a_pack_that_no_report_could_draw_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "pack"
+    assert main(["tests.test_make_pack:of_a_domain", "--out", str(out), "--trust-code"]) == 0
+    *_, report, search = capsys.readouterr().out.splitlines()
+    assert report.startswith("Report:  none: unknown domain 'touch' of the input")
+    assert search.endswith(" --no-report")
+
+
+def of_a_domain() -> dict[str, object]:
+    return {**of_a_class(), "input": {"domain": "touch"}}
+
+
 def of_a_class() -> dict[str, object]:
     return {
         "classifier": Overwriter(),

@@ -70,9 +70,23 @@ def _made(arguments: Sequence[str]) -> None:
     print(f"Pack:    {pack.path}")
     print(f"Layers:  {units}")
     print(f"Neurons: {', '.join(pack.neurons) or 'none named: LAYER:UNIT'}")
+    if (reason := _undrawn(pack)) is not None:
+        print(f"Report:  none: {reason}")
     neuron = next(iter(pack.neurons), f"{next(reversed(pack.layers))}:0")
     search = ["python", "-m", "tune_am.search", "--pack", str(options.out), "--neuron", neuron]
-    print(f"Search:  {shlex.join([*search, *_consent(pack)])}")
+    search += [*_consent(pack), *([] if reason is None else ["--no-report"])]
+    print(f"Search:  {shlex.join(search)}")
+
+
+def _undrawn(pack: Pack) -> str | None:
+    """Why a report could not draw the pack's inputs; None where it can."""
+    from tune_am.report.renderer import renderer_for
+
+    try:
+        renderer_for(pack)
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _consent(pack: Pack) -> list[str]:
