@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.am.settings import Settings
 from tune_am.report import words
 
@@ -94,6 +95,15 @@ def test_a_claim_needs_intervals_that_are_apart(
     best: dict[str, Any], changes: dict[str, Any], said: str
 ) -> None:
     assert said in words.verdict(best, CONTROLS | changes)
+
+
+def test_a_control_without_examples_beats_nothing_and_is_beaten_by_nothing() -> None:
+    none = row(DIVERGED_PENALTY, DIVERGED_PENALTY, DIVERGED_PENALTY) | {"n": 1}
+    controls = CONTROLS | {"random_classifier": none}
+    _, second = words.answer(row(5, 1, 20), controls, "max")
+    assert "random classifier –" in second
+    assert second.endswith("a classifier that learnt nothing gave none to hold against them.")
+    assert words.interval(none["ci95"]) == "too few examples"
 
 
 def test_a_search_that_was_stopped_claims_nothing() -> None:

@@ -95,6 +95,7 @@ def _answer(result: Mapping[str, Any], made: Objective) -> list[str]:
         row
         for row in scored
         if words.comparable(row["best"], row["controls"])
+        and words.scored(row["controls"]["random_classifier"], made)
         and words.apart(row["best"], row["controls"]["random_classifier"], made)
     ]
     return [

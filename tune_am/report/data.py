@@ -12,7 +12,7 @@ from tune_am.am.objectives import Objective
 from tune_am.report.explanation import Explanation
 from tune_am.report.finished import FinishedRun
 from tune_am.report.trace import Trace
-from tune_am.report.words import CONTROLS
+from tune_am.report.words import CONTROLS, scored
 
 SCHEMA = 1
 BINS = 36
@@ -103,7 +103,7 @@ def search(run: FinishedRun) -> dict[str, Any]:
         "levels": {
             words: result["controls"][name][run.objective.metric]
             for name, (words, *_) in CONTROLS.items()
-            if name in result["controls"]
+            if name in result["controls"] and scored(result["controls"][name], run.objective)
         },
     }
 

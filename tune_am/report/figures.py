@@ -187,7 +187,7 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
     scores = [score for trial in trials for _, score in trial["course"]]
     made = shown.objective
     levels = [row[made.metric] for row in shown.controls.values()]
-    top = max([score for score in scores if score < DIVERGED_PENALTY] + levels, default=1.0)
+    top = max((value for value in scores + levels if value < DIVERGED_PENALTY), default=1.0)
     for trial in trials:
         steps, course = zip(*trial["course"], strict=True)
         leads = trial["trial"] == best

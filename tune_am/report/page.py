@@ -134,7 +134,7 @@ def _levels(shown: Explanation) -> list[dict[str, Any]]:
             rows.append((_title(key).lower(), row, "plain"))
     kinds = {"never_optimised": "never", "random_classifier": "never", "real_vs_real": "real"}
     for name, (title, *_) in words.CONTROLS.items():
-        if name in shown.controls:
+        if name in shown.controls and words.scored(shown.controls[name], made):
             rows.append((title, shown.controls[name], kinds[name]))
     return [
         {

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tune_am.am.objectives import DEFAULT, Objective
+from tune_am.am.objectives import DEFAULT, DIVERGED_PENALTY, Objective
 from tune_am.am.settings import Settings
 
 CONTROLS = {
@@ -33,7 +33,7 @@ LONG = 1e5  # from here on with an exponent
 
 def number(value: float | None) -> str:
     """Three significant digits, without an exponent where that is short."""
-    if value is None or not math.isfinite(value):
+    if value is None or not math.isfinite(value) or value >= DIVERGED_PENALTY:
         return "–"
     if value == 0 or 1e-3 <= abs(value) < LONG:
         digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
@@ -63,6 +63,8 @@ def interval(ci95: Sequence[float] | None) -> str:
     """Both ends as exact as the upper one needs: "0 to 16.1"."""
     if not ci95:
         return "not re-scored"
+    if ci95[1] >= DIVERGED_PENALTY:
+        return "too few examples"
     low, high = (text.rstrip("0").rstrip(".") if "." in text else text for text in numbers(ci95))
     return f"{low} to {high}"
 
@@ -154,12 +156,21 @@ def verdict(
     real = f"{does} as real ones do"
     if objective.loss(row[objective.metric]) > floor:
         real = f"do not yet {does} as real ones do"
+    if not scored(controls["random_classifier"], objective):
+        return (
+            f"the examples {real}; a classifier that learnt nothing gave none to hold against them"
+        )
     if not apart(row, controls["random_classifier"], objective):
         return (
             f"the examples {real}, but a classifier that learnt nothing gives examples about as "
             "good: they show the prior, not the neuron"
         )
     return f"the examples {real}, and a classifier that learnt nothing does not lead to such"
+
+
+def scored(control: Mapping[str, Any], objective: Objective) -> bool:
+    """Whether a control had examples enough to be scored: ascents on random weights may diverge."""
+    return int(control.get("n", objective.fewest)) >= objective.fewest
 
 
 def apart(row: Mapping[str, Any], control: Mapping[str, Any], objective: Objective) -> bool:

@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.tuning.ledger import Trials
 from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Record
 
@@ -154,7 +155,7 @@ class Screen(Progress):
 
 def number(value: float | None) -> str:
     """Four significant digits, without an exponent where that is readable."""
-    if value is None:
+    if value is None or value >= DIVERGED_PENALTY:
         return "-"
     return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.4g}"
 

@@ -12,7 +12,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from tune_am.am.neuron import shown
-from tune_am.am.objectives import DEFAULT, OBJECTIVES, Objective, objective
+from tune_am.am.objectives import (
+    DEFAULT,
+    DIVERGED_PENALTY,
+    OBJECTIVES,
+    Objective,
+    objective,
+)
 from tune_am.am.pack import Pack
 from tune_am.am.stored import readable
 from tune_am.tuning.budget import Budget
@@ -170,6 +176,8 @@ def _second(made: Objective) -> Objective:
 def _line(name: str, row: dict[str, Any], made: Objective, width: int) -> str:
     ci95 = row.get("ci95")
     interval = f"{number(ci95[0])} to {number(ci95[1])}" if ci95 else "not re-scored"
+    if ci95 and ci95[1] >= DIVERGED_PENALTY:
+        interval = "too few examples"
     second = _second(made)
     beside = number(row[second.metric]) if second.metric in row else ""
     step, trial = row.get("step", ""), row.get("trial", "")
