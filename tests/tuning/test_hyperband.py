@@ -34,6 +34,21 @@ def test_a_bracket_follows_from_the_number():
     assert set(brackets) == {0, 1, 2}
 
 
+def plain(number: int) -> int:
+    """A trial's bracket, counted from the first trial on."""
+    spent, chosen = [0.0] * 3, 0
+    for _ in range(number + 1):
+        chosen = min(range(3), key=lambda b: spent[b] + steps_of(Hyperband(POINTS), b))
+        spent[chosen] += steps_of(Hyperband(POINTS), chosen)
+    return chosen
+
+
+def test_brackets_are_counted_once_in_whatever_order_they_are_asked_for(monkeypatch):
+    rule, numbers = Hyperband(POINTS), [40, 3, 0, 99, 41, *range(100)]
+    monkeypatch.setattr(rule, "_cost", None)  # a decision among thousands counts nothing anew
+    assert [rule.bracket(number) for number in numbers] == [plain(number) for number in numbers]
+
+
 def test_two_points_have_one_bracket_without_rungs():
     assert {Hyperband((8, 16)).bracket(number) for number in range(5)} == {0}
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from tune_am.tuning.asha import Asha
+from tune_am.tuning.defaults import REDUCTION
 from tune_am.tuning.record import Record
 
 
@@ -16,19 +17,24 @@ class Hyperband(Asha):
     all run to their end. So the share of steps that a too early first rung can spoil is bounded.
     """
 
+    def __init__(self, report_points: Sequence[int], reduction: float = REDUCTION) -> None:
+        super().__init__(report_points, reduction)
+        self._costs = [self._cost(bracket) for bracket in range(len(self.rungs) + 1)]
+        self._spent = [0.0] * len(self._costs)
+        self._brackets: list[int] = []  # those of the first trials, as far as anybody asked
+
     def bracket(self, number: int) -> int:
         """That of a trial, by its number: each next trial goes where least was spent.
 
         Spent is what trials of a bracket take in the mean, so that all brackets get equal shares
         of the steps, as in HyperBand.
         """
-        costs = [self._cost(bracket) for bracket in range(len(self.rungs) + 1)]
-        spent = [0.0] * len(costs)
-        chosen = 0
-        for _ in range(number + 1):
+        costs, spent = self._costs, self._spent
+        while len(self._brackets) <= number:
             chosen = min(range(len(costs)), key=lambda b: spent[b] + costs[b])
             spent[chosen] += costs[chosen]
-        return chosen
+            self._brackets.append(chosen)
+        return self._brackets[number]
 
     def _cost(self, bracket: int) -> float:
         """Mean steps of a trial in `bracket`, of which 1/`reduction` goes on at each rung."""
