@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import ray
 
 from tune_am.tuning.label import file_name
+
+_LONGEST = 240  # bytes of a name; file systems take 255
 
 
 class TrialLog:
@@ -20,14 +23,15 @@ class TrialLog:
     def __init__(self, number: int, title: str) -> None:
         self._title = f"trial {number:04d} {title}"
         folder = session_logs()
-        self._path = folder and folder / f"{file_name(self._title)}.log"
+        self._path = folder and folder / f"{file_name(self._title)[:_LONGEST]}.log"
 
     def line(self, text: str) -> None:
         """Opened and closed each time: a trial on another worker goes on with the same file."""
-        print(f"{self._title}: {text}", flush=True)
-        if self._path is not None:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
+        with suppress(OSError):  # a full disk, say: no trial fails for its log
+            print(f"{self._title}: {text}", flush=True)
+            if self._path is not None:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
 
 
 def session_logs() -> Path | None:
