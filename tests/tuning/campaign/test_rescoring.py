@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
 
 from tune_am.am.settings import Settings
+from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign import rescoring
 from tune_am.tuning.rescore import Candidate
 
@@ -36,3 +40,18 @@ def test_what_a_killed_session_kept_is_not_ascended_for_again(
     path.write_bytes(path.read_bytes()[:1000])
     assert rescoring.score_again(tiny_task, best, path)[0].scores == first.scores
     assert ascended == [later, best]
+
+
+def test_noise_floors_are_given_up_when_halted(
+    tiny_task: dict[str, Any], make_budget: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget: Budget = make_budget(4, 2)
+    unit: Any = SimpleNamespace(name="fc8:0", task=tiny_task, plan=budget.plan)
+    cancelled: list[Any] = []
+    task = SimpleNamespace(remote=lambda *asked: asked)
+    monkeypatch.setattr(rescoring, "remote", lambda *asked: task)
+    monkeypatch.setattr(ray, "cancel", lambda future, force: cancelled.append(future))
+    halt = threading.Event()
+    halt.set()
+    assert rescoring.floors([unit], budget, halt) is None
+    assert len(cancelled) == 1

@@ -95,8 +95,11 @@ def judge(
     }
 
 
-def floors(units: Sequence[Unit], budget: Budget) -> dict[str, Control]:
-    """The control `real_vs_real` of each unit, by name; the workers share them out."""
+def floors(
+    units: Sequence[Unit], budget: Budget, halt: threading.Event | None = None
+) -> dict[str, Control] | None:
+    """The control `real_vs_real` of each unit, by name; the workers share them out. None when
+    halted."""
     parts = [part for i in range(budget.workers) if (part := units[i :: budget.workers])]
     futures = [
         remote(_floors, budget, "control: real against real").remote(
@@ -104,7 +107,9 @@ def floors(units: Sequence[Unit], budget: Budget) -> dict[str, Control]:
         )
         for part in parts
     ]
-    done = gather(futures, threading.Event()) or []
+    done = gather(futures, halt or threading.Event())
+    if done is None:
+        return None
     return {
         unit.name: row
         for part, rows in zip(parts, done, strict=True)
