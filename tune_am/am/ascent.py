@@ -11,7 +11,7 @@ from tune_am.am.layout import laid_out
 from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.prior import Prior
 from tune_am.am.settings import Settings
-from tune_am.am.transform import Transform, blurred, total_variation, transformed
+from tune_am.am.transform import Transform, total_variation
 from tune_am.am.update_rules import update_rule
 from tune_am.errors import UserError
 
@@ -81,7 +81,8 @@ class Ascent:
         self._prior = _frozen(prior)
         classifier = _frozen(classifier)
         self._chunk = default_chunk(device, starts) if chunk is None else chunk
-        self._transform = Transform(settings.jitter, settings.gain, settings.blur)
+        jitter, gain, blur = settings.jitter, settings.gain, settings.blur
+        self._transform = Transform(jitter, gain, blur, prior.positions)
         # All draws are the CPU's, and are for all starts at once: neither the device nor the chunk
         # changes them.
         self._random = torch.Generator().manual_seed(seed)
@@ -135,13 +136,13 @@ class Ascent:
                 pulled = self._activation(x)
                 activation[rows] = pulled.detach()
             else:
-                changed = blurred(x, self._transform.blur)
-                pulled = self._activation(transformed(changed, shift[rows], gain[rows]))
+                pulled = self._activation(self._transform(x, shift[rows], gain[rows]))
                 with torch.no_grad():
                     activation[rows] = self._activation(x)
             (gradient[rows],) = torch.autograd.grad(pulled.sum(), z, retain_graph=smooth)
             if smooth:
-                (roughness[rows],) = torch.autograd.grad(total_variation(x).sum(), z)
+                variation = total_variation(x, self._transform.positions.near)
+                (roughness[rows],) = torch.autograd.grad(variation.sum(), z)
         self.sample_steps += len(active)
         return activation, gradient, roughness
 

@@ -18,6 +18,7 @@ from tune_am.am.excerpts import Excerpts, load_excerpts, save_excerpts
 from tune_am.am.manifest import FILE, PRIORS, SCHEMA, ExcerptsEntry, Manifest, sha256_of
 from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.place import expect_place
+from tune_am.am.positions import positions_of
 from tune_am.am.prior import GeneratorPrior, Prior
 from tune_am.am.promises import check_shapes
 from tune_am.am.reference import Reference
@@ -86,6 +87,7 @@ class Pack:
         )
         reference = load_tensors(folder / manifest.reference)
         check_shapes(folder, manifest, classifier, own, reference)
+        own.positions = positions_of(manifest.raw["input"], manifest.input_shape)
         device = torch.device(device)
         pack = cls(
             name=manifest.name,
@@ -114,6 +116,7 @@ class Pack:
                 f"the pack {self.path} has no generator: its own prior is {self.prior_kind}"
             )
         prior = UNLEARNED[kind].of(self.statistics).requires_grad_(False)
+        prior.positions = self.prior.positions
         return replace(self, prior=prior.to(self.device), prior_kind=kind)
 
     def neuron(self, name: str) -> Neuron:

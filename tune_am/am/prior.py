@@ -9,15 +9,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.positions import SPECTROGRAM, Positions
+
 
 class Prior(nn.Module, ABC):
     """Maps latents to inputs of the classifier, and draws the latents an ascent starts from.
 
-    `latent_shape` is the shape of one latent. Priors without a generator (raw inputs, Fourier
+    `latent_shape` is the shape of one latent, `positions` says along which axes an input may be
+    shifted. Priors without a generator (raw inputs, Fourier
     coefficients) are in `tune_am.am.unlearned`: the ascent asks for nothing else.
     """
 
     latent_shape: tuple[int, ...]
+    positions: Positions = SPECTROGRAM
 
     @abstractmethod
     def forward(self, z: Tensor) -> Tensor:

@@ -41,7 +41,9 @@ class Settings:
     ``metadata["help"]`` and what is allowed in ``metadata["allowed"]``.
     """
 
-    lr: float = _number(0.05, "> 0", lambda v: v > 0, "step size of the optimiser")
+    lr: float = _number(
+        0.05, "> 0, at most 1e6", lambda v: 0 < v <= 1e6, "step size of the optimiser"
+    )
     l2: float = _number(
         0.1, ">= 0", lambda v: v >= 0, "weight of the penalty on the squared norm of the latent"
     )
@@ -78,26 +80,30 @@ class Settings:
     )
     jitter: int = _number(
         0,
-        ">= 0",
-        lambda v: v >= 0,
-        "largest random shift of the input in time at each step, frames",
+        ">= 0, at most 1e6",
+        lambda v: 0 <= v <= 10**6,
+        "largest random shift of the input at each step, positions: of a spectrogram or a curve in "
+        "time, of a picture along rows and columns, of features none",
     )
     gain: float = _number(
-        0.0, ">= 0", lambda v: v >= 0, "largest random gain of the input at each step, nats"
+        0.0,
+        ">= 0",
+        lambda v: v >= 0,
+        "largest random gain, added to all of the input at each step: nats of a log-mel",
     )
     tv: float = _number(
         0.0,
         ">= 0",
         lambda v: v >= 0,
         "weight of the penalty on the input's total variation: squared differences of neighbours "
-        "along its last two axes, summed (Mahendran and Vedaldi 2015, with β = 2)",
+        "in time, bands, rows and columns, summed (Mahendran and Vedaldi 2015, with β = 2)",
     )
     blur: float = _number(
         0.0,
         ">= 0",
         lambda v: v >= 0,
-        "standard deviation of a Gaussian blur of the input at each step, positions of its last "
-        "two axes; the gradient is blurred with it",
+        "standard deviation of a Gaussian blur of the input at each step, in time, bands, rows "
+        "and columns; the gradient is blurred with it",
     )
 
     def __post_init__(self) -> None:

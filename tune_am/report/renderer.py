@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tune_am.am.pack import Pack
+from tune_am.am.positions import domain_of
 from tune_am.errors import UserError
 
 # Domain, as the entry "input" of pack.json names it -> what draws and sounds its inputs. What names
@@ -87,13 +88,11 @@ def renderer_for(pack: Pack) -> Renderer:
 def renderer_of(shape: Sequence[int], entry: Mapping[str, Any]) -> Renderer:
     """The renderer of inputs of `shape` of which pack.json says `entry`. Raises `UserError`."""
     line = len(shape) == 1 or (len(shape) == 2 and shape[0] == 1)
-    domain = str(entry.get("domain", ""))
-    if domain and domain not in DOMAINS:
+    domain = domain_of(entry)
+    if "domain" in entry and domain not in DOMAINS:
         raise UserError(f"unknown domain {domain!r} of the input: allowed are {', '.join(DOMAINS)}")
-    if domain in ("", "image") and line:
+    if line and domain in ("", "image"):
         domain = "curve"
-    # Packs from before there were domains say it in the first word of the units.
-    domain = domain or str(entry.get("units", "")).split(":")[0].split(",")[0]
     module, _, name = DOMAINS.get(domain, f"{__name__}:Renderer").partition(":")
     renderer: Renderer = getattr(import_module(module), name)(shape)
     renderer.describe(entry)

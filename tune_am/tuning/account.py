@@ -94,7 +94,7 @@ def facts(job: Job, log: tracking.Tracking, dashboard: str | None) -> dict[str, 
         "folder": str(job.folder.path),
         "dashboard": dashboard,
         "optuna_dashboard": optuna_command(job),
-        "tracking_uri": log.uri,
+        "tracking_uri": tracking.redacted(log.uri),
         "run_id": log.run_id,
     }
 

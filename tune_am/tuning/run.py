@@ -42,7 +42,7 @@ class Halt(tune.Stopper):
         seconds: float | None = None,
         reserve: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self._event = event
+        self.event = event
         self._seconds = math.inf if seconds is None else seconds
         self._begun = time.monotonic()
         self._reserve = reserve
@@ -60,7 +60,7 @@ class Halt(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        return self._event.is_set() or self.hopeless or self.seconds_left < 0
+        return self.event.is_set() or self.hopeless or self.seconds_left < 0
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles it into a snapshot that nobody reads; an event has no pickle

@@ -159,7 +159,11 @@ def _run(
             _score_again(hunt, view, halt)
         stopped = halt.is_set()
     clock.note()
-    where = {"tracking_uri": log.uri, "experiment": log.experiment, "run_id": log.run_id}
+    where = {
+        "tracking_uri": tracking.redacted(log.uri),
+        "experiment": log.experiment,
+        "run_id": log.run_id,
+    }
     content = hunt.write(clock.seconds, where)
     status = "KILLED" if stopped else "FINISHED" if content["complete"] else "FAILED"
     log.close(hunt.metrics(content), status, hunt.trials.unfinished)

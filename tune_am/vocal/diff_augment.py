@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tune_am.am.transform import Transform, transformed
+from tune_am.am.transform import Transform
 
 # Shift in time of an eighth of an excerpt, gain of 6 dB.
 CHANGES = Transform(jitter=14, gain=0.7)
@@ -22,7 +22,7 @@ def diff_augment(x: Tensor, blank: Tensor) -> Tensor:
     by ``blank: [bands]``. Drawn from torch's global random state on the CPU."""
     n, bands, frames = x.shape
     shift, gain = CHANGES.draw(n, torch.default_generator)
-    moved = transformed(x, shift.to(x.device), gain.to(x.device))
+    moved = CHANGES(x, shift.to(x.device), gain.to(x.device))
     rows, columns = (_stretch(n, size).to(x.device) for size in (bands, frames))
     return torch.where(rows[:, :, None] & columns[:, None], blank[:, None], moved)
 

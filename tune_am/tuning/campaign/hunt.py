@@ -53,7 +53,8 @@ class Campaign:
         self, halt: Halt, listeners: Sequence[Listener], told: Callable[[str], None]
     ) -> list[str]:
         job = self.job
-        self._measure_floors()
+        if not self._measure_floors(halt.event):
+            return []
         left = to_run(self.trials, job.budget)
         if left <= 0:
             return []
@@ -107,14 +108,17 @@ class Campaign:
         """None: the page has one of each unit's best."""
         return iter(())
 
-    def _measure_floors(self) -> None:
-        """Once for all units: a resumed campaign finds them noted."""
+    def _measure_floors(self, halt: threading.Event) -> bool:
+        """Once for all units: a resumed campaign finds them noted. False when halted."""
         known = self.notes.noted(_FLOORS)
         if known is None:
-            known = floors(list(self._units.values()), self.job.budget)
+            known = floors(list(self._units.values()), self.job.budget, halt)
+            if known is None:
+                return False
             self.notes.note(_FLOORS, known)
         for name, unit in self._units.items():
             unit.floor.update(known[name])
+        return True
 
     def _read(self) -> dict[str, dict[str, Any]]:
         """The units' results as an earlier session wrote them."""
