@@ -190,7 +190,7 @@ def test_a_trial_counts_with_its_best_by_the_objective(tiny_pack, name):
 
 def test_a_trial_that_diverges_is_no_better_than_any(tiny_pack):
     pack = Pack.load(tiny_pack)
-    wild = Settings(lr=1e38, l2=1.0, optimizer="sgd")
+    wild = Settings(lr=1e30, l2=1.0, optimizer="sgd")
     for name, worst in (("kid", DIVERGED_PENALTY), ("coverage", 0.0)):
         plan = Plan("vocal", starts=8, report_points=(8,), objective=name)
         assert TrialRun(pack, plan, wild).advance_to(8)[name] == worst

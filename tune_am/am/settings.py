@@ -42,7 +42,7 @@ class Settings:
     """
 
     lr: float = _number(
-        0.05, "> 0, at most 1e6", lambda v: 0 < v <= 1e6, "step size of the optimiser"
+        0.05, "> 0, at most 1e30", lambda v: 0 < v <= 1e30, "step size of the optimiser"
     )
     l2: float = _number(
         0.1, ">= 0", lambda v: v >= 0, "weight of the penalty on the squared norm of the latent"
