@@ -17,7 +17,8 @@ from tune_am.errors import UserError
         ("lr", None), ("l2", -0.1), ("l2", math.inf), ("optimizer", "lion"), ("optimizer", 1),
         ("momentum", 1.0), ("momentum", -0.1), ("schedule", "cosine"), ("init_scale", 0),
         ("truncation", -1), ("normalize_grad", 1), ("normalize_grad", "yes"), ("jitter", -1),
-        ("jitter", 1.5), ("jitter", True), ("jitter", 10**30), ("lr", 1e38), ("gain", -0.1), ("gain", math.nan),
+        ("jitter", 1.5), ("jitter", True), ("jitter", 10**30), ("lr", 1e38), ("gain", -0.1),
+        ("gain", math.nan),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_named_with_what_is_allowed(name: str, bad: object) -> None:
