@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tune_am.errors import UserError
+
+PIPE_CLOSED = 141  # exit status, as of a shell for SIGPIPE
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -34,11 +37,14 @@ def reader(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def exit_status(command: Callable[[], int | None], interrupted: str = "") -> int:
     """Runs a command: its own exit status or 0; 2, after one line, for what the user can mend; 130
-    after Ctrl-C, with the line `interrupted` if there is one."""
+    after Ctrl-C, with the line `interrupted` if there is one; 141 where nobody reads its output."""
     try:
         return command() or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+    except BrokenPipeError:  # whoever read it has enough, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}", file=sys.stderr)
