@@ -56,12 +56,12 @@ def make_pack(
     real_data: inputs that neither was trained on, at least 100, as a float32 tensor
     [n, *input_shape] or in batches (a DataLoader's first element). neurons: alias -> "layer:unit".
 
-    layers: names of the classifier's modules (by default all of PyTorch's kinds of layers
-    with weights, see `chosen_layers`). latent: length or
-    shape of a generator's latent, where it has no attribute `latent`. input: what pack.json says of
-    an input: "domain" (how it is drawn), "range" ([low, high]), "units". name: by default that of
-    the folder. credits: a line that real inputs may be shown with; those that excite a neuron most
-    and least are then kept in the pack. about, files, dtype, overwrite: as of `write_pack`.
+    layers: names of the classifier's modules (by default PyTorch's kinds of layers with weights,
+    `chosen_layers`). latent: length or shape of a generator's latent, where it has no attribute
+    `latent`. input: what pack.json says of an input: "domain" (what it is), "range" ([low, high],
+    which the generator keeps), "units", "sample_rate". name: by default that of the folder.
+    credits: a line that real inputs may be shown with; those that excite a neuron most and least
+    are then kept in the pack. about, files, dtype, overwrite: as of `write_pack`.
 
     Networks are stored as the operations that `torch.export` traces, which need no code to load.
     With its config, what its class is called with, one is stored as class and weights instead:

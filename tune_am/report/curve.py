@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tune_am.errors import UserError
-from tune_am.report.renderer import Axis, Renderer
+from tune_am.report.renderer import Axis, Renderer, is_line
 
 HEIGHT, WIDTH = 128, 256  # pixels of a picture; as wide as the signal is long, where that is more
 
@@ -30,7 +30,7 @@ class Curve(Renderer):
     note = "Signals are drawn as curves, all on one scale."
 
     def __init__(self, shape: Sequence[int]) -> None:
-        if not (len(shape) == 1 or (len(shape) == 2 and shape[0] == 1)):
+        if not is_line(shape):
             raise UserError(
                 f"inputs of shape {list(shape)} cannot be drawn as curves: allowed are [samples] "
                 "and [1, samples]"

@@ -85,13 +85,17 @@ def renderer_for(pack: Pack) -> Renderer:
     return renderer_of(pack.input_shape, pack.manifest["input"])
 
 
+def is_line(shape: Sequence[int]) -> bool:
+    """Whether inputs are [samples] or [1, samples]."""
+    return len(shape) == 1 or (len(shape) == 2 and shape[0] == 1)
+
+
 def renderer_of(shape: Sequence[int], entry: Mapping[str, Any]) -> Renderer:
     """The renderer of inputs of `shape` of which pack.json says `entry`. Raises `UserError`."""
-    line = len(shape) == 1 or (len(shape) == 2 and shape[0] == 1)
     domain = domain_of(entry)
     if "domain" in entry and domain not in DOMAINS:
         raise UserError(f"unknown domain {domain!r} of the input: allowed are {', '.join(DOMAINS)}")
-    if line and domain in ("", "image"):
+    if is_line(shape) and domain in ("", "image"):
         domain = "curve"
     module, _, name = DOMAINS.get(domain, f"{__name__}:Renderer").partition(":")
     renderer: Renderer = getattr(import_module(module), name)(shape)
