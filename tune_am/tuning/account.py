@@ -12,7 +12,7 @@ from tune_am import __version__
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import objective
 from tune_am.am.pack import SHIPPED
-from tune_am.tuning import cluster, tracking
+from tune_am.tuning import cluster, tracking, tracking_store
 from tune_am.tuning.folder import UNITS
 from tune_am.tuning.job import Job
 from tune_am.tuning.label import file_name
@@ -94,7 +94,7 @@ def facts(job: Job, log: tracking.Tracking, dashboard: str | None) -> dict[str, 
         "folder": str(job.folder.path),
         "dashboard": dashboard,
         "optuna_dashboard": optuna_command(job),
-        "tracking_uri": tracking.redacted(log.uri),
+        "tracking_uri": tracking_store.redacted(log.uri),
         "run_id": log.run_id,
     }
 
@@ -125,7 +125,7 @@ def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
         "run folder": str(job.folder.path),
         "Ray dashboard": _dashboard(dashboard),
         "Optuna": optuna_command(job),
-        "MLflow": tracking.ui_command(log.uri),
+        "MLflow": tracking_store.ui_command(log.uri),
     }
     return "\n".join(f"{name:14} {value}" for name, value in rows.items()) + "\n"
 
@@ -140,4 +140,4 @@ def _dashboard(address: str | None) -> str:
 def closing(job: Job, log: tracking.Tracking) -> str:
     folder = job.folder
     examples = f"\nExamples: {folder.best}" if folder.best.exists() else ""
-    return f"\nResult:   {folder.result}{examples}\nMLflow:   {tracking.ui_command(log.uri)}"
+    return f"\nResult:   {folder.result}{examples}\nMLflow:   {tracking_store.ui_command(log.uri)}"

@@ -21,7 +21,7 @@ from tune_am.am.plan import Plan
 from tune_am.am.reference import TAIL, Target
 from tune_am.am.units import select, several
 from tune_am.errors import UserError
-from tune_am.tuning import cluster, tracking
+from tune_am.tuning import cluster, tracking_store
 from tune_am.tuning.budget import Budget, budget_for
 from tune_am.tuning.config import SearchConfig, default_folder, resumed
 from tune_am.tuning.defaults import GRID, RESCORE_STARTS, SAMPLER
@@ -77,14 +77,14 @@ class Job:
 
     @property
     def tracking_uri(self) -> str:
-        return tracking.default_uri(self.config.mlflow_uri, self.folder.path)
+        return tracking_store.default_uri(self.config.mlflow_uri, self.folder.path)
 
     @property
     def kept_uri(self) -> str | None:
         """Where to log, as the run folder keeps it: not the database beside it, which moves along,
         nor an address with a password."""
         asked = self.config.mlflow_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        return asked if asked and tracking.redacted(asked) == asked else None
+        return asked if asked and tracking_store.redacted(asked) == asked else None
 
     @property
     def artifact_store(self) -> Path:
@@ -100,7 +100,7 @@ class Job:
         if self.config.ray_address is not None:
             words += ["--ray-address", self.config.ray_address]
         if self.config.mlflow_uri is not None and self.kept_uri is None:
-            words += ["--mlflow-uri", tracking.redacted(self.config.mlflow_uri)]
+            words += ["--mlflow-uri", tracking_store.redacted(self.config.mlflow_uri)]
         return f"python -m tune_am.search {shlex.join(words)}"
 
     def placed(self) -> Job:
@@ -171,11 +171,11 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
         one, other = (Target(*(values[i::2] for values in real)) for i in (0, 1))
         budget.plan.measure()(one, other)
     if config.mlflow_uri is not None:  # what was typed is shown and kept
-        command = command.replace(config.mlflow_uri, tracking.redacted(config.mlflow_uri))
+        command = command.replace(config.mlflow_uri, tracking_store.redacted(config.mlflow_uri))
     made = Job(identity, config, space, pack, budget, plans, folder, command, asked is None)
     if config.ray_address is not None:
         cluster.check_address(config.ray_address)
-    tracking.check_server(made.tracking_uri)
+    tracking_store.check_server(made.tracking_uri)
     return made
 
 

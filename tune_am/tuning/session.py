@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from tune_am.errors import UserError
-from tune_am.tuning import account, artifacts, cluster, environment, tracking
+from tune_am.tuning import account, artifacts, cluster, environment, tracking, tracking_store
 from tune_am.tuning.campaign.hunt import Campaign
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.folder import RunFolder
@@ -160,7 +160,7 @@ def _run(
         stopped = halt.is_set()
     clock.note()
     where = {
-        "tracking_uri": tracking.redacted(log.uri),
+        "tracking_uri": tracking_store.redacted(log.uri),
         "experiment": log.experiment,
         "run_id": log.run_id,
     }

@@ -11,17 +11,7 @@ from typing import Any
 
 from tune_am.tuning.ledger import Trials
 from tune_am.tuning.record import Record
-from tune_am.tuning.tracking_store import (
-    check_server,
-    connect,
-    default_uri,
-    first_line,
-    redacted,
-    ui_command,
-    unusable,
-)
-
-__all__ = ["Tracking", "check_server", "default_uri", "redacted", "ui_command"]
+from tune_am.tuning.tracking_store import connect, first_line, redacted, unusable
 
 # Tags. The first two find a run again after a resume, the last says how a trial ended.
 SEARCH, TRIAL, OUTCOME = "tune_am.search", "tune_am.trial", "outcome"
