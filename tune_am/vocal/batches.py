@@ -97,7 +97,7 @@ class Batches:
             return songs
         voice = self._cut(self._centres(f"voice {kind}", voices, generator))
         music = self.instrumental(voices, generator)
-        louder = torch.rand(voices, 1, 1, generator=generator).to(voice.device)
+        louder = torch.rand(voices, 1, 1, generator=generator).to(voice.device, non_blocking=True)
         louder = self.VOICE_QUIETEST + louder * (self.VOICE_LOUDEST - self.VOICE_QUIETEST)
         return torch.cat([songs, torch.logaddexp(voice + _level(music) + louder, music)])
 
@@ -114,7 +114,8 @@ class Batches:
 
     def _cut(self, centres: Tensor) -> Tensor:
         index = centres[:, None] + torch.arange(self.width) - self.width // 2
-        return self._frames[:, index.to(self._frames.device)].permute(1, 0, 2).float()
+        index = index.to(self._frames.device, non_blocking=True)
+        return self._frames[:, index].permute(1, 0, 2).float()
 
 
 def _level(x: Tensor) -> Tensor:
@@ -152,7 +153,8 @@ def augment(x: Tensor, under: Tensor, setting: Augmentation, generator: torch.Ge
     n, bands, wide = x.shape
 
     def rand() -> Tensor:
-        return torch.rand(n, 1, 1, generator=generator).to(x.device)
+        # Without waiting for the device, which may be other processes' too.
+        return torch.rand(n, 1, 1, generator=generator).to(x.device, non_blocking=True)
 
     def uniform(bound: float) -> Tensor:
         return (rand() * 2 - 1) * bound

@@ -72,7 +72,8 @@ class Gan:
         n = len(real)
         self._set_rates(number)
         # Drawn on the CPU, so that the device does not change which ones.
-        fake = self.generator(torch.randn(n, self.generator.latent).to(real.device))
+        z = torch.randn(n, self.generator.latent).to(real.device, non_blocking=True)
+        fake = self.generator(z)
         both = self._seen(torch.cat([real, fake.detach()]))
         scores = [discriminator(both).split(n) for discriminator in self.discriminators]
         discriminator_loss = torch.stack(
