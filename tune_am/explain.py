@@ -7,7 +7,6 @@ python -m tune_am.explain --compare RUN_DIR RUN_DIR
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 import time
@@ -20,6 +19,7 @@ from tune_am.command import exit_status
 from tune_am.errors import UserError
 from tune_am.report.config import ExplainConfig, parse
 from tune_am.report.options import from_keywords
+from tune_am.tuning.config import default_folder
 
 if TYPE_CHECKING:
     from tune_am.am.pack import Pack
@@ -134,8 +134,7 @@ def _default_folder(config: ExplainConfig) -> Path:
     if config.run is not None:
         return config.run / "report"
     what = "compared" if config.compare else f"explained-{config.neuron}"
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    return Path("tune_am_runs") / f"{re.sub(r'[^A-Za-z0-9_.-]', '-', what)}-{stamp}"
+    return default_folder(what, time.strftime("%Y%m%d-%H%M%S"))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tune_am.am.units import select, several
@@ -43,3 +45,11 @@ def test_what_asks_for_several() -> None:
 def test_nothing_between_commas() -> None:
     with pytest.raises(UserError, match="nothing between"):
         select("fc8:1,,fc8:2", LAYERS)
+
+
+def test_a_direction_with_a_comma_in_its_name_is_one(tmp_path: Path) -> None:
+    file = tmp_path / "loud,low.npy"
+    assert several(f"fc8:@{file}")
+    file.touch()
+    assert not several(f"fc8:@{file}")
+    assert several(f"fc8:@{file},fc8:3")

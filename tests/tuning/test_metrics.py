@@ -146,3 +146,9 @@ def test_a_trial_is_called_by_what_sets_it_apart():
     )
     plan = replace(PLAN, neuron="fc8:12", direction="min")
     assert file_name(trial_title(plan, settings)) == "fc8_12-min_lr=0.01_l2=1e-3"
+
+
+def test_long_titles_become_names_of_their_own() -> None:
+    names = {file_name(f"{'layer.' * 60}:{unit}") for unit in range(3)}
+    assert len(names) == 3
+    assert max(map(len, names)) < 200

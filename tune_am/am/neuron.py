@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from tune_am.am.outputs import by_unit
+from tune_am.am.units import DIRECTION
 from tune_am.errors import UserError
 
-DIRECTION = ":@"  # between the layer and the file of a direction
 CENTRE = "@centre"
 
 

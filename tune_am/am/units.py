@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from tune_am.errors import UserError
 
+DIRECTION = ":@"  # between a layer and the file of a direction
 _UNIT = re.compile(r"\d+|\d+-\d+|\*")
 
 
 def several(text: str) -> bool:
-    """Whether `text` asks for a campaign, whatever the pack: "fc8:0-15", "a,b", and "a," of one."""
+    """Whether `text` asks for a campaign, whatever the pack: "fc8:0-15", "a,b", and "a," of one.
+
+    A direction whose file has a comma in its name is one neuron, where there is such a file.
+    """
+    if Path(text.partition(DIRECTION)[2]).is_file():
+        return False
     return "," in text or re.search(r":(\*|\d+-\d+)$", text) is not None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any
 
@@ -11,6 +12,9 @@ from tune_am.am.settings import Settings
 
 # Named in each title; the other settings only where they differ from their defaults.
 _ALWAYS = ("lr", "l2")
+
+_LONGEST = 180  # of a file's name: file systems take 255, Ray adds to it
+_DIGEST = 12
 
 
 def search_title(plan: Plan) -> str:
@@ -44,5 +48,10 @@ def short(value: Any) -> str:
 
 
 def file_name(title: str) -> str:
-    """`title` with what a file's name or a link may not hold replaced."""
-    return re.sub(r"[^A-Za-z0-9_.=+-]+", "_", title)
+    """`title` with what a file's name or a link may not hold replaced; the end of a long one by a
+    digest, so that no two become one."""
+    name = re.sub(r"[^A-Za-z0-9_.=+-]+", "_", title)
+    if len(name) <= _LONGEST:
+        return name
+    digest = hashlib.sha256(title.encode()).hexdigest()[:_DIGEST]
+    return f"{name[: _LONGEST - _DIGEST - 1]}-{digest}"

@@ -10,8 +10,6 @@ import ray
 
 from tune_am.tuning.label import file_name
 
-_LONGEST = 240  # bytes of a name; file systems take 255
-
 
 class TrialLog:
     """Says what a trial does, in a file of its own and in the log of its worker.
@@ -23,7 +21,7 @@ class TrialLog:
     def __init__(self, number: int, title: str) -> None:
         self._title = f"trial {number:04d} {title}"
         folder = session_logs()
-        self._path = folder and folder / f"{file_name(self._title)[:_LONGEST]}.log"
+        self._path = folder and folder / f"{file_name(self._title)}.log"
 
     def line(self, text: str) -> None:
         """Opened and closed each time: a trial on another worker goes on with the same file."""
