@@ -113,6 +113,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder with the corpus")
     parser.add_argument("--seconds", type=float, default=1200, help="of each training [1200]")
     parser.add_argument("--batch", type=int, default=32, help="[32]")
+    parser.add_argument("--seed", type=int, default=0, help="[0]")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--device", choices=DEVICES, default="auto", help="[auto]")
     parser.add_argument("--measure", action="store_true", help="print the table")
@@ -123,7 +124,10 @@ def main() -> None:
     for name in arguments.only:
         if not arguments.measure and not file_of(folder, name).exists():
             training = GanTraining(
-                steps=0, batch=arguments.batch, device=chosen_device(arguments.device)
+                steps=0,
+                batch=arguments.batch,
+                seed=arguments.seed,
+                device=chosen_device(arguments.device),
             )
             train(name, arguments.work, folder, training, arguments.seconds)
     if arguments.measure:

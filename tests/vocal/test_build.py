@@ -12,7 +12,7 @@ from tune_am.errors import UserError
 from tune_am.vocal.batches import Augmentation
 from tune_am.vocal.build_pack import build_pack
 from tune_am.vocal.corpus import load_corpus
-from tune_am.vocal.evaluation import best_threshold, measure, smoothed
+from tune_am.vocal.evaluation import area_by_song, best_threshold, measure, smoothed
 from tune_am.vocal.gan import Gan, GanTraining
 from tune_am.vocal.nets import Generator
 from tune_am.vocal.refined import RefinedGenerator
@@ -185,6 +185,17 @@ def test_measures():
     assert score.false_positives == pytest.approx(1 / 3)
     assert score.false_negatives == pytest.approx(1 / 3)
     assert measure(values, labels, best_threshold(values, labels)).error == pytest.approx(1 / 6)
+
+
+def test_area_by_song_minds_no_song_s_level_nor_songs_without_singing() -> None:
+    labels = torch.tensor([0.0, 0, 1, 1])
+    half, whole = torch.tensor([0.0, 3, 2, 4]), torch.tensor([0.0, 1, 2, 3])
+    instrumental = torch.full((9,), 5.0), torch.zeros(9)
+    songs = [(half, labels), (whole + 100, labels), instrumental]
+    assert area_by_song(songs) == pytest.approx((3 / 4 + 1) / 2)
+    assert measure(*map(torch.cat, zip(*songs, strict=True))).auc < 0.9
+    apart = [(whole[2:], labels[2:]), (whole[:2], labels[:2])]
+    assert area_by_song(apart) == 1
 
 
 def test_median_removes_a_lone_spike_and_keeps_an_edge():

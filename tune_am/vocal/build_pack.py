@@ -98,7 +98,8 @@ def assemble(
             for split in ("train", "valid", "test")
         },
         "training": {
-            "command": f"{COMMAND} --corpus {corpus} --data DIR --out PACK",
+            "command": f"{COMMAND} --corpus {corpus} --data DIR --out PACK"
+            + (" --voices" if has_voices(work) else ""),
             "detector": asdict(detector_training),
             "draft": asdict(draft_training) | _spent(work / "draft"),
             "gan": asdict(gan_training) | _spent(work / "gan"),

@@ -51,15 +51,15 @@ Detector: {training["detector"]["steps"]} steps of {training["detector"]["batch"
 half are sung, a quarter lie between the phrases of the same songs, a quarter are music without any
 singing. AdamW, one-cycle, batch normalisation folded into the convolutions afterwards.
 Augmentation: time stretch, band shift, gain, one smooth filter, other music mixed under. The
-weights are those that were best on the validation songs, on which the logits were calibrated too
-(one temperature).{_voices(about["voices"])}
+weights are those with the largest area under the ROC curve, averaged over the validation songs, on
+which the logits were calibrated too (one temperature).{_voices(about["voices"])}
 
 GAN: hinge loss, spectral normalisation, excerpts drawn alike, Adam whose rates fall to zero over
 the last quarter. First a draft, 1-D convolutions over time with the bands as channels on either
 side: {_gan(training["draft"])}. Then 2-D convolutions
 that sharpen it and a second, 2-D discriminator: {_gan(training["gan"])}.
 The weights are those of the checkpoint whose samples were nearest to the validation songs' excerpts
-in the features of the judge of that time.
+in the features of the judge that measures them below too.
 
     {training["command"]}
 
@@ -107,7 +107,8 @@ fewer singers: `bench/README.md` of the repository.)
 
 Few real singers: one sings most of the training songs, a second most of the rest; almost all in
 English or Hungarian, pop and metal. What the detector does with rap, growl or choirs has not been
-measured. The generator's excerpts are rougher than real ones, as the measures say.
+measured.{_speech(detector)}
+The generator's excerpts are rougher than real ones, as the measures say.
 
 ## Licence
 
@@ -129,10 +130,10 @@ _OTHER_SPLITS = """The set called `{}`; its labels, and its splits where it has 
 
 
 def _gan(training: dict[str, Any]) -> str:
-    return (
-        f"{training['steps']} steps of {training['batch']} excerpts, "
-        f"{training['seconds'] / 60:.0f} minutes"
-    )
+    spent = f"{training['seconds'] / 60:.0f} minutes"
+    if training["device"] != "cpu":
+        spent += " of a share of a GPU"
+    return f"{training['steps']} steps of {training['batch']} excerpts, {spent}"
 
 
 def _fidelity(measures: dict[str, Any]) -> str:
@@ -231,6 +232,14 @@ def _intervals(metrics: dict[str, Any]) -> str:
     if not parts:
         return ""
     return f" (95 % intervals of the area over songs drawn anew: {'; '.join(parts)})"
+
+
+def _speech(metrics: dict[str, Any]) -> str:
+    if "speech" not in metrics:
+        return ""
+    return f"""
+It does not tell speech from singing: {metrics["speech"]["false_positives"]:.0%} of speech without
+music is heard as singing."""
 
 
 def _voices(voices: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +86,20 @@ def measure(values: Tensor, labels: Tensor, threshold: float = 0.0) -> Score:
         false_negatives=float((~heard & sung).sum() / sung.sum().clamp_min(1)),
         predictions=len(values),
     )
+
+
+def area_by_song(songs: Sequence[tuple[Tensor, Tensor]]) -> float:
+    """Area under the ROC curve of each song's logits ``[n]`` and labels ``[n]``, averaged.
+
+    Over the songs that have both, sung frames and others; of all together where none has. Singers
+    weigh alike, however long their songs or much the music without any, and a detector is not
+    blamed for hearing one recording louder than another.
+    """
+    both = [(values, labels) for values, labels in songs if 0 < labels.sum() < len(labels)]
+    if not both:
+        values, labels = map(torch.cat, zip(*songs, strict=True))
+        return measure(values, labels).auc
+    return fmean(measure(values, labels).auc for values, labels in both)
 
 
 def best_threshold(values: Tensor, labels: Tensor) -> float:

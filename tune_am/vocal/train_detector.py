@@ -30,7 +30,7 @@ VALIDATION_HOP = 35  # frames between predictions while training: a look, not th
 class DetectorTraining(Training):
     """How the detector is trained; it is validated at each checkpoint."""
 
-    steps: int = 2500
+    steps: int = 5000
     lr: float = 1e-3
     weight_decay: float = 1e-2
     checkpoint_every: int = 250
@@ -41,7 +41,8 @@ def train_detector(
     training: DetectorTraining = DetectorTraining(),
     augmentation: Augmentation = Augmentation(),
 ) -> Path:
-    """Trains (or goes on), keeps the best by validation area under the curve.
+    """Trains (or goes on), keeps the best by the area under the curve, averaged over the validation
+    songs (`evaluation.area_by_song`).
 
     Returns:
         The file with the weights of the published network: batch normalisation folded in, logits
@@ -55,14 +56,14 @@ def train_detector(
 
     def validated(step: int, loss: float, kept: dict[str, Any]) -> dict[str, Any]:
         detector.eval()
-        score = evaluation.measure(
-            *evaluation.labelled_logits(detector, validation, VALIDATION_HOP)
-        )
-        append_log(folder, {"step": step, "loss": loss, **asdict(score)})
+        heard = [evaluation.labelled_logits(detector, [s], VALIDATION_HOP) for s in validation]
+        values, labels = map(torch.cat, zip(*heard, strict=True))
+        score, area = evaluation.measure(values, labels), evaluation.area_by_song(heard)
+        append_log(folder, {"step": step, "loss": loss, "area_by_song": area, **asdict(score)})
         best = kept.get("best", 0.0)
-        if score.auc > best:
+        if area > best:
             save_file(detector.folded(), folder / "best.safetensors")
-        return {"best": max(best, score.auc)}
+        return {"best": max(best, area)}
 
     train_on(detector, tracks, training, augmentation, folder, validated, voices)
     return _calibrated(folder, validation)

@@ -22,8 +22,8 @@ from tune_am.vocal.refined import PlaneDiscriminator, RefinedGenerator
 
 # The draft learns quickly, one dimension being enough for pauses, syllables and loudness; the 2-D
 # networks cost twice the time a step and come in when there is something to refine.
-DRAFT = GanTraining(steps=4800, batch=32)
-REFINEMENT = GanTraining(steps=6400, batch=16, checkpoint_every=250)
+DRAFT = GanTraining(steps=5800, batch=16)
+REFINEMENT = GanTraining(steps=10700, batch=16, checkpoint_every=250)
 
 
 def train_draft(work: Path, training: GanTraining = DRAFT) -> Path:
