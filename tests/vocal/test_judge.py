@@ -17,12 +17,12 @@ from tests.commands import command
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.vocal.corpus import Track, load_corpus
+from tune_am.vocal.evaluation import balanced_threshold
 from tune_am.vocal.judge import CLASSIFIERS, NEVER, STARTS, main, verdict, wilson_interval
 from tune_am.vocal.judge_net import SHIPPED, Judge, hear, load_judge, save_judge
 from tune_am.vocal.melspec import excerpts, log_mel, read_audio
 from tune_am.vocal.train_judge import (
     JudgeTraining,
-    balanced_threshold,
     heard_by_judge,
     never_heard,
     train_judge,

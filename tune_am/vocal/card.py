@@ -52,7 +52,8 @@ half are sung, a quarter lie between the phrases of the same songs, a quarter ar
 singing. AdamW, one-cycle, batch normalisation folded into the convolutions afterwards.
 Augmentation: time stretch, band shift, gain, one smooth filter, other music mixed under. The
 weights are those with the largest area under the ROC curve, averaged over the validation songs, on
-which the logits were calibrated too (one temperature).{_voices(about["voices"])}
+which the logits were calibrated too: one temperature, and 0 where false alarms and misses are
+equally rare there.{_voices(about["voices"])}
 
 GAN: hinge loss, spectral normalisation, excerpts drawn alike, Adam whose rates fall to zero over
 the last quarter. First a draft, 1-D convolutions over time with the bands as channels on either

@@ -109,6 +109,14 @@ def best_threshold(values: Tensor, labels: Tensor) -> float:
     return float(candidates[errors.argmin()])
 
 
+def balanced_threshold(values: Tensor, labels: Tensor) -> float:
+    """Threshold on logits ``[n]`` with the smallest mean of false alarms' and misses' rates."""
+    candidates = torch.quantile(values, torch.linspace(0, 1, 401))
+    heard = values[None] > candidates[:, None]
+    rates = [heard[:, labels == kind].float().mean(dim=1) for kind in (1, 0)]
+    return float(candidates[(rates[0] - rates[1]).argmax()])
+
+
 def temperature(values: Tensor, labels: Tensor) -> float:
     """Divisor of logits ``[n]`` that makes their sigmoid the likeliest probability of the labels.
 

@@ -70,17 +70,19 @@ def train_detector(
 
 
 def _calibrated(folder: Path, validation: list[Track]) -> Path:
-    """Divides the best weights' logits by their temperature on the validation songs."""
+    """Calibrates the best weights' logits on the validation songs: divided by their temperature,
+    then less the threshold of the least balanced error, which so becomes 0."""
     weights = load_file(folder / "best.safetensors")
     network = Detector()  # on the CPU, wherever it was trained: so it is measured and shipped
     network.load_state_dict(weights)
     detector = laid_out(network.eval())
-    temperature = evaluation.temperature(
-        *evaluation.labelled_logits(detector, validation, VALIDATION_HOP)
-    )
+    values, labels = evaluation.labelled_logits(detector, validation, VALIDATION_HOP)
+    temperature = evaluation.temperature(values, labels)
+    threshold = evaluation.balanced_threshold(values / temperature, labels)
     for name in ("fc9.weight", "fc9.bias"):
         weights[name] /= temperature
-    append_log(folder, {"temperature": temperature})
+    weights["fc9.bias"] -= threshold
+    append_log(folder, {"temperature": temperature, "threshold": threshold})
     save_file(weights, folder / "detector.safetensors")
     return folder / "detector.safetensors"
 

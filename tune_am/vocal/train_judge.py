@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from rich.progress import track
-from torch import Tensor
 
 from tune_am.errors import UserError
 from tune_am.vocal import evaluation
@@ -91,7 +90,9 @@ def train_judge(
         without = _trained(folder / f"without-{act}", others, fold, sung)
         left_out = [song for song in tracks if song.source == act]
         parts.append(evaluation.labelled_logits(without, left_out, HOP))
-    threshold = balanced_threshold(*map(torch.cat, zip(*parts, strict=True))) if parts else 0.0
+    threshold = (
+        evaluation.balanced_threshold(*map(torch.cat, zip(*parts, strict=True))) if parts else 0.0
+    )
     judge = _trained(folder, tracks, training, sung)
     with torch.no_grad():
         judge.out.bias.sub_(threshold)
@@ -111,14 +112,6 @@ def train_judge(
         facts | {"measures": judge_measures(load_judge(file)[0].to(training.device), corpus)},
     )
     return file
-
-
-def balanced_threshold(values: Tensor, labels: Tensor) -> float:
-    """Threshold on logits ``[n]`` with the smallest mean of false alarms' and misses' rates."""
-    candidates = torch.quantile(values, torch.linspace(0, 1, 401))
-    heard = values[None] > candidates[:, None]
-    rates = [heard[:, labels == kind].float().mean(dim=1) for kind in (1, 0)]
-    return float(candidates[(rates[0] - rates[1]).argmax()])
 
 
 def _trained(
