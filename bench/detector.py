@@ -40,14 +40,15 @@ from tune_am.vocal.voices import has_voices, load_voices
 HOP = 14  # frames between predictions: 0.2 s
 STUDIES = ("augmentation", "singers", "seeds")
 USUAL = "usual"  # that of the pack, without its voices
+LOUDER = Augmentation(mix=0.6, mix_loudest=0.35)
 AUGMENTATIONS = {
     "none": Augmentation(stretch=0, shift=0, gain=0, filter=0, mix=0),
     USUAL: Augmentation(),
     "wide": WIDE,
-    "louder music": Augmentation(mix=0.6, mix_loudest=0.35),
+    "louder music": LOUDER,
     "voices": Augmentation(),
     "wide, voices": WIDE,
-    "louder music, voices": Augmentation(mix=0.6, mix_loudest=0.35),
+    "louder music, voices": LOUDER,
 }
 
 

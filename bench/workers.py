@@ -24,6 +24,7 @@ from tune_am.am.trial_run import TrialRun
 from tune_am.tuning.defaults import CPU, GPU
 
 WARM_UP = 2.0  # seconds before the first measurement
+PATIENCE = 180.0  # seconds for a measurement more than it takes: a worker that died says nothing
 
 
 def main() -> None:
@@ -44,7 +45,7 @@ def main() -> None:
     ]
     for process in processes:
         process.start()
-    measured = [rates.get() for _ in range(sum(asked.workers))]
+    measured = [rates.get(timeout=PATIENCE + asked.seconds) for _ in range(sum(asked.workers))]
     for process in processes:
         process.join()
     print(f"{asked.neuron} of {asked.pack} on {asked.device}, torch {torch.__version__}")

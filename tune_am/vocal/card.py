@@ -239,8 +239,8 @@ def _speech(metrics: dict[str, Any]) -> str:
     if "speech" not in metrics:
         return ""
     return f"""
-It does not tell speech from singing: {metrics["speech"]["false_positives"]:.0%} of speech without
-music is heard as singing."""
+Speech is no hard negative: at the threshold above, {metrics["speech"]["false_positives"]:.0%} of
+speech without music is heard as singing."""
 
 
 def _voices(voices: dict[str, Any]) -> str:
