@@ -3,6 +3,7 @@
     python bench/campaign.py                      # ten minutes on a core
     python bench/campaign.py --units 64 --trials 24 --starts 16 --device cuda
     python bench/campaign.py --pack examples/digits/pack --layer hidden --units 64 --trials 24
+    python bench/campaign.py --arms campaign --total 522880 --goal 4.7 --until 0.5  # known already
 
 Four ways of spending the same number of sample-steps on units of one layer, each with ASHA:
 
@@ -161,9 +162,15 @@ def mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def read(curve: list, steps: float) -> tuple:
-    """Where a curve is after so many sample-steps."""
-    return next(point for point in reversed(curve) if point[0] <= steps)
+def read(curve: list, steps: float) -> tuple | None:
+    """Where a curve is after so many sample-steps; None before its first trial's end, and past its
+    last."""
+    before = [point for point in curve if point[0] <= steps]
+    return before[-1] if before and curve[-1][0] >= steps else None
+
+
+def cell(value: float | None) -> str:
+    return f"{'':8}" if value is None else f"{value:8.3g}"
 
 
 def main() -> None:
@@ -181,29 +188,38 @@ def main() -> None:
     parser.add_argument(
         "--arms", default=",".join(ARMS), help="the first is what others must reach"
     )
+    parser.add_argument(
+        "--until", type=float, default=1.0, help="share at which the other arms stop [1]"
+    )
+    parser.add_argument("--total", type=float, help="sample-steps of the first arm, if known")
+    parser.add_argument("--goal", type=float, help="mean distance it comes to, if known")
     asked = parser.parse_args()
+    if (asked.total is None) != (asked.goal is None):
+        parser.error("--total and --goal are given together: what the first arm came to")
     torch.set_num_threads(1)
     bench = Bench(asked)
     print(f"{asked.units} units of {asked.layer}, {asked.starts} starts, {asked.max_steps} steps")
     shares = "".join(f"{f'{share:.0%}':>8}" for share in SHARES)
     print(f"\nmean distance / noise floor{'in the search':>20}{'on fresh starts':>32}")
     print(f"{'':10}{shares}{shares}{'as near at':>12}{'trials':>8}{'in ascent':>11}")
-    goal = total = float("inf")
+    total, goal = asked.total, asked.goal
     for arm in asked.arms.split(","):
         with tempfile.TemporaryDirectory() as folder:
             units = bench.units(Path(folder))
             begun, before = time.perf_counter(), bench.in_ascent
-            trials = asked.trials * asked.units if total == float("inf") else None
-            curve = bench.spend(arm, units, trials, total)
-            ascending = (bench.in_ascent - before) / (time.perf_counter() - begun)
-            if total == float("inf"):
+            if total is None:
+                curve = bench.spend(arm, units, asked.trials * asked.units, float("inf"))
                 total, goal, _ = curve[-1]
+            else:
+                curve = bench.spend(arm, units, None, total * asked.until)
+            ascending = (bench.in_ascent - before) / (time.perf_counter() - begun)
             near = next((spent / total for spent, value, _ in curve if value <= goal), None)
             points = [read(curve, share * total) for share in SHARES]
-            row = "".join(f"{value:8.3g}" for _, value, _ in points)
-            row += "".join(f"{bench.again(bests):8.3g}" for _, _, bests in points)
+            row = "".join(cell(point and point[1]) for point in points)
+            row += "".join(cell(point and bench.again(point[2])) for point in points)
             reached = "never" if near is None else f"{near:.2f}"
             print(f"{arm:10}{row}{reached:>12}{len(curve):8}{ascending:11.1%}", flush=True)
+    print(f"\n{total:.0f} sample-steps, to a mean distance of {goal:.3g}")
 
 
 if __name__ == "__main__":
