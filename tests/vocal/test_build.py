@@ -12,11 +12,19 @@ from tune_am.errors import UserError
 from tune_am.vocal.batches import Augmentation
 from tune_am.vocal.build_pack import build_pack
 from tune_am.vocal.corpus import load_corpus
-from tune_am.vocal.evaluation import area_by_song, best_threshold, measure, smoothed
+from tune_am.vocal.evaluation import (
+    area_by_song,
+    balanced_threshold,
+    best_threshold,
+    labelled_logits,
+    measure,
+    smoothed,
+    temperature,
+)
 from tune_am.vocal.gan import Gan, GanTraining
-from tune_am.vocal.nets import Generator
+from tune_am.vocal.nets import Detector, Generator
 from tune_am.vocal.refined import RefinedGenerator
-from tune_am.vocal.train_detector import DetectorTraining, train_detector
+from tune_am.vocal.train_detector import VALIDATION_HOP, DetectorTraining, train_detector
 from tune_am.vocal.train_gan import train_draft, train_gan
 
 DETECTOR = DetectorTraining(steps=4, batch=8, checkpoint_every=2)
@@ -138,6 +146,22 @@ def test_an_interrupted_detector_ends_as_if_it_had_not_been(work):
         train_detector(work, replace(DETECTOR, seed=1))
     with pytest.raises(UserError, match=r"is of another training \(shift 3.0, now 2.0\)"):
         train_detector(work, DETECTOR, Augmentation(shift=2.0))
+
+
+def test_the_detector_s_logits_are_calibrated_on_the_validation_songs(work):
+    def heard(weights):
+        detector = Detector()
+        detector.load_state_dict(load_file(weights))
+        return labelled_logits(detector.eval(), load_corpus(work, "valid"), VALIDATION_HOP)
+
+    weights = train_detector(work, replace(DETECTOR, steps=1, checkpoint_every=1))
+    raw, labels = heard(weights.with_name("best.safetensors"))
+    values, _ = heard(weights)
+
+    assert balanced_threshold(values, labels) == pytest.approx(0, abs=1e-4)
+    divisor = temperature(raw, labels)
+    shifted = (raw - balanced_threshold(raw, labels)) / divisor
+    torch.testing.assert_close(values, shifted, rtol=0, atol=1e-4)
 
 
 def test_build_gives_a_whole_pack(recordings, work, monkeypatch):

@@ -25,7 +25,7 @@ def layers_before(network: nn.Module, layers: Sequence[str], example: Tensor) ->
                 layer: _latest(outputs, list(layers[:place]), layer, x)
                 for place, layer in enumerate(layers)
             }
-    except Exception:  # whatever a user's network raises; without a gradient it is no error
+    except RuntimeError:  # an operation without a gradient, or that none may pass: no error here
         return {}
     usual = {layer: layers[max(0, place - 1)] for place, layer in enumerate(layers)}
     return {
