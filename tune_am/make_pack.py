@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tune_am.am.place import expect_place
 from tune_am.callable_module import make_callable
 from tune_am.command import CommandParser, exit_status
-from tune_am.errors import UserError
+from tune_am.errors import UserError, reason
 
 if TYPE_CHECKING:
     from tune_am.am.pack import Pack
@@ -132,7 +132,7 @@ def _returned(name: str) -> Any:
 
 def _line(error: Exception) -> str:
     """The error in one line, with the line of the user's module that led to it."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
+    text = reason(error, kind=True)
     frames = [
         frame for frame in extract_tb(error.__traceback__)[1:] if "importlib" not in frame.filename
     ]

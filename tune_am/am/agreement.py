@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from tune_am.errors import UserError
+from tune_am.errors import UserError, reason
 
 # How far they may be apart, as a share of the largest value; the floor is for layers that are zero.
 _TOLERANCE, _FLOOR = 1e-3, 1e-6
@@ -37,8 +37,8 @@ def expect_each_alone(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor)
     try:
         parts = [read(one) for one in x.split(1)]
     except Exception as error:  # whatever a user's network raises
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{next(iter(together))} cannot be read for one alone: {reason}") from None
+        what = next(iter(together))
+        raise UserError(f"{what} cannot be read for one alone: {reason(error)}") from None
     for what, values in together.items():
         alone = torch.cat([part[what] for part in parts])
         if _agree(again[what], values) and not _agree(alone, values):

@@ -23,7 +23,7 @@ from tune_am.am.probe import chosen_layers, units_of
 from tune_am.am.real_data import EXAMPLES, Reading, RealData
 from tune_am.am.reference import TAIL
 from tune_am.am.unlearned import UNLEARNED, FourierPrior, RawPrior
-from tune_am.errors import UserError
+from tune_am.errors import UserError, reason
 
 # A search compares with the TAIL most exciting real excerpts, and those with the next TAIL.
 FEWEST = 2 * TAIL
@@ -153,7 +153,7 @@ def _probed(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
     except Exception as error:  # whatever a user's network raises
         raise UserError(
             f"the classifier does not take real_data of shape {list(example.shape[1:])}, float32: "
-            f"{_line(error)}"
+            f"{reason(error)}"
         ) from None
 
 
@@ -260,7 +260,7 @@ def _expect_inputs(network: nn.Module, latent: Sequence[int], data: RealData) ->
         made = network(z.clone())
     except Exception as error:  # whatever a user's network raises
         raise UserError(
-            f"the prior does not take latents of shape {list(latent)}: {_line(error)}"
+            f"the prior does not take latents of shape {list(latent)}: {reason(error)}"
         ) from None
     if not isinstance(made, Tensor):
         raise UserError(f"the prior gives {type(made).__name__}, not a tensor of inputs")
@@ -295,7 +295,3 @@ def _evaluated(network: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

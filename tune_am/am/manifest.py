@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from tune_am.errors import UserError
+from tune_am.errors import UserError, reason
 
 FILE = "pack.json"
 SCHEMA = 1
@@ -77,7 +77,7 @@ class Manifest:
             raise UserError(f"no pack in {folder}: it has no {FILE}; build or fetch one") from None
         except (OSError, ValueError) as error:
             raise UserError(
-                f"{path}: cannot be read ({_line(error)}); get the pack again"
+                f"{path}: cannot be read ({reason(error, kind=True)}); get the pack again"
             ) from None
         schema = raw.get("schema") if isinstance(raw, dict) else None
         if schema != SCHEMA:
@@ -89,7 +89,7 @@ class Manifest:
             manifest = cls._from_raw(raw)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(
-                f"{path}: is no complete description of a pack ({_line(error)})"
+                f"{path}: is no complete description of a pack ({reason(error, kind=True)})"
             ) from None
         manifest._check_names(path)
         return manifest
@@ -163,8 +163,3 @@ def _bounds(pair: Sequence[float | None]) -> tuple[float | None, float | None]:
     ):
         raise ValueError(f"input range {list(pair)}")
     return low, high
-
-
-def _line(error: Exception) -> str:
-    """What went wrong, in one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())

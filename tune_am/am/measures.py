@@ -23,7 +23,7 @@ from tune_am.am.objectives import (
 )
 from tune_am.am.prdc import prdc
 from tune_am.am.reference import Target
-from tune_am.errors import UserError
+from tune_am.errors import UserError, reason
 
 Function = Callable[[Target, Target], float]
 
@@ -46,8 +46,8 @@ class Measure:
         try:
             value = self.function(kept, reference)
         except Exception as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise UserError(f"--objective {name}: score(kept, reference) raised {reason}") from None
+            raised = reason(error, kind=True)
+            raise UserError(f"--objective {name}: score(kept, reference) raised {raised}") from None
         if isinstance(value, Tensor) and value.numel() == 1:
             value = value.item()
         if not isinstance(value, Real) or not math.isfinite(value):
@@ -166,8 +166,8 @@ def _imported(name: str, trust_code: bool) -> Function:
     try:
         found = getattr(import_module(module), attribute)
     except Exception as error:  # importing runs code of which anything may fail
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"--objective {name} cannot be imported: {reason}") from None
+        raised = reason(error, kind=True)
+        raise UserError(f"--objective {name} cannot be imported: {raised}") from None
     finally:
         sys.path.remove("")
     if not callable(found):

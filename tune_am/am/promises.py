@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tune_am.am.manifest import FILE, Manifest
 from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.prior import Prior
-from tune_am.errors import UserError
+from tune_am.errors import UserError, reason
 
 
 @torch.no_grad()
@@ -34,8 +34,8 @@ def check_shapes(
         expect("the input shape", list(inputs.shape[1:]), list(manifest.input_shape))
         layers = Tap(classifier, list(manifest.layers))(inputs)
     except (RuntimeError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: its networks do not run as described: {reason}") from None
+        said = reason(error)
+        raise UserError(f"{path}: its networks do not run as described: {said}") from None
     for name, units in manifest.layers.items():
         expect(f"the units of {name}", layers[name].shape[1], units)
         found = list(reference[name].shape) if name in reference else None

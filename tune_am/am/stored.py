@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tune_am.am.manifest import FILE, NetworkEntry
-from tune_am.errors import UserError
+from tune_am.errors import UserError, reason
 
 
 def load_network(folder: Path, entry: NetworkEntry, trust_code: bool) -> nn.Module:
@@ -24,8 +24,8 @@ def load_network(folder: Path, entry: NetworkEntry, trust_code: bool) -> nn.Modu
         network = factory(**entry.config)
         network.load_state_dict(load_tensors(path))
     except (TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: does not fit {entry.factory} of {FILE}: {reason}") from None
+        said = reason(error)
+        raise UserError(f"{path}: does not fit {entry.factory} of {FILE}: {said}") from None
     return network.eval().requires_grad_(False)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import ray
 
-from tune_am.errors import UserError
+from tune_am.errors import UserError, first_line
 from tune_am.tuning import environment
 
 CONNECT_SECONDS = 3
@@ -119,7 +119,7 @@ def start(workers: int, gpus: int, address: str | None) -> str | None:
                 **common,
             )
     except (Exception, SystemExit) as error:
-        raise UserError(f"Ray does not start: {_first_line(error)}") from None
+        raise UserError(f"Ray does not start: {first_line(error)}") from None
     url = context.dashboard_url
     return f"http://{url}" if url else None
 
@@ -135,7 +135,3 @@ def token_command() -> str | None:
 
 def stop() -> None:
     ray.shutdown()
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tune_am.errors import first_line
 from tune_am.tuning.ledger import Trials
 from tune_am.tuning.record import Record
-from tune_am.tuning.tracking_store import connect, first_line, redacted, unusable
+from tune_am.tuning.tracking_store import connect, redacted, unusable
 
 # Tags. The first two find a run again after a resume, the last says how a trial ended.
 SEARCH, TRIAL, OUTCOME = "tune_am.search", "tune_am.trial", "outcome"
@@ -147,10 +148,8 @@ class Tracking:
             for key, image in images:
                 self._client.log_image(self._children[key], image, artifact_file=name)
         except Exception as error:
-            self._trouble(
-                f"MLflow at {redacted(self.uri)} failed ({first_line(error)}): its run lacks "
-                f"files, the run folder has them and --resume logs them"
-            )
+            text = "its run lacks files, the run folder has them and --resume logs them"
+            self._trouble(f"{self._failure(error)}: {text}")
             return False
         return True
 
@@ -192,10 +191,11 @@ class Tracking:
     def _say(self, error: Exception) -> None:
         if not self._failed:
             self._failed = True
-            self._trouble(
-                f"MLflow at {redacted(self.uri)} failed ({first_line(error)}): the search goes "
-                f"on; MLflow gets the rest when it answers again, or by --resume after the end"
-            )
+            text = "MLflow gets the rest when it answers again, or by --resume after the end"
+            self._trouble(f"{self._failure(error)}: the search goes on; {text}")
+
+    def _failure(self, error: Exception) -> str:
+        return f"MLflow at {redacted(self.uri)} failed ({redacted(first_line(error))})"
 
     def _catch_up(self, record: Record, ended: bool) -> None:
         if record.key not in self._children or not ended:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tune_am.errors import UserError
+from tune_am.errors import UserError, first_line
 from tune_am.tuning import environment
 
 if TYPE_CHECKING:
@@ -65,18 +65,13 @@ def connect(uri: str, artifacts: Path) -> tuple[MlflowClient, Experiment]:
 
 def unusable(uri: str, error: Exception) -> UserError:
     """One line about what MLflow raised at `uri`."""
-    address, reason = redacted(uri), first_line(error)
+    address, reason = redacted(uri), redacted(first_line(error))
     if _is_server(uri) and (cause := _CAUSE.search(reason)):
         return UserError(
             f"no MLflow server answers at {address} ({cause[1]}); start it or drop --mlflow-uri "
             f"and MLFLOW_TRACKING_URI"
         )
     return UserError(f"MLflow at {address} cannot be used: {reason}")
-
-
-def first_line(error: BaseException) -> str:
-    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-    return redacted(line)
 
 
 def _is_server(uri: str) -> bool:

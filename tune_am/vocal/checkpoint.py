@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from tune_am.errors import UserError
+from tune_am.errors import UserError, reason
 
 # Precision of the weights in the pack: half the size, and what is measured is what is shipped.
 STORED = torch.float16
@@ -59,9 +59,8 @@ def load_checkpoint(path: Path, of: Mapping[str, Any] | None = None) -> dict[str
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a damaged file
-        reason = " ".join(str(error).split())[:200]
         raise UserError(
-            f"{path} is damaged ({reason}): delete it to train from the start"
+            f"{path} is damaged ({reason(error)}): delete it to train from the start"
         ) from None
     was = state.pop("of", {})
     if of is not None and was != of:

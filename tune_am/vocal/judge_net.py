@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tune_am.am.device import device_of
-from tune_am.errors import UserError
+from tune_am.errors import UserError, reason
 
 # The judge that comes with the package, apart from the pack: a pack's own maker may have another.
 SHIPPED = Path(__file__).parent / "judge.safetensors"
@@ -149,8 +149,7 @@ def load_judge(path: Path = SHIPPED) -> tuple[Judge, dict[str, Any]]:
             raise ValueError("its weights are not those that were saved")
         judge.load_state_dict(tensors)
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} is no judge ({reason}): get or train it again") from None
+        raise UserError(f"{path} is no judge ({reason(error)}): get or train it again") from None
     fast = judge.to(memory_format=torch.channels_last)
     return fast.eval().requires_grad_(False), facts
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from tune_am.am.layout import laid_out
 from tune_am.am.manifest import sha256_of
-from tune_am.errors import UserError
+from tune_am.errors import UserError, reason
 from tune_am.vocal import samples
 from tune_am.vocal.checkpoint import load_trained
 from tune_am.vocal.corpus import Track, band_statistics, load_corpus
@@ -60,8 +60,7 @@ def trained_prior(weights: Path) -> Generator:
     try:
         return load_generator(weights).requires_grad_(False)
     except (SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(f"{weights} holds no weights of the generator: {reason}") from None
+        raise UserError(f"{weights} holds no weights of the generator: {reason(error)}") from None
 
 
 def draw_held_out(tracks: list[Track], n: int) -> HeldOut:
