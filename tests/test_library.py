@@ -112,7 +112,20 @@ def test_activation_fid_takes_what_holds_numbers():
     expected = (x.mean() - y.mean()) ** 2 + (x.std(ddof=1) - y.std(ddof=1)) ** 2
     for one, other in ((x, y), (x.tolist(), torch.tensor(y))):
         assert tune_am.activation_fid(one, other) == pytest.approx(expected)
-    for one, said in (([1.0], "n >= 2"), (["a"], "activation_fid"), ([1, np.nan], "non-finite")):
+    assert tune_am.activation_fid(y[::-1], y) < 1e-20
+    # Lists too are of float64: in float32 these would be one number.
+    far = [1e8, 1e8 + 1, 1e8 + 2]
+    assert tune_am.activation_fid([value + 10 for value in far], far) == 100
+    for one, said in (
+        ([1.0], "n >= 2"),
+        (["a"], "real numbers"),
+        (None, "real numbers"),
+        ({}, "real numbers"),
+        ([1j, 2j], "real numbers, not complex128"),
+        (torch.zeros(3) * 1j, "real numbers, not torch.complex64"),
+        ([[1.0], [1.0, 2.0]], "activation_fid"),
+        ([1, np.nan], "non-finite"),
+    ):
         with pytest.raises(tune_am.UserError, match=said):
             tune_am.activation_fid(one, y)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any
 
+import numpy as np
 import torch
 
 from tune_am.am.frechet import frechet_distance
@@ -37,6 +38,14 @@ def activation_fid(x: Any, y: Any) -> float:
     `UserError` for sets of fewer than two, of other shapes, or with a non-finite value.
     """
     try:
-        return frechet_distance(torch.as_tensor(x), torch.as_tensor(y))
+        return frechet_distance(_numbers(x), _numbers(y))
     except (TypeError, ValueError) as error:
         raise UserError(f"activation_fid: {error}") from None
+
+
+def _numbers(x: Any) -> torch.Tensor:
+    """A tensor as it is, all else in float64. Raises `TypeError` or `ValueError`."""
+    x = x if isinstance(x, torch.Tensor) else np.asarray(x)
+    if x.dtype.is_complex if isinstance(x, torch.Tensor) else x.dtype.kind not in "biuf":
+        raise TypeError(f"activations are real numbers, not {x.dtype}")
+    return x if isinstance(x, torch.Tensor) else torch.from_numpy(x.astype(np.float64))

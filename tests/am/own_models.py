@@ -42,6 +42,32 @@ class Painter(nn.Module):
         return torch.sigmoid(nn.functional.interpolate(small, size=self.shape[1:]))
 
 
+class Normed(nn.Module):
+    """Latents [n, 3] -> inputs [n, 6], 0 to 1; other ones in training mode."""
+
+    latent = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.Dropout(), nn.Sigmoid())
+
+    def forward(self, z: Tensor) -> Tensor:
+        output: Tensor = self.layers(z)
+        return output
+
+
+class Remembering(nn.Module):
+    """Sequences [n, 5, 6] -> [n, 2], by what an LSTM remembers at their end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(6, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.head(self.lstm(x)[0][:, -1])
+        return output
+
+
 class Overwriter(nn.Module):
     """Standardises what it is given in place."""
 

@@ -21,8 +21,9 @@ def gradient(network: nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.T
         Detector(channels=(4, 4, 8, 8), dense=(16, 8)),
         nn.Sequential(nn.Unflatten(1, (1, 80)), nn.Conv2d(1, 5, (2, 4), bias=False), nn.ReLU()),
         nn.Sequential(nn.Unflatten(1, (1, 80)), nn.Conv2d(1, 5, 3, padding=1, stride=2)),
+        nn.Sequential(nn.Unflatten(1, (1, 8, 10)), nn.Conv3d(1, 2, (2, 3, 4)), nn.ReLU()),
     ],
-    ids=["detector", "uneven-kernel", "padded"],
+    ids=["detector", "uneven-kernel", "padded", "3-d"],
 )
 def test_computes_the_same_and_leaves_the_original_alone(network: nn.Module) -> None:
     network.eval().requires_grad_(False)

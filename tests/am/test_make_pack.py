@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from tests.am.own_models import Colours, Listener, Overwriter, Painter, Thrower, pictures
+from tests.am.own_models import (
+    Colours,
+    Listener,
+    Normed,
+    Overwriter,
+    Painter,
+    Remembering,
+    Thrower,
+    pictures,
+)
 from tune_am.am.make_pack import make_pack
 from tune_am.am.neuron import Tap
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.prior import GeneratorPrior, Prior
+from tune_am.am.recurrent import is_recurrent
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
@@ -117,6 +129,39 @@ def test_with_its_config_a_network_is_stored_by_its_class(tmp_path: Path) -> Non
     # Its own forward has a `view`, for which the faster layout must not be forced on it.
     run = TrialRun(made, Plan("a", starts=2, report_points=(1,)), Settings())
     assert run.advance_to(1)["improved_share"] == 0  # the first step evaluates the starts
+
+
+def test_networks_stay_as_they_were_handed_over(tmp_path: Path) -> None:
+    """In training mode, say, between two epochs; the pack holds what evaluation mode computes."""
+    classifier = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    generator = Normed()
+    before = {name: value.clone() for name, value in generator.state_dict().items()}
+    pack = make_pack(classifier, generator, torch.rand(100, 6), {}, tmp_path / "pack",
+                     classifier_config=None, prior_config={}, input={"range": [0, 1]})  # fmt: skip
+    for network in (classifier, generator):
+        assert all(module.training for module in network.modules())
+    for state in (generator.state_dict(), pack.prior.generator.state_dict()):
+        assert state.keys() == before.keys()
+        assert all(torch.equal(state[name], before[name]) for name in before)
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    data = torch.rand(100, 6)
+    said = {"range": [np.float32(0), np.float32(1)], "sample_rate": np.int64(8000)}
+    made = make_pack(nn.Sequential(nn.Linear(6, 2)), "raw", data, {}, tmp_path / "p", input=said)
+    kept = json.loads((made.path / "pack.json").read_text())["input"]
+    assert (kept["range"], kept["sample_rate"]) == ([0.0, 1.0], 8000)
+
+
+def test_a_recurrent_classifier(tmp_path: Path) -> None:
+    """What cuDNN would refuse is known of the module and of the operations stored of it."""
+    network = Remembering()
+    pack = make_pack(network, "raw", torch.randn(100, 5, 6), {"a": "head:1"}, tmp_path / "pack")
+    assert is_recurrent(network)
+    assert is_recurrent(pack.classifier)
+    assert not is_recurrent(pack.prior)
+    run = TrialRun(pack, Plan("a", starts=2, report_points=(3,)), Settings(lr=0.1))
+    assert run.advance_to(3)["improved_share"] == 1
 
 
 class OwnStarts(GeneratorPrior):

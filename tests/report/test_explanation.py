@@ -17,7 +17,7 @@ from tune_am.errors import UserError
 from tune_am.report.data import activations, facts, trial_rows
 from tune_am.report.explanation import Explanation, explain_run, explain_settings
 from tune_am.report.finished import FinishedRun
-from tune_am.report.trace import Trace, watch
+from tune_am.report.trace import path_of, watch
 
 
 @pytest.fixture(scope="module")
@@ -106,13 +106,14 @@ def test_a_watched_ascent_is_the_ascent(shown_pack: Path) -> None:
     ascent.advance(5)
     assert torch.equal(trace.activations[-1], ascent.kept_activations)
     assert torch.equal(trace.latents[-1], ascent.kept_latents)
+    assert len(trace.latents) == len(trace.path)
     assert (trace.activations.diff(dim=0) <= 0).all()
     assert trace.best == int(ascent.kept_activations.argmin())
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 40, 1000])
 def test_the_path_goes_from_the_first_step_to_the_last(steps: int) -> None:
-    path = Trace(torch.zeros(steps, 1), torch.zeros(steps, 1, 2), 1.0).path
+    path = path_of(steps)
     assert path == sorted(set(path))
     assert (path[0], path[-1]) == (1, steps)
     assert len(path) <= 6

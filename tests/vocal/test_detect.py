@@ -12,6 +12,8 @@ from torch import nn
 
 from tests.commands import command
 from tune_am.am.make_pack import make_pack
+from tune_am.vocal.evaluation import logits, smoothed
+from tune_am.vocal.melspec import log_mel, read_audio
 
 CLIP = Path(__file__).parents[1] / "data" / "starfall.ogg"
 
@@ -75,6 +77,30 @@ def test_an_unknown_pack_gets_one_line(tmp_path):
     done = detect(CLIP, "--pack", tmp_path / "none")
     assert done.returncode == 2
     assert done.stderr.startswith("error: no pack in")
+
+
+class Loudness(nn.Module):
+    """One logit for an excerpt, by a `view` that a layout made for convolutions would not take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 2, 3), nn.Linear(2 * 78 * 113, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.conv(x[:, None]).view(len(x), -1)).squeeze(1)
+
+
+@pytest.mark.parametrize("config", [None, {}], ids=["as operations", "as class and weights"])
+def test_another_detector_hears_too(tmp_path, config):
+    network = Loudness()
+    out = tmp_path / "other"
+    make_pack(network, "raw", torch.randn(100, 80, 115), {"a": "head:0"}, out,
+              classifier_config=config)  # fmt: skip
+    done = detect(CLIP, "--pack", out, "--trust-code")
+    assert (done.returncode, done.stderr) == (0, "")
+    first = float(done.stdout.splitlines()[1].split(",")[1])
+    values = smoothed(logits(network.eval(), log_mel(read_audio(CLIP))))
+    assert first == pytest.approx(float(torch.sigmoid(values)[0]), abs=1e-3)
 
 
 @pytest.mark.parametrize(

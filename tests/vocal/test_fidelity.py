@@ -247,6 +247,10 @@ def test_bad_input_gets_one_line(work, tmp_path):
     assert done.stderr.startswith("error: ")
     assert "generator.safetensors is missing" in done.stderr
     assert done.stderr.count("\n") == 1
+    with pytest.raises(UserError, match="5 samples are too few"):
+        main(["--work", str(work), "--samples", "5"])
+    with pytest.raises(UserError, match=r"corpus.json holds no weights of a Generator"):
+        main(["--work", str(work), "--generator", str(work / "corpus" / "corpus.json")])
     with pytest.raises(UserError, match="no such folder for --out"):
         main(["--work", str(work), "--out", str(tmp_path / "none" / "m.json")])
     with pytest.raises(UserError, match="no corpus in"):

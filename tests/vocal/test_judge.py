@@ -182,6 +182,15 @@ def test_wilson_interval(heard, n):
     assert wilson_interval(heard, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
+def test_excerpts_heard_alike_count_once() -> None:
+    judge_net, _ = load_judge()
+    silence = torch.full((8, 80, 115), -16.0)
+    every, few = verdict(judge_net, silence), verdict(judge_net, silence, independent=2)
+    assert (few.heard_as_singing, few.n) == (every.heard_as_singing, 8)
+    assert few.ci95 == wilson_interval(2 * few.heard_as_singing, 2)
+    assert verdict(judge_net, silence, independent=9) == every
+
+
 def judged(*arguments: object) -> CompletedProcess[str]:
     return command("tune_am.vocal.judge", *arguments)
 

@@ -12,6 +12,7 @@ from tune_am.vocal import reach
 from tune_am.vocal.corpus import Track
 from tune_am.vocal.labels import NOT_SUNG, SUNG, UNCERTAIN
 from tune_am.vocal.nets import Detector, Generator
+from tune_am.vocal.refined import load_generator
 from tune_am.vocal.stages import run_stage
 
 CENTRE = 57
@@ -110,7 +111,7 @@ def test_norms_beside_the_shell_of_the_prior():
 def test_samples_of_the_generator_are_within_reach(work, monkeypatch):
     """Excerpts that are themselves random samples: the nearest of them is exact, and a start."""
     monkeypatch.setattr(reach, "SAMPLES", 12)
-    generator = reach.trained_prior(work / "gan" / "generator.safetensors")
+    generator = load_generator(work / "gan" / "generator.safetensors").requires_grad_(False)
     z = torch.randn(12, 128, generator=torch.Generator().manual_seed(3))
     with torch.inference_mode():
         x = generator(z)[[7, 2, 5, 11]]
@@ -174,8 +175,11 @@ def test_the_picture_shows_what_may_be_shown():
         (["--out", "none/reach.json"], "no such folder for --out: none"),
         (["--picture", "none/pairs.png"], "no such folder for --picture: none"),
         (["--generator", "none.safetensors"], "none.safetensors is missing"),
-        (["--generator", "{work}/detector/detector.safetensors"], "holds no weights of the gen"),
-        (["--generator", "{work}/corpus/corpus.json"], "holds no weights of the generator"),
+        (
+            ["--generator", "{work}/detector/detector.safetensors"],
+            "no weights of a Generator",
+        ),
+        (["--generator", "{work}/corpus/corpus.json"], "no weights of a Generator"),
     ],
 )
 def test_bad_input_gets_one_line(work, options, message):

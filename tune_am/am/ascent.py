@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tune_am.am.layout import laid_out
 from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.prior import Prior
+from tune_am.am.recurrent import differentiable, is_recurrent
 from tune_am.am.settings import Settings
 from tune_am.am.transform import Transform, total_variation
 from tune_am.am.update_rules import update_rule
@@ -94,6 +95,7 @@ class Ascent:
                 # Two, also of one start: a single input suits layouts that no batch does.
                 classifier = laid_out(classifier, prior(torch.cat([self.latents[:1]] * 2)))
         self._tap = Tap(classifier, [neuron.layer])
+        self._recurrent = is_recurrent(prior) or is_recurrent(classifier)
         self._rule = update_rule(settings, self.latents)
         self._identity = [starts, seed, direction, str(neuron), settings.to_dict()]
 
@@ -114,7 +116,8 @@ class Ascent:
     def advance(self, steps: int) -> None:
         """Take `steps` more steps."""
         for _ in range(steps):
-            activation, gradient, roughness = self._evaluate()
+            with differentiable(self._recurrent):
+                activation, gradient, roughness = self._evaluate()
             self._judge(activation, gradient)
             self._update(gradient, roughness)
             self.step += 1

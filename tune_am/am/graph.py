@@ -84,6 +84,10 @@ class Graph(nn.Module):
         output: Tensor = values[self._output]
         return output
 
+    def has_operation(self, prefixes: tuple[str, ...]) -> bool:
+        """Whether it has an operation whose name begins with one of `prefixes`."""
+        return any(json.loads(line)[1].startswith(prefixes) for line in self.config["nodes"])
+
     def _register(self, path: str, value: Tensor, trained: bool) -> None:
         module, _, name = path.rpartition(".")
         if trained:

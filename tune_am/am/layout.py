@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from itertools import chain
 from typing import Any
 
 import torch
@@ -19,7 +20,10 @@ def laid_out(network: nn.Module, example: Tensor | None = None) -> nn.Module:
     Channels last, for which PyTorch's convolutions are about twice as fast here; and convolutions
     of a single channel, an input layer's, with a gradient of their own (`_SingleChannel`).
     """
-    copy = deepcopy(network).to(memory_format=torch.channels_last)
+    copy = deepcopy(network)
+    for tensor in chain(copy.parameters(), copy.buffers()):
+        if tensor.dim() == 4:  # weights of 3-D convolutions have another such format
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
     for module in copy.modules():
         if type(module) is nn.Conv2d and _is_plain(module):
             module.__class__ = _SingleChannelConv2d

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tune_am.am.export import as_graph, unfolded
 from tune_am.am.feeding import layers_before
 from tune_am.am.neuron import Neuron, Tap, read_activations
 from tune_am.am.pack import Pack, write_pack
-from tune_am.am.pack_arguments import check_aliases, check_arguments
+from tune_am.am.pack_arguments import check_aliases, check_arguments, check_stored
 from tune_am.am.place import expect_place
 from tune_am.am.prior import GeneratorPrior, Prior
 from tune_am.am.probe import chosen_layers, units_of
@@ -70,9 +70,11 @@ def make_pack(
     out = Path(out)
     expect_place(out, overwrite)
     check_arguments(neurons, layers, latent, input, credits, about, dtype)
+    check_stored({"classifier_config": classifier_config, "prior_config": prior_config}, files)
     data = RealData(real_data)
     network = _network(classifier, "classifier")
-    with _evaluated(network):
+    with ExitStack() as modes:
+        modes.enter_context(_evaluated(network))
         example = _example(network, data)
         units = _probed(network, example)
         offered = chosen_layers(network, units, layers)
@@ -81,44 +83,48 @@ def make_pack(
         check_aliases(neurons, offered)
         named = [_neuron(alias, unit, offered) for alias, unit in neurons.items()]
         generator, generator_config, latent = _stored_prior(prior, prior_config, latent, data)
+        if generator is not None:  # with a config it is the user's own
+            modes.enter_context(_evaluated(generator))
         stored, config = _stored_classifier(network, classifier_config, example, list(offered))
         before = layers_before(network, list(offered), example)
         reading = Reading(network, list(offered))
         reference, shown = reading.read(data, example.device, named if credits else ())
-    count = len(next(iter(reference.values())))
-    if count < FEWEST:
-        raise UserError(f"real_data has {count} inputs, a search needs at least {FEWEST}")
-    input = {"shape": list(data.shape), "domain": "image", **(input or {})}
-    if list(input["shape"]) != list(data.shape):
-        raise UserError(f"input: the shape {input['shape']} is not real_data's, {list(data.shape)}")
-    if generator is not None:
-        expect_range(GeneratorPrior(generator, latent), input.get("range", (None, None)))
-    statistics = reading.moments.statistics(_within(input, reading))
-    if generator is None:
-        unlearned = UNLEARNED[str(prior)].of(statistics)
-        generator, generator_config = unlearned, unlearned.config
-        latent = unlearned.latent_shape
-    return write_pack(
-        out,
-        name=name or out.absolute().name,
-        classifier=stored,
-        classifier_config=config,
-        generator=generator,
-        generator_config=generator_config,
-        latent=latent,
-        input=input,
-        layers=list(offered),
-        neurons=neurons,
-        reference=reference,
-        before=before,
-        excerpts=shown if credits else None,
-        credits=[credits] * len(shown) if credits else (),
-        statistics=statistics,
-        about=about,
-        files=files,
-        dtype=dtype,
-        overwrite=overwrite,
-    )
+        count = len(next(iter(reference.values())))
+        if count < FEWEST:
+            raise UserError(f"real_data has {count} inputs, a search needs at least {FEWEST}")
+        input = {"shape": list(data.shape), "domain": "image", **(input or {})}
+        if list(input["shape"]) != list(data.shape):
+            raise UserError(
+                f"input: the shape {input['shape']} is not real_data's, {list(data.shape)}"
+            )
+        if generator is not None:
+            expect_range(GeneratorPrior(generator, latent), input.get("range", (None, None)))
+        statistics = reading.moments.statistics(_within(input, reading))
+        if generator is None:
+            unlearned = UNLEARNED[str(prior)].of(statistics)
+            generator, generator_config = unlearned, unlearned.config
+            latent = unlearned.latent_shape
+        return write_pack(
+            out,
+            name=name or out.absolute().name,
+            classifier=stored,
+            classifier_config=config,
+            generator=generator,
+            generator_config=generator_config,
+            latent=latent,
+            input=input,
+            layers=list(offered),
+            neurons=neurons,
+            reference=reference,
+            before=before,
+            excerpts=shown if credits else None,
+            credits=[credits] * len(shown) if credits else (),
+            statistics=statistics,
+            about=about,
+            files=files,
+            dtype=dtype,
+            overwrite=overwrite,
+        )
 
 
 def _network(given: object, what: str) -> nn.Module:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from tune_am.am.excerpts import Excerpts, load_excerpts, save_excerpts
 from tune_am.am.manifest import FILE, PRIORS, SCHEMA, ExcerptsEntry, Manifest, sha256_of
 from tune_am.am.neuron import Neuron, Tap
+from tune_am.am.pack_arguments import as_number
 from tune_am.am.place import expect_place
 from tune_am.am.positions import positions_of
 from tune_am.am.prior import GeneratorPrior, Prior
@@ -226,7 +227,9 @@ def write_pack(
             **(about or {}),
             "sha256": {path.name: sha256_of(path) for path in sorted(folder.iterdir())},
         }
-        (folder / FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        (folder / FILE).write_text(
+            json.dumps(manifest, indent=2, default=as_number) + "\n", encoding="utf-8"
+        )
         # Whoever writes a pack vouches for its code.
         Pack.load(folder, trust_code=True).excerpts  # noqa: B018 (reading checks them)
         if out.exists():

@@ -6,7 +6,10 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
-from numbers import Real
+from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -67,6 +70,31 @@ def check_arguments(
     _check_input(input)
 
 
+def check_stored(configs: Mapping[str, object], files: object) -> None:
+    """Raise `UserError` where a config is no dict that JSON can hold, or a file is not there."""
+    for name, config in configs.items():
+        if config is None:
+            continue
+        if not isinstance(config, Mapping):
+            raise UserError(f"{name}={config!r}: must be a dict of what the class is called with")
+        _expect_json(name, config)
+    if isinstance(files, str | PathLike) or not isinstance(files, Sequence):
+        raise UserError(f"files={files!r}: must be a list of files")
+    for file in files:
+        if not isinstance(file, str | PathLike) or not Path(file).is_file():
+            raise UserError(f"files: there is no file {str(file)!r}")
+
+
+def as_number(value: object) -> int | float:
+    """NumPy's numbers as Python's, for `json.dumps(default=...)`. Raises `TypeError`."""
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    kind = type(value).__name__
+    raise TypeError(f"a {kind} is neither a text nor a number, nor a list or dict of such")
+
+
 def check_aliases(neurons: Mapping[str, str], layers: Collection[str]) -> None:
     """Raise `UserError` where a neuron is called as a layer is."""
     if taken := [alias for alias in neurons if alias in layers]:
@@ -80,10 +108,14 @@ def _check_about(about: object) -> None:
         raise UserError(f"about={about!r}: must be a dict of further entries of pack.json")
     if taken := sorted(RESERVED & set(about)):
         raise UserError(f"about: pack.json has an entry {taken[0]!r} of its own; name another")
+    _expect_json("about", about)
+
+
+def _expect_json(name: str, value: Mapping[Any, Any]) -> None:
     try:
-        json.dumps(dict(about))
+        json.dumps(dict(value), default=as_number)
     except (TypeError, ValueError) as error:
-        raise UserError(f"about cannot be written as JSON: {error}") from None
+        raise UserError(f"{name} cannot be written as JSON: {error}") from None
 
 
 def _check_input(input: object) -> None:
@@ -102,6 +134,7 @@ def _check_input(input: object) -> None:
     low, high = ends
     if low is not None and high is not None and low >= high:
         raise UserError(f"input: the range {ends!r} has nothing between its ends")
+    _expect_json("input", input)
 
 
 def _is_number(value: object) -> bool:

@@ -247,7 +247,7 @@ def _real(pack: Pack, plan: Plan, n: int) -> Group | None:
 def _path(pack: Pack, trace: Trace) -> Group:
     """What the start that came furthest had kept, from its first step to its last."""
     steps = torch.tensor(trace.path) - 1
-    latents = trace.latents[steps, trace.best]
+    latents = trace.latents[:, trace.best]
     inputs = inputs_of(pack, latents.to(pack.device)).cpu()
     return Group("path", inputs, trace.activations[steps, trace.best], latents)
 

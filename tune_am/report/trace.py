@@ -22,7 +22,8 @@ PICTURES = 6
 
 @dataclass(frozen=True)
 class Trace:
-    """The examples kept after each step: activations [steps, n], latents [steps, n, *latent]."""
+    """The examples kept after each step: activations [steps, n]; after those of `path`: latents
+    [len(path), n, *latent]."""
 
     activations: Tensor
     latents: Tensor
@@ -39,9 +40,12 @@ class Trace:
 
     @property
     def path(self) -> list[int]:
-        """At most `PICTURES` steps, the first and last among them, growing geometrically."""
-        last = self.steps
-        return sorted({round(last ** (i / (PICTURES - 1))) for i in range(PICTURES)} | {1, last})
+        return path_of(self.steps)
+
+
+def path_of(last: int) -> list[int]:
+    """At most `PICTURES` steps, the first and last among them, growing geometrically."""
+    return sorted({round(last ** (i / (PICTURES - 1))) for i in range(PICTURES)} | {1, last})
 
 
 def watch(pack: Pack, plan: Plan, settings: Settings, steps: int, starts: int = STARTS) -> Trace:
@@ -56,11 +60,12 @@ def watch(pack: Pack, plan: Plan, settings: Settings, steps: int, starts: int = 
         direction=plan.direction,
         device=pack.device,
     )
-    activations, latents = [], []
-    for _ in range(steps):
+    activations, latents, path = [], [], path_of(steps)
+    for step in range(1, steps + 1):
         ascent.advance(1)
         activations.append(ascent.kept_activations.cpu().clone())
-        latents.append(ascent.kept_latents.cpu().clone())
+        if step in path:  # of inputs as large as pictures all of them would be gigabytes
+            latents.append(ascent.kept_latents.cpu().clone())
     return Trace(torch.stack(activations), torch.stack(latents), SIGNS[plan.direction])
 
 

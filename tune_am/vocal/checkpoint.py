@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -91,12 +92,16 @@ def load_trained(network: Network, weights: Path) -> Network:
     """The network with trained weights, rounded as the pack stores them, in evaluation mode.
 
     Raises:
-        UserError: there are no such weights yet.
+        UserError: there are no such weights yet, or they are another network's.
     """
     if not weights.is_file():
         raise UserError(f"{weights} is missing: run the stage that trains it first")
-    tensors = load_file(weights)
-    network.load_state_dict(
-        {name: t.to(STORED) if t.is_floating_point() else t for name, t in tensors.items()}
-    )
+    try:
+        tensors = load_file(weights)
+        network.load_state_dict(
+            {name: t.to(STORED) if t.is_floating_point() else t for name, t in tensors.items()}
+        )
+    except (SafetensorError, RuntimeError) as error:
+        kind = type(network).__name__
+        raise UserError(f"{weights} holds no weights of a {kind}: {reason(error)}") from None
     return network.eval()

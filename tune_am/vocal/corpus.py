@@ -6,6 +6,7 @@ Run alone: ``python -m tune_am.vocal.corpus --data DIR --work DIR [--debian DIR]
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections import defaultdict
@@ -110,6 +111,16 @@ def load_corpus(work: Path, *splits: str) -> list[Track]:
             facts = {key: entry[key] for key in ("name", "source", "split", "sung", "licence")}
             tracks.append(Track(**facts, showable=entry["excerpts"], **tensors))
     return tracks
+
+
+def corpus_digest(work: Path) -> str:
+    """SHA-256 of which songs are in the corpus, how they are split and how they are labelled."""
+    index = work / "corpus" / "corpus.json"
+    digest = hashlib.sha256(index.read_bytes())
+    for entry in json.loads(index.read_text()):
+        with safe_open(index.parent / entry["file"], "pt") as tensors:
+            digest.update(json.dumps(tensors.metadata(), sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def band_statistics(tracks: list[Track]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -40,8 +40,10 @@ def detect(song: Path, classifier: nn.Module) -> list[tuple[float, float]]:
 
 
 def _detector(pack: Pack) -> nn.Module:
-    """The pack's classifier, if it gives one logit [n] for log-mel excerpts [n, bands, frames]."""
+    """The pack's classifier, if it gives one logit, [n] or [n, 1], for log-mel excerpts
+    [n, bands, frames]."""
     import torch
+    from torch import nn
 
     from tune_am.am.layout import laid_out
     from tune_am.vocal.melspec import BANDS, FRAMES
@@ -51,13 +53,14 @@ def _detector(pack: Pack) -> nn.Module:
             f"singing is heard in log-mel excerpts of {[BANDS, FRAMES]}, the inputs of the pack "
             f"{pack.name} are {list(pack.input_shape)}"
         )
-    output = pack.classifier(torch.zeros(2, BANDS, FRAMES))
-    if not isinstance(output, torch.Tensor) or output.shape != (2,):
+    silence = torch.zeros(2, BANDS, FRAMES)
+    output = pack.classifier(silence)
+    if not isinstance(output, torch.Tensor) or output.shape not in ((2,), (2, 1)):
         raise UserError(
             f"the classifier of the pack {pack.name} is no singing detector, which gives one "
             "logit for an excerpt"
         )
-    return laid_out(pack.classifier)
+    return nn.Sequential(laid_out(pack.classifier, silence), nn.Flatten(0))
 
 
 def table(songs: Sequence[Path], rows: Iterable[list[tuple[float, float]]]) -> str:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from tune_am.am.frechet import frechet_distance
+from tune_am.am.objectives import NEIGHBOURS
 from tune_am.am.pack import Pack
 from tune_am.am.prdc import prdc
 from tune_am.errors import UserError
@@ -27,6 +28,7 @@ from tune_am.vocal.refined import load_generator
 from tune_am.vocal.samples import draw_samples
 
 EXCERPTS = 1000  # on either side: a Fréchet distance of few is too large, so all have equally many
+FEWEST = NEIGHBOURS + 1  # that have so many neighbours
 COMPARED = 100  # samples looked up at every moment of every training song
 
 # An excerpt is suspected a copy when it is nearer to a training song than real excerpts of other
@@ -53,7 +55,7 @@ def fidelity(
     judge: Path | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The measures of `n` samples, see `compare`.
+    """The measures of `n` samples, at least `FEWEST`, see `compare`.
 
     generator: a module with `latent`, its weights' file, or a pack; that of `work` if None. judge:
     its file; the one trained in `work`, else the shipped one, if None.
@@ -67,6 +69,7 @@ def compare(
     n: int = EXCERPTS,
     judge: Path | None = None,
     seed: int = 0,
+    trust_code: bool = False,
 ) -> Comparison:
     """Compares samples with real training excerpts, and real test excerpts with the same.
 
@@ -78,7 +81,9 @@ def compare(
     spectra (dB). ``ratio``: generated over test. ``generated_against_test``: both distances to the
     test excerpts instead. ``nearest``: see `_memorised`.
     """
-    samples = draw(work, generator, n, seed)
+    if n < FEWEST:
+        raise UserError(f"{n} samples are too few for precision and recall: take {FEWEST} or more")
+    samples = draw(work, generator, n, seed, trust_code)
     listener, facts = load_judge(judge or judge_file(work))
     real = real_excerpts(work, listener, facts["sha256"], n, COMPARED, seed)
     heard = hear(listener, samples)
@@ -104,12 +109,19 @@ def compare(
     return Comparison(measures, samples, real, chosen, found)
 
 
-def draw(work: Path, generator: Path | nn.Module | None, n: int, seed: int = 0) -> Tensor:
+def draw(
+    work: Path,
+    generator: Path | nn.Module | None,
+    n: int,
+    seed: int = 0,
+    trust_code: bool = False,
+) -> Tensor:
     """``[n, BANDS, FRAMES]`` samples, the networks in evaluation mode."""
     if isinstance(generator, nn.Module):
         return draw_samples(generator.eval(), n, seed)  # type: ignore[arg-type]
     if generator is not None and generator.is_dir():
-        return draw_samples(Pack.load(generator).prior.generator, n, seed)  # type: ignore[arg-type]
+        prior = Pack.load(generator, trust_code=trust_code).prior
+        return draw_samples(prior.generator, n, seed)  # type: ignore[arg-type]
     weights = work / "gan" / "generator.safetensors" if generator is None else generator
     return draw_samples(load_generator(weights), n, seed)
 
@@ -179,11 +191,20 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--generator", type=Path, help="its weights or a pack [DIR/gan]")
     parser.add_argument("--judge", type=Path, help="its file [DIR/judge, else the shipped one]")
     parser.add_argument("--samples", type=step_count, default=EXCERPTS, help=f"[{EXCERPTS}]")
+    parser.add_argument(
+        "--trust-code", action="store_true", help="import a pack's code from outside tune_am"
+    )
     parser.add_argument("--out", type=Path, help="JSON file; a PNG of the same name goes beside it")
     options = parser.parse_args(argv)
     if options.out is not None and not options.out.parent.is_dir():
         raise UserError(f"no such folder for --out: {options.out.parent}")
-    comparison = compare(options.work, options.generator, options.samples, options.judge)
+    comparison = compare(
+        options.work,
+        options.generator,
+        options.samples,
+        options.judge,
+        trust_code=options.trust_code,
+    )
     text = json.dumps(comparison.measures, indent=2)
     if options.out is None:
         print(text)

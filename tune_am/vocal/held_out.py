@@ -22,10 +22,10 @@ from tune_am.am.manifest import sha256_of
 from tune_am.am.reference import collect
 from tune_am.vocal import evaluation
 from tune_am.vocal.checkpoint import load_trained
-from tune_am.vocal.corpus import Track, load_corpus
+from tune_am.vocal.corpus import Track, corpus_digest, load_corpus
 from tune_am.vocal.evaluation import BATCH
 from tune_am.vocal.nets import Detector
-from tune_am.vocal.voices import has_voices, load_voices
+from tune_am.vocal.voices import has_voices, load_voices, voices_digest
 
 LAYERS = ("conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9")
 
@@ -36,7 +36,8 @@ RESAMPLES = 400  # of songs, for an interval
 
 
 def held_out(work: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Measures and reference of the trained detector, kept in ``work`` until it is trained anew.
+    """Measures and reference of the trained detector, kept in ``work`` until it is trained anew
+    or the recordings are others.
 
     Returns:
         The measures of ``detector_metrics`` and the activations of the excerpts of all validation
@@ -45,17 +46,23 @@ def held_out(work: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     weights = work / "detector" / "detector.safetensors"
     metrics_file, reference_file = (work / "held_out" / n for n in ("metrics.json", "reference"))
     detector = laid_out(load_trained(Detector(), weights))
-    digest = sha256_of(weights)
+    of = {
+        "detector": sha256_of(weights),
+        "corpus": corpus_digest(work),
+        "voices": voices_digest(work),
+    }
     if metrics_file.is_file():
         kept = json.loads(metrics_file.read_text())
-        if kept["detector"] == digest:
+        if kept.get("of") == of:
             return kept["metrics"], load_file(reference_file)
     metrics_file.parent.mkdir(exist_ok=True)
     batches = track(list(_batches(load_corpus(work, "valid", "test"))), "reference")
     reference = {k: v.half() for k, v in collect(detector, LAYERS, batches).items()}
     metrics = detector_metrics(detector, work)
     save_file(reference, reference_file)
-    metrics_file.write_text(json.dumps({"detector": digest, "metrics": metrics}, indent=1))
+    partial = metrics_file.with_suffix(".partial")
+    partial.write_text(json.dumps({"of": of, "metrics": metrics}, indent=1))
+    partial.replace(metrics_file)
     return metrics, reference
 
 

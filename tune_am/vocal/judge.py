@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 NEVER = 200  # random latents of the prior
 
 # Classifiers with random weights, and starts that ascend on each: one alone may please the judge
-# by chance, whatever all its examples are.
-CLASSIFIERS, STARTS = 4, 8
+# by chance, whatever all its examples are. So many classifiers tell more than many starts.
+CLASSIFIERS, STARTS = 16, 2
 
 _WORDS = {
     "best": "best setting",
@@ -42,7 +42,10 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """Share of `n` excerpts that the judge hears as singing, and its 95 % Wilson interval."""
+    """Share of `n` excerpts that the judge hears as singing, and its 95 % Wilson interval.
+
+    Of random classifiers it is that of so many classifiers: the examples of one may all be alike.
+    """
 
     heard_as_singing: float
     ci95: tuple[float, float]
@@ -73,18 +76,28 @@ def judge_run(run: FinishedRun, pack: Pack, judge: Judge) -> dict[str, Verdict]:
     }
     groups = {name: inputs_of(pack, z).cpu() for name, z in latents.items()}
     groups |= _real_halves(pack, plan)
-    return {name: verdict(judge, inputs) for name, inputs in groups.items() if len(inputs)}
+    independent = {"random_classifier": CLASSIFIERS}
+    return {
+        name: verdict(judge, inputs, independent.get(name))
+        for name, inputs in groups.items()
+        if len(inputs)
+    }
 
 
-def verdict(judge: Judge, excerpts: Tensor) -> Verdict:
-    """What `judge` says of log-mel ``excerpts: [n, bands, frames]``."""
+def verdict(judge: Judge, excerpts: Tensor, independent: int | None = None) -> Verdict:
+    """What `judge` says of log-mel ``excerpts: [n, bands, frames]``.
+
+    independent: how many of them at most are independent of each other, all if None.
+    """
     from tune_am.vocal.judge_net import hear
 
-    sung = int((hear(judge, excerpts).logits > 0).sum())
-    return Verdict(sung / len(excerpts), wilson_interval(sung, len(excerpts)), len(excerpts))
+    n = len(excerpts)
+    share = float((hear(judge, excerpts).logits > 0).double().mean())
+    independent = n if independent is None else min(independent, n)
+    return Verdict(share, wilson_interval(share * independent, independent), n)
 
 
-def wilson_interval(successes: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
+def wilson_interval(successes: float, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
     """Score interval of a share (Wilson 1927), 95 % by default; it stays within 0 and 1."""
     share = successes / n
     centre = share + z**2 / (2 * n)
@@ -157,6 +170,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("run", metavar="RUN_DIR", type=Path, help="folder of a finished search")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the verdicts too")
     parser.add_argument("--pack", help="the pack of the search, if it moved")
+    parser.add_argument(
+        "--trust-code", action="store_true", help="import a pack's code from outside tune_am"
+    )
     parser.add_argument("--judge", type=Path, metavar="FILE", help="another judge than the shipped")
     options = parser.parse_args(argv)
     if options.json is not None and not options.json.parent.is_dir():
@@ -166,7 +182,7 @@ def main(argv: list[str] | None = None) -> None:
     from tune_am.vocal.judge_net import SHIPPED, load_judge
 
     run = FinishedRun.read(options.run)
-    pack = run.load_pack(options.pack)
+    pack = run.load_pack(options.pack, options.trust_code)
     judge, facts = load_judge(options.judge or SHIPPED)
     verdicts = judge_run(run, pack, judge)
     result = run.result

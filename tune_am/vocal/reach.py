@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from tune_am.am.layout import laid_out
 from tune_am.am.manifest import sha256_of
-from tune_am.errors import UserError, reason
+from tune_am.errors import UserError
 from tune_am.vocal import samples
 from tune_am.vocal.checkpoint import load_trained
 from tune_am.vocal.corpus import Track, band_statistics, load_corpus
@@ -49,18 +48,6 @@ class HeldOut:
     x: Tensor
     sung: Tensor
     showable: Tensor
-
-
-def trained_prior(weights: Path) -> Generator:
-    """The generator whose reach is measured.
-
-    Raises:
-        UserError: the file is missing, or holds no weights of this network.
-    """
-    try:
-        return load_generator(weights).requires_grad_(False)
-    except (SafetensorError, RuntimeError) as error:
-        raise UserError(f"{weights} holds no weights of the generator: {reason(error)}") from None
 
 
 def draw_held_out(tracks: list[Track], n: int) -> HeldOut:
@@ -225,9 +212,11 @@ def _line(name: str, row: dict[str, float | None]) -> str:
 
 
 def main(argv: list[str] | None = None) -> None:
-    from tune_am.vocal.stages import stage_parser
+    from tune_am.vocal.stages import stage_parser, step_count
 
-    parser = stage_parser(__doc__, steps=Inversion.steps)
+    parser = stage_parser(__doc__)
+    parser.add_argument("--steps", type=step_count, default=Inversion.steps, help="[%(default)s]")
+    parser.add_argument("--seed", type=int, default=0, help="[0]")
     parser.add_argument("--generator", type=Path, help="weights [WORK/gan/generator.safetensors]")
     parser.add_argument("--excerpts", default=str(EXCERPTS), help=f"how many [{EXCERPTS}]")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="for all measures")
@@ -239,7 +228,7 @@ def main(argv: list[str] | None = None) -> None:
         if file is not None and not file.parent.is_dir():
             raise UserError(f"no such folder for {option}: {file.parent}")
     weights = options.generator or options.work / "gan" / "generator.safetensors"
-    generator = trained_prior(weights)
+    generator = load_generator(weights).requires_grad_(False)
     inversion = Inversion(race=min(Inversion.race, options.steps), steps=options.steps)
     held_out = draw_held_out(load_corpus(options.work, "test"), int(options.excerpts))
     if options.picture is not None and not held_out.showable.any():

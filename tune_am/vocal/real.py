@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tune_am.errors import UserError
 from tune_am.vocal.batches import Batches
-from tune_am.vocal.corpus import Track, load_corpus
+from tune_am.vocal.corpus import Track, corpus_digest, load_corpus
 from tune_am.vocal.judge_net import Hearing, Judge, hear
 from tune_am.vocal.nearest import Nearest, nearest
 
@@ -52,7 +52,7 @@ def real_excerpts(
     digest: the judge's. compared: test excerpts that are looked up in the training songs.
     """
     songs = load_corpus(work, "train")
-    key = [_VERSION, digest, _corpus_digest(work), n, compared, seed]
+    key = [_VERSION, digest, corpus_digest(work), n, compared, seed]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     file = work / "judge" / f"real-{name}.safetensors"
     if not file.is_file():
@@ -106,7 +106,3 @@ def _compute(
     found = nearest(test[some], [song.log_mel for song in songs])
     tensors |= {"bank": torch.cat(bank), "test distance": found.distance, "test start": found.start}
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
-
-
-def _corpus_digest(work: Path) -> str:
-    return hashlib.sha256((work / "corpus" / "corpus.json").read_bytes()).hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
@@ -86,8 +86,9 @@ class PlaneDiscriminator(nn.Module):
 
 def load_generator(weights: Path) -> Generator:
     """The generator whose weights these are, a draft or a refined one, as `load_trained` does."""
-    refined = False
-    if weights.is_file():
+    try:
         with safe_open(weights, "pt") as file:
             refined = "side.weight" in file.keys()  # noqa: SIM118 (no mapping)
+    except (OSError, SafetensorError):
+        refined = False  # and what is wrong with the file is said when it is loaded
     return load_trained(RefinedGenerator() if refined else Generator(), weights)

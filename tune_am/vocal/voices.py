@@ -19,6 +19,7 @@ from rich.progress import track
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from tune_am.am.manifest import sha256_of
 from tune_am.errors import UserError
 from tune_am.vocal import labels
 from tune_am.vocal.corpus import Track
@@ -103,6 +104,11 @@ def build_voices(
 def has_voices(work: Path) -> bool:
     """Whether the voices stage has been run in ``work``; nothing else needs it."""
     return (work / "voices" / _INDEX).is_file()
+
+
+def voices_digest(work: Path) -> str | None:
+    """SHA-256 of which voices there are and how they were made; None without any."""
+    return sha256_of(work / "voices" / _INDEX) if has_voices(work) else None
 
 
 def load_voices(work: Path, *splits: str) -> list[Track]:
