@@ -93,6 +93,15 @@ def test_real_against_real_takes_the_end_that_is_asked_about(pack: Pack) -> None
     assert least == pytest.approx(activations[:100].mean().item())
 
 
+def test_fewer_examples_are_farther_from_as_many_real_ones(pack: Pack) -> None:
+    """The mean distance of sets of sizes n and m has a term of 1/n and one of 1/m."""
+    plan = Plan("vocal")
+    few, many = (real_vs_real(pack, plan, n=30, examples=n) for n in (8, 30))
+    assert (few["n"], many["n"]) == (8, 30)
+    assert few["activation_fid"] > 1.3 * many["activation_fid"]
+    assert many == real_vs_real(pack, plan, n=30)
+
+
 def test_random_weights_keep_the_moments_and_the_buffers_only(pack: Pack) -> None:
     true, random = pack.classifier, with_random_weights(pack.classifier, seed=0)
     again, other = (with_random_weights(true, seed) for seed in (0, 1))

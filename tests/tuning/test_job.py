@@ -49,6 +49,22 @@ def test_how_to_go_on_names_what_is_asked_anew(tiny_pack: Path, tmp_path: Path) 
     config = replace(job.config, trust_code=True, ray_address="head:6379")
     there = replace(job, config=config).resume_command
     assert there == f"{job.resume_command} --trust-code --ray-address head:6379"
+    silent = replace(job, config=replace(job.config, no_report=True)).resume_command
+    assert silent == f"{job.resume_command} --no-report"
+
+
+@pytest.mark.parametrize("typed", [None, "sqlite:///typed.db"])
+def test_a_resume_logs_where_the_environment_says_now_unless_it_was_typed(
+    typed: str | None, tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///first.db")
+    run = str(tmp_path / "run")
+    begun(SearchConfig("vocal", str(tiny_pack), out=run, mlflow_uri=typed))
+    again = SearchConfig(None, resume=run), frozenset({"resume"}), ""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert prepare(*again).tracking_uri == (typed or "sqlite:///first.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///second.db")
+    assert prepare(*again).tracking_uri == (typed or "sqlite:///second.db")
 
 
 def test_a_resumed_search_spends_what_it_began_with(

@@ -12,6 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 from reports import report
 
 from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES
+from tune_am.errors import UserError
+from tune_am.tuning import space
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
 
@@ -78,6 +80,43 @@ def test_points_come_first_and_only_once(make_ledger, plain_space):
     points = [{"lr": r.settings.lr, "l2": r.settings.l2} for r in drawn]
     assert points[:2] == list(plain_space.points)
     assert all(point not in plain_space.points for point in points[2:])
+
+
+def test_a_point_whose_trial_failed_is_tried_again_by_a_resume(make_ledger, plain_space):
+    ledger = make_ledger()
+    for outcome in (FAILED, FINISHED):
+        ledger.enqueue(plain_space.points)
+        ledger.write(ledger.ask(plain_space).number, report(4, 1.0), outcome)
+    again = make_ledger()
+    again.enqueue(plain_space.points)
+    again.enqueue(plain_space.points)
+    drawn = [again.ask(plain_space).params for _ in range(2)]
+    assert drawn[0] == plain_space.points[0]
+    assert drawn[1] not in plain_space.points
+
+
+def test_what_a_space_refuses_is_drawn_again(make_ledger, tmp_path):
+    refusing = space.Space("refusing", "", lambda trial: drawn_above(trial, 0.5))
+    ledger = make_ledger()
+    records = [ledger.ask(refusing) for _ in range(20)]
+    assert all(record.settings.lr > 0.5 for record in records)
+    told = [trial.state for trial in optuna_trials(tmp_path)]
+    assert told.count(TrialState.FAIL) == len(told) - 20 > 5
+    assert make_ledger().records == records
+
+
+def test_a_space_that_refuses_everything_says_so(make_ledger):
+    ledger = make_ledger()
+    with pytest.raises(UserError, match="space refusing: setting lr=-1"):
+        ledger.ask(space.Space("refusing", "", lambda trial: drawn_above(trial, 2.0)))
+    # A resume is not stuck at what was drawn before.
+    other = space.Space("other", "", lambda trial: drawn_above(trial, 0.0))
+    assert make_ledger().ask(other).settings.lr > 0
+
+
+def drawn_above(trial: optuna.Trial, least: float) -> dict[str, float]:
+    lr = trial.suggest_float("lr", 0.1, 1.0)
+    return {"lr": lr if lr > least else -1.0}
 
 
 def test_searches_for_different_things_share_no_history(make_ledger, plain_space):

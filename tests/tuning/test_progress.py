@@ -40,6 +40,18 @@ def test_lines_for_a_log(make_ledger, plain_space, capsys):
     assert "[2/3] trial 1 stopped early at step 4, activation-FID 9 (best 3, trial 0)" in second
 
 
+def test_trials_that_failed_are_run_again_and_not_counted(make_ledger, plain_space, capsys):
+    ledger = make_ledger()
+    for _ in range(2):
+        ledger.write(ledger.ask(plain_space).number, outcome=FAILED)
+    view = Lines(ledger, 2)
+    play(view, ledger, plain_space)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["[1/2]", "[2/2]"]
+    play(view, ledger, plain_space)
+    assert "; 0 s left" in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_one_object_per_event(make_ledger, plain_space, capsys):
     ledger = make_ledger()
     view = JsonLines(ledger, 3)

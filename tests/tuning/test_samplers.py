@@ -10,7 +10,7 @@ import pytest
 from reports import report
 
 from tune_am.am.objectives import DIVERGED_PENALTY
-from tune_am.tuning import ledger as ledger_module
+from tune_am.tuning import samplers
 from tune_am.tuning.defaults import GRID, POPULATION, SAMPLERS, SCHEDULERS, STARTUP_TRIALS
 from tune_am.tuning.gaussian_process import shown
 from tune_am.tuning.ledger import Ledger
@@ -139,7 +139,7 @@ def test_with_asha_most_of_the_last_settings_are_not_random(
         made.sample_relative = sample_relative
         return made
 
-    monkeypatch.setattr(ledger_module, "sampler_for", watched)
+    monkeypatch.setattr(samplers, "sampler_for", watched)
     ledger = Ledger(tmp_path / "study", "study", seed=1, sampler=sampler)
     by_asha(ledger, plain_space, 24)
     assert [record.outcome for record in ledger.records].count(STOPPED_EARLY) > 12

@@ -75,6 +75,20 @@ def space(trial):
         space.from_source("x", source)
 
 
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        "{'momentum': trial.suggest_float('momentum', 0.0, 1.0), 'optimizer': 'sgd'}",
+        "{'init_scale': trial.suggest_float('init_scale', 0.0, 1.5)}",
+        "{'jitter': trial.suggest_int('jitter', -1, 10**9)}",
+    ],
+)
+def test_the_ends_of_ranges_are_tried(drawn):
+    """No random draw is likely to be one; a sampler that has found that it pays goes there."""
+    with pytest.raises(UserError, match="is not allowed"):
+        space.from_source("x", f"def space(trial):\n    return {drawn}\n")
+
+
 def test_an_unknown_space_lists_the_known():
     with pytest.raises(UserError, match=r"no space 'wide'; there are default, paper, quick, raw"):
         space.load("wide")

@@ -10,14 +10,23 @@ from mlflow import MlflowClient
 from reports import report
 
 from tune_am.tuning import tracking
+from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY
 
 
-def follow(uri: str, ledger, search: str, said: list[str] | None = None) -> tracking.Tracking:
+def follow(
+    uri: str,
+    ledger,
+    search: str,
+    said: list[str] | None = None,
+    neuron: str = "vocal",
+    several: bool = False,
+) -> tracking.Tracking:
     log = tracking.Tracking(uri, Path("artifacts"))
-    params, tags = {"neuron": "vocal", "trials": 4}, {"pack.hash": "abc", "neuron": "vocal"}
+    params, tags = {"neuron": neuron, "trials": 4}, {"pack.hash": "abc", "neuron": neuron}
     trouble = (said if said is not None else []).append
-    log.begin(search, "run", params, tags, ledger, lambda record: f"t{record.number}", trouble)
+    title = lambda record: f"t{record.number}"  # noqa: E731
+    log.begin(search, "run", params, tags, ledger, title, trouble, several)
     return log
 
 
@@ -33,11 +42,14 @@ def tell(log, ledger, space, *reports, outcome=None) -> int:
     return record.number
 
 
-def children(uri: str, parent: str):
+def all_children(uri: str, parent: str):
     client = MlflowClient(uri)
     experiment = client.get_run(parent).info.experiment_id
-    found = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
-    return {int(run.data.tags[tracking.TRIAL]): run for run in found}
+    return client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
+
+
+def children(uri: str, parent: str):
+    return {int(run.data.tags[tracking.TRIAL]): run for run in all_children(uri, parent)}
 
 
 def steps(uri: str, run_id: str) -> list[int]:
@@ -95,6 +107,15 @@ def test_nothing_is_logged_twice_after_a_kill(uri, make_ledger, plain_space):
     third = follow(uri, make_ledger(), "two")
     third.close({}, "FINISHED", [])
     assert [steps(uri, runs[n].info.run_id) for n in range(3)] == [[2, 4], [2, 4, 8], [2]]
+
+
+def test_a_campaign_of_one_neuron_is_found_again(uri, tmp_path, plain_space):
+    ledger = Ledger(tmp_path / "one.journal", "one", 0, neuron="fc8:3")
+    for _ in range(2):
+        log = follow(uri, ledger, "lone", neuron="fc8:3", several=True)
+        tell(log, ledger, plain_space, report(2, 9.0), outcome=FINISHED)
+        log.close({}, "FINISHED", [])
+    assert len(all_children(uri, log.run_id)) == len(ledger.records) == 2
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

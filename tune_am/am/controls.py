@@ -70,10 +70,11 @@ def random_classifier_latents(pack: Pack, plan: Plan, settings: Settings, step: 
     return ascent.kept_latents[torch.isfinite(ascent.kept_activations)]
 
 
-def real_vs_real(pack: Pack, plan: Plan, n: int = TAIL) -> Control:
+def real_vs_real(pack: Pack, plan: Plan, n: int = TAIL, examples: int | None = None) -> Control:
     """Two disjoint random halves of the `2 n` most exciting real excerpts: the noise floor.
 
-    The mean score over many splits; the interval holds 95 % of the splits.
+    The mean score over many splits; the interval holds 95 % of the splits. examples: how many of
+    the one half stand for the examples, where those are fewer; the fewer, the higher the score.
     """
     neuron, measure = pack.neuron(plan.neuron), plan.measure()
     real = pack.reference.target(neuron, plan.direction, 2 * n)
@@ -81,7 +82,7 @@ def real_vs_real(pack: Pack, plan: Plan, n: int = TAIL) -> Control:
     rows = []
     for _ in range(SPLITS):
         one, other = torch.randperm(2 * n, generator=generator).chunk(2)
-        halves = (Target(*(values[half] for values in real)) for half in (one, other))
+        halves = (Target(*(values[half] for values in real)) for half in (one[:examples], other))
         rows.append(measure.scores(*halves))
     scores = {
         name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in rows[0]
@@ -92,7 +93,7 @@ def real_vs_real(pack: Pack, plan: Plan, n: int = TAIL) -> Control:
         **{name: float(values.mean()) for name, values in scores.items()},
         "ci95": (low, high),
         "activation_mean": float(real.activations.mean()),
-        "n": n,
+        "n": n if examples is None else examples,
     }
 
 

@@ -6,7 +6,9 @@ How each is measured is in `tune_am.am.measures`; nothing here imports torch.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tune_am.errors import UserError
 
@@ -87,6 +89,16 @@ class Objective:
         if self.squared:
             return math.sqrt(max(0.0, value))
         return self.bounds[1] - value if self.maximise else value
+
+    def floor(self, control: Mapping[str, Any]) -> float | None:
+        """The score that a control of real excerpts against real ones shows to be as good as real.
+
+        An unbiased one is 0 on average, whatever it is of, so that its mean says nothing: of it the
+        upper end of the interval. None where there is no such control.
+        """
+        if self.squared and self.bounds[0] < 0 and control.get("ci95"):
+            return float(control["ci95"][1])
+        return control.get(self.metric)
 
     @property
     def nearest(self) -> float:

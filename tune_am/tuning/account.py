@@ -25,7 +25,8 @@ def asked(job: Job) -> dict[str, Any]:
         config["pack"] = str(Path(job.config.pack).absolute())  # to be found from anywhere
     about = {"id": job.id, "pack_hash": job.pack.hash, "versions": versions()}
     about["budget"] = job.budget.spent_on
-    return {"config": config, "command": job.command, **about}
+    typed = job.config.mlflow_uri is not None  # or of the environment, which may change
+    return {"config": config, "command": job.command, **about, "mlflow_typed": typed}
 
 
 def versions() -> dict[str, str]:

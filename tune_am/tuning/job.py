@@ -99,6 +99,8 @@ class Job:
             words.append("--trust-code")
         if self.config.ray_address is not None:
             words += ["--ray-address", self.config.ray_address]
+        if self.config.no_report:
+            words.append("--no-report")
         if self.config.mlflow_uri is not None and self.kept_uri is None:
             words += ["--mlflow-uri", tracking_store.redacted(self.config.mlflow_uri)]
         return f"python -m tune_am.search {shlex.join(words)}"
@@ -136,6 +138,9 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
                 f"{config.resume} is one neuron of a campaign: --resume {folder.path.parents[1]}"
             )
         config = resumed(asked["config"], config, given)
+        typed = "mlflow_uri" in given or asked.get("mlflow_typed", True)
+        if not typed and os.environ.get("MLFLOW_TRACKING_URI"):  # as it is set now, then
+            config = replace(config, mlflow_uri=None)
         space, identity = from_source(config.space, source), asked["id"]
     else:
         space, identity, asked = load(config.space), uuid.uuid4().hex, None
@@ -175,7 +180,6 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     made = Job(identity, config, space, pack, budget, plans, folder, command, asked is None)
     if config.ray_address is not None:
         cluster.check_address(config.ray_address)
-    tracking_store.check_server(made.tracking_uri)
     return made
 
 

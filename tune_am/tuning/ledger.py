@@ -27,7 +27,7 @@ from tune_am.tuning.record import (
     STOPPED_EARLY,
     Record,
 )
-from tune_am.tuning.samplers import sampler_for
+from tune_am.tuning.samplers import draw
 from tune_am.tuning.space import Space, quiet_optuna
 
 _SETTINGS, _COURSE = "settings", "course"
@@ -145,19 +145,25 @@ class Ledger:
         return self.best
 
     def enqueue(self, points: tuple[dict[str, Any], ...]) -> None:
-        """Have these points tried first. Asking again for the same points changes nothing."""
+        """Have these points tried first, but for those that are, or that wait to be; one whose
+        trial failed is tried again."""
+        trials = self._study.get_trials(deepcopy=False)
+        held = [t for t in trials if t.state != TrialState.FAIL]
+        known = [trial.system_attrs.get("fixed_params", trial.params) for trial in held]
         for point in points:
-            self._study.enqueue_trial(point, skip_if_exists=True)
+            if point not in known:
+                self._study.enqueue_trial(point)
 
     def ask(self, space: Space) -> Record:
-        """A new trial, with the settings that the sampler proposes for it."""
+        """A new trial, with the settings that the sampler proposes for it. Raises `UserError` when
+        the space refuses whatever is drawn."""
         with quiet_optuna():
-            self._study.sampler = sampler_for(self.sampler, self._seed, len(self._records))
             # A kill may have left a trial that was asked for and never drawn: it is drawn now.
             running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
             undrawn = [trial._trial_id for trial in running if trial.number not in self._ids]
-            trial = optuna.trial.Trial(self._study, undrawn[0]) if undrawn else self._study.ask()
-            settings = space.settings(trial)
+            left = optuna.trial.Trial(self._study, undrawn[0]) if undrawn else None
+            which = self._seed, len(self._records)
+            trial, settings = draw(self._study, space, self.sampler, *which, trial=left)
         trial.set_user_attr(_SETTINGS, settings.to_dict())
         drawn = trial.params, trial.distributions
         record = Record(trial.number, settings, (), None, *drawn, self.objective, self.neuron)

@@ -27,7 +27,7 @@ class Progress:
         self._ledger = ledger
         self._trials = trials
         self._begun = time.monotonic()
-        self._ended_before = sum(record.outcome is not None for record in ledger.records)
+        self._ended_before = self.ended
 
     def __enter__(self) -> Progress:
         return self
@@ -53,7 +53,8 @@ class Progress:
 
     @property
     def ended(self) -> int:
-        return sum(record.outcome is not None for record in self._ledger.records)
+        """Trials, but for those that failed: a resume runs as many again."""
+        return sum(record.outcome not in (None, FAILED) for record in self._ledger.records)
 
     @property
     def per_minute(self) -> float:
@@ -65,7 +66,7 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Until the last trial ends, at the pace so far; None before there is a pace."""
         pace = self.per_minute
-        return 60 * (self._trials - self.ended) / pace if pace > 0 else None
+        return 60 * max(0, self._trials - self.ended) / pace if pace > 0 else None
 
 
 class Lines(Progress):

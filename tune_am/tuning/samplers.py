@@ -15,11 +15,16 @@ from optuna.samplers import (
     TPESampler,
 )
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from tune_am.am.settings import Settings
+from tune_am.errors import UserError
 from tune_am.tuning.defaults import POPULATION, STARTUP_TRIALS
 from tune_am.tuning.gaussian_process import CopulaGP
+from tune_am.tuning.space import Space
 from tune_am.tuning.standing import common_space, ranked
+
+REDRAWN = 20  # draws at most in place of one that its space refuses
 
 
 def sampler_for(name: str, *trial: int | str) -> BaseSampler:
@@ -40,6 +45,34 @@ def _tpe(seed: int) -> BaseSampler:
         n_startup_trials=STARTUP_TRIALS,
         constant_liar=True,  # trials that run at the same time keep apart
     )
+
+
+def draw(
+    study: Study,
+    space: Space,
+    sampler: str,
+    *which: int | str,
+    trial: Trial | None = None,
+) -> tuple[Trial, Settings]:
+    """A trial of `study` and the settings that `sampler` proposes for it, as of `sampler_for`.
+
+    Where `space` refuses them, which its rehearsal rarely misses, the trial has failed and another
+    is drawn at random. trial: one that was asked for and not drawn. Raises the space's `UserError`
+    when it refuses `REDRAWN` of them too.
+    """
+    for attempt in range(REDRAWN + 1):
+        if attempt == 0:
+            study.sampler = sampler_for(sampler, *which)
+        else:  # which, asked again, would propose the same
+            study.sampler = sampler_for("random", *which, attempt)
+        trial = trial or study.ask()
+        try:
+            return trial, space.settings(trial)
+        except UserError as error:
+            refused = error
+            study.tell(trial, state=TrialState.FAIL)
+            trial = None
+    raise refused
 
 
 class _CmaEs(CmaEsSampler):

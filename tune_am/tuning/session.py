@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -40,13 +40,15 @@ _BUSY = threading.Lock()  # a process has one Ray, one screen and one Ctrl-C
 @dataclass(frozen=True)
 class Ended:
     """A search that has ended. content: of result.json, in part only where it was stopped, by the
-    signal `signal` or, if that is None, by its caller. found: whether any trial has a score."""
+    signal `signal` or, if that is None, by its caller. found: whether any trial has a score. early:
+    whether its space refused to go on to the last trial."""
 
     folder: RunFolder
     content: dict[str, Any]
     found: bool
     stopped: bool = False
     signal: int | None = None
+    early: bool = False
 
 
 class StoppedAtOnce(KeyboardInterrupt):
@@ -68,7 +70,7 @@ def command(config: SearchConfig, given: frozenset[str], line: str) -> int:
         return INTERRUPTED
     if ended.stopped:
         return INTERRUPTED
-    return 0 if ended.found and ended.content["complete"] else 1
+    return 0 if ended.found and ended.content["complete"] and not ended.early else 1
 
 
 def search(
@@ -106,6 +108,7 @@ def _search(
     job = prepare(config, given, line)
     if not job.fresh and (done := _complete(job, view)) is not None:
         return done
+    tracking_store.check_server(job.tracking_uri)
     ours = not cluster.running()
     try:
         with ThreadPoolExecutor(1) as threads:  # both take seconds, mostly of waiting
@@ -149,7 +152,7 @@ def _run(
             if cancelled():  # before Ray makes workers for nothing
                 halt.set()
             tell = partial(_trouble, view)
-            errors = [] if halt.is_set() else hunt.run(stop, follow, tell)
+            errors, early = ([], False) if halt.is_set() else _trials(hunt, stop, follow, tell)
         if errors:
             with folder.errors.open("a", encoding="utf-8") as file:
                 file.write("\n".join(errors))
@@ -175,7 +178,18 @@ def _run(
         resume = job.resume_command
         view.event("stopped", f"Stopped. To go on: {resume}", {"resume": resume})
     signal = caught[0] if caught else None
-    return Ended(folder, content, bool(hunt.trials.scored), stopped, signal)
+    return Ended(folder, content, bool(hunt.trials.scored), stopped, signal, early)
+
+
+def _trials(
+    hunt: Hunt, stop: Halt, follow: Sequence[Listener], told: Callable[[str], None]
+) -> tuple[list[str], bool]:
+    """As `Hunt.run`, and whether its space ended it early; that costs no trial that ended."""
+    try:
+        return hunt.run(stop, follow, told), False
+    except UserError as error:
+        told(f"the search ends early: {error}")
+        return [], True
 
 
 def _score_again(hunt: Hunt, view: Progress, halt: threading.Event) -> None:
@@ -207,6 +221,7 @@ def _follow(hunt: Hunt, log: tracking.Tracking, view: Progress) -> None:
         hunt.trials,
         title=lambda record: trial_title(job.plan_of(record), record.settings),
         trouble=lambda message: _trouble(view, message),
+        several=job.several,
     )
 
 

@@ -12,7 +12,7 @@ settings of one ascent by the names of `tune_am.am.settings.Settings`. It may al
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 import optuna
+from optuna.distributions import FloatDistribution, IntDistribution
 
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
@@ -131,8 +132,24 @@ def _rehearse(space: Space) -> None:
                         f"space {space.name}: the point {point} sets {key}={value!r}, "
                         f"which the space does not draw"
                     )
+        drawn = []
         for _ in range(REHEARSALS):
+            space.settings(trial := study.ask())
+            drawn.append(trial)
+        for at_its_end in _ends(drawn):  # which random draws miss, and samplers like
+            study.enqueue_trial(at_its_end)
             space.settings(study.ask())
+
+
+def _ends(drawn: Sequence[optuna.Trial]) -> list[dict[str, Any]]:
+    """Parameters with each of the numbers in turn as low and as high as it may get."""
+    ends: dict[tuple[str, float], dict[str, Any]] = {}
+    for trial in drawn:
+        for name, distribution in trial.distributions.items():
+            if isinstance(distribution, FloatDistribution | IntDistribution):
+                for end in (distribution.low, distribution.high):
+                    ends.setdefault((name, end), {**trial.params, name: end})
+    return list(ends.values())
 
 
 class quiet_optuna(warnings.catch_warnings):

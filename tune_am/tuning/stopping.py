@@ -33,9 +33,8 @@ def stopping(
             if cancelled():
                 halt.set()
         if not over.is_set():
-            view.event(
-                "stopping", "Stopping: running trials end their step; Ctrl-C again leaves now"
-            )
+            text = "Stopping; a resume goes on from each trial's last report"
+            view.event("stopping", f"{text}. Ctrl-C again leaves now")
 
     announcer = threading.Thread(target=announce, daemon=True)
     announcer.start()

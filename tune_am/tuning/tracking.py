@@ -50,6 +50,7 @@ class Tracking:
         self._trouble: Callable[[str], None] = lambda message: None
         self._title: Callable[[Record], str] = lambda record: str(record.number)
         self._shared: dict[str, str] = {}
+        self._several = False
         self._closing = threading.Event()
         self._failed = False
         self._whole = True  # nothing was given up
@@ -63,10 +64,12 @@ class Tracking:
         ledger: Trials,
         title: Callable[[Record], str],
         trouble: Callable[[str], None],
+        several: bool = False,
     ) -> None:
         """Open the run called `name` of the search with this id, or the one that it had before, and
-        log what it lacks. title: what a trial's run is called."""
-        self._trouble, self._title = trouble, title
+        log what it lacks. title: what a trial's run is called. several: whether its records name
+        neurons of their own, as those of a campaign do."""
+        self._trouble, self._title, self._several = trouble, title, several
         self._shared = {key: str(tags[key]) for key in SHARED if key in tags}
         try:
             found = self._find({SEARCH: search})
@@ -93,9 +96,7 @@ class Tracking:
         ended: set[Key] = set()
         for child in self._find({_PARENT: self.run_id}):
             tags = child.data.tags
-            neuron = tags.get(NEURON, "")
-            # That of a campaign's trial is its own; a single search's records name none.
-            key = "" if neuron == self._shared.get(NEURON) else neuron, int(tags[TRIAL])
+            key = tags.get(NEURON, "") if self._several else "", int(tags[TRIAL])
             self._children[key] = child.info.run_id
             if child.data.params:
                 self._logged[key] = int(child.data.metrics.get("step", 0))

@@ -68,8 +68,8 @@ def unusable(uri: str, error: Exception) -> UserError:
     address, reason = redacted(uri), redacted(first_line(error))
     if _is_server(uri) and (cause := _CAUSE.search(reason)):
         return UserError(
-            f"no MLflow server answers at {address} ({cause[1]}); start it or drop --mlflow-uri "
-            f"and MLFLOW_TRACKING_URI"
+            f"no MLflow server answers at {address} ({cause[1]}): start it, or name another "
+            f"server or database with --mlflow-uri"
         )
     return UserError(f"MLflow at {address} cannot be used: {reason}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import statistics
 import threading
 from pathlib import Path
@@ -13,12 +14,14 @@ import pytest
 from ray.tune.schedulers import TrialScheduler
 from rich.console import Console
 
+from tune_am.am.objectives import DIVERGED_PENALTY, objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
+from tune_am.am.settings import Settings
 from tune_am.tuning import space
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.pace import STARTING, rescoring_seconds
-from tune_am.tuning.campaign.pool import Pool, gain
+from tune_am.tuning.campaign.pool import MOST, Pool, gain
 from tune_am.tuning.campaign.result import distance
 from tune_am.tuning.campaign.scheduler import CampaignScheduler
 from tune_am.tuning.campaign.searcher import CampaignSearcher
@@ -27,7 +30,7 @@ from tune_am.tuning.defaults import STARTUP_TRIALS
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.progress import Screen
-from tune_am.tuning.record import FINISHED, STOPPED_EARLY, Record
+from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Record
 from tune_am.tuning.run import Halt
 from tune_am.tuning.task import task
 from tune_am.tuning.trial import reported
@@ -149,6 +152,50 @@ def test_a_gain_is_a_ratio_of_distances(units, plain_space):
     assert gain(first, second) == pytest.approx(-2.302585)  # 10 times nearer
 
 
+def test_what_came_to_nothing_is_no_measure_of_gains(units, plain_space):
+    """The first trial of one unit diverged, that of another failed: theirs begin with the next."""
+    one, two, three = units.values()
+    good, better = ({"lr": lr, "l2": 0.1} for lr in (0.1, 0.2))
+    tried(one, plain_space, {"lr": 0.9, "l2": 0.1}, DIVERGED_PENALTY, DIVERGED)
+    two.ledger.enqueue(({"lr": 0.9, "l2": 0.1},))
+    two.ledger.write(two.ledger.ask(plain_space).number, outcome=FAILED)
+    for unit in (one, two):
+        tried(unit, plain_space, good, 100.0, FINISHED)
+    tried(two, plain_space, better, 25.0, FINISHED)
+    pool = Pool(list(units.values()), plain_space, 0)
+    assert pool.proven(three) == pytest.approx(better)
+    assert pool._gains[repr(sorted(better.items()))] == [pytest.approx(math.log(0.5))]
+    assert pool._gains[repr(sorted(good.items()))] == [0.0, 0.0]
+    assert pool._gains[repr(sorted({"lr": 0.9, "l2": 0.1}.items()))] == [MOST]
+
+
+def test_scores_of_either_sign_have_gains(tmp_path):
+    own = objective("mine:score")
+
+    def scored(value: float) -> Record:
+        reports = ({"step": 8.0, "best_step": 8.0, own.metric: value},)
+        return Record(0, Settings(), reports, FINISHED, {}, {}, own)
+
+    assert gain(scored(-0.1), scored(-0.2)) < gain(scored(-0.1), scored(-0.11)) < 0
+    assert gain(scored(0.1), scored(-0.1)) < gain(scored(0.1), scored(0.05)) < 0
+    assert gain(scored(-0.1), scored(0.1)) > 0
+    assert gain(scored(0.0), scored(0.0)) == 0
+    assert gain(scored(1.0), scored(0.99)) == pytest.approx(math.log(0.99), rel=1e-3)
+
+
+def test_all_units_begin_alike_also_without_points(units):
+    open_space = space.from_source(
+        "open", "def space(trial):\n    return {'lr': trial.suggest_float('lr', 1e-3, 1.0)}\n"
+    )
+    loop = Loop(units, open_space)
+    for _ in units:
+        loop.end(loop.ask(), 3.0)
+    assert [record.neuron for record in loop.started] == list(units)
+    assert len({record.settings for record in loop.started}) == 1
+    loop.ask()
+    assert loop.started[-1].settings != loop.started[0].settings
+
+
 def scheduled(units: dict[str, Unit], kind: space.Space, halt: Halt) -> CampaignScheduler:
     plan = Plan("fc8:0-2", starts=4, report_points=POINTS)
     return CampaignScheduler(units, Budget(9, 2, plan), halt)
@@ -234,3 +281,6 @@ def test_a_distance_is_in_multiples_of_the_floor():
     assert distance("activation_fid", None, floor) is None
     assert distance("activation_fid", best, {}) is None
     assert distance("activation_fid", best, {"activation_fid": 0.0}) is None
+    # An unbiased score is 0 on average: how far it strays from there is what can be told from it.
+    unbiased = {"kid": -0.1, "ci95": (-2.0, 4.0)}
+    assert distance("kid", {"kid": 16.0}, unbiased) == pytest.approx(2.0)

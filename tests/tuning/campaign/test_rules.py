@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tune_am.am.objectives import OBJECTIVES
+from tune_am.am.objectives import OBJECTIVES, objective
 from tune_am.tuning.campaign.rules import FIRST, Course, most_proven, next_neuron
 
 
@@ -41,6 +41,18 @@ def test_none_starves_and_failures_do_not_eat_the_budget() -> None:
         courses[name] = Course(1.0, (*courses[name].scores, falls[name]))
     assert given["hard"] > given["done"] > FIRST
     assert given["failing"] < 130
+
+
+def test_scores_below_zero_starve_nobody() -> None:
+    """As a function of the user's may give them."""
+    own = objective("mine:score")
+    courses = {name: Course(0.0, objective=own) for name in "abc"}
+    given: Counter[str] = Counter()
+    for _ in range(60):
+        name = next_neuron(courses)
+        given[name] += 1
+        courses[name] = Course(0.0, (*courses[name].scores, -0.1), objective=own)
+    assert max(given.values()) - min(given.values()) <= 2
 
 
 def test_a_course() -> None:

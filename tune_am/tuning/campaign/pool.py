@@ -12,17 +12,20 @@ from optuna.trial import TrialState
 from tune_am.tuning.campaign.rules import most_proven
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.defaults import SAMPLER
-from tune_am.tuning.record import FAILED, STOPPED_EARLY, Record
-from tune_am.tuning.samplers import sampler_for
+from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Record
+from tune_am.tuning.samplers import draw
 from tune_am.tuning.space import Space, quiet_optuna
+
+# A gain is no larger: a hundred times nearer.
+MOST = math.log(100)
 
 
 class Pool:
     """The trials of all units: which settings proved best, and Optuna's TPE over all.
 
-    A trial counts with what it gained on its unit's first: the logarithm of the ratio of their
-    distances. All units begin with the same settings, so the gains of easy and of hard neurons can
-    be compared. One neuron alone, with a few trials, would leave its sampler at random draws.
+    A trial counts with what it gained on its unit's first, see `gain`. All units begin with the
+    same settings, so the gains of easy and of hard neurons can be compared. One neuron alone, with
+    a few trials, would leave its sampler at random draws.
     """
 
     def __init__(self, units: Sequence[Unit], space: Space, seed: int) -> None:
@@ -43,13 +46,13 @@ class Pool:
 
     def propose(self, unit: Unit) -> dict[str, Any]:
         """Parameters to try on `unit`; they follow from the seed, which trial of which unit it is,
-        and the trials that have ended."""
+        and the trials that have ended. The first are the same for all units."""
         which = self._seed, unit.name, len(unit.ledger.records)
         with quiet_optuna():
+            if not unit.ledger.records:
+                return dict(draw(optuna.create_study(), self._space, SAMPLER, self._seed)[0].params)
             self._learn()
-            self._study.sampler = sampler_for(SAMPLER, *which)
-            trial = self._study.ask()
-            self._space.settings(trial)
+            trial, _ = draw(self._study, self._space, SAMPLER, *which)
             self._study.tell(trial, state=TrialState.FAIL)  # its outcome comes from the ledger
         return dict(trial.params)
 
@@ -57,12 +60,13 @@ class Pool:
         """Take in the trials that ended since."""
         for unit in self._units:
             records = unit.ledger.records
-            if not records or records[0].score is None or records[0].outcome is None:
+            base = _base(records)
+            if base is None:
                 continue
             for record in records:
                 if record.key not in self._known and record.outcome not in (None, FAILED):
                     self._known.add(record.key)
-                    self._add(record, gain(records[0], record))
+                    self._add(record, gain(base, record))
 
     def _add(self, record: Record, value: float) -> None:
         name = _name(record.params)
@@ -87,12 +91,33 @@ def _name(params: dict[str, Any]) -> str:
     return repr(sorted(params.items()))
 
 
-def gain(first: Record, record: Record) -> float:
-    """How much nearer than `first` a trial on the same neuron came, as the logarithm of a ratio;
-    negative is nearer."""
+def _base(records: Sequence[Record]) -> Record | None:
+    """What gains on a unit are reckoned from: its first trial, of those that came to something.
+
+    None until it is known which that is; one that diverged or failed would make every other trial
+    of its unit look proven.
+    """
+    for record in records:
+        if record.outcome is None:
+            return None
+        if record.outcome not in (FAILED, DIVERGED) and not record.violation:
+            return record
+    return None
+
+
+def gain(base: Record, record: Record) -> float:
+    """How much nearer than `base` a trial on the same neuron came, as the logarithm of a ratio, at
+    most `MOST` either way; negative is nearer.
+
+    Scores of a user's own may have either sign; their difference, over the mean of their sizes, is
+    nearly the same where they are alike.
+    """
     assert record.score is not None
-    assert first.score is not None
-    distance, before = (
-        max(record.objective.distance(score), 1e-6) for score in (record.score, first.score)
-    )
-    return math.log(distance / before)
+    assert base.score is not None
+    objective = record.objective
+    distance, before = objective.distance(record.score), objective.distance(base.score)
+    if objective.nearest < 0:
+        size = abs(distance) + abs(before)
+        return 2 * (distance - before) / size if size else 0.0
+    ratio = math.log(max(distance, 1e-6) / max(before, 1e-6))
+    return max(-MOST, min(MOST, ratio))

@@ -166,10 +166,11 @@ def _random_classifier(
 
 def _never(task: dict[str, Any], plans: Sequence[Plan]) -> list[Control]:
     pack, plan = pack_and_plan(task)
-    latents = controls.never_optimised_latents(pack, plan)
+    latents = controls.never_optimised_latents(pack, plan, starts_of(plan))
     return controls.against_references(pack, plans, inputs_of(pack, latents))
 
 
 def _floors(task: dict[str, Any], plans: Sequence[Plan]) -> list[Control]:
     pack, _ = pack_and_plan(task)
-    return [controls.real_vs_real(pack, plan) for plan in plans]
+    # As many examples as the best has: 1 is then what real ones in its place would come to.
+    return [controls.real_vs_real(pack, plan, examples=starts_of(plan)) for plan in plans]

@@ -93,7 +93,8 @@ def distance(
     if best is None or not floor:
         return None
     made = objective(scored_by)
-    away, least = (made.distance(row[made.metric]) for row in (best, floor))
+    away = made.distance(best[made.metric])
+    least = made.distance(made.floor(floor) or 0.0)
     return away / least if least > 0 else None
 
 

@@ -75,8 +75,8 @@ def next_neuron(courses: Mapping[str, Course]) -> str:
 
 def _hope(course: Course) -> float:
     # Nothing scored yet, as after failures, is far; hope wears off all the same. The score of a
-    # function of the user's may be below 0.
-    distance = min(max(course.distance, 0.0), 1e3)
+    # function of the user's may be below 0: then only the barren trials count.
+    distance = min(max(course.distance, _LOWEST), 1e3)
     return math.log1p(distance) / (1 + course.barren)
 
 

@@ -59,7 +59,7 @@ class Unit:
         records, objective = self.ledger.records, self.ledger.objective
         ended = [record for record in records if record.outcome is not None]
         scores = tuple(None if r.outcome == FAILED or r.violation else r.score for r in ended)
-        floor = self.floor.get(objective.metric, 0.0)
+        floor = objective.floor(self.floor) or 0.0
         return Course(floor, scores, len(records) - len(ended), objective)
 
 
