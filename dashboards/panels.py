@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_am.am import score
+from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.tuning import metrics
 from tune_am.tuning.metrics import exported
 
@@ -33,7 +34,7 @@ def of(name: str, more: str = "") -> str:
 
 
 def quantile(q: float, name: str) -> str:
-    return f"histogram_quantile({q}, sum by (le) (rate({of(name + '_bucket')}[5m])))"
+    return f"histogram_quantile({q}, sum by (le) (rate({of(name)}[5m])))"
 
 
 BY_SEARCH = f"by ({metrics.NEURON}, {metrics.DIRECTION})"
@@ -41,7 +42,7 @@ BY_TRIAL = f"by ({metrics.NEURON}, {metrics.DIRECTION}, {metrics.TRIAL})"
 OF_TRIAL = f"{OF_SEARCH} {{{{{metrics.TRIAL}}}}}"
 BEST = f"min {BY_SEARCH} ({of(metrics.BEST_SCORE)})"
 ENDED = of(metrics.TRIALS, f'{metrics.STATE}!~"{metrics.WAITING}|{metrics.RUNNING}"')
-SPEED = f"sum {BY_SEARCH} (rate({of(metrics.SAMPLE_STEPS + '_total')}[1m]))"
+SPEED = f"sum {BY_SEARCH} (rate({of(metrics.SAMPLE_STEPS)}[1m]))"
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ PANELS = (
     ),
     Panel(
         "Activation-FID of each trial",
-        "Its best so far, while it runs and for half a minute after. 1e6 is a trial that diverged.",
+        "Its best so far, while it runs and for half a minute after. "
+        f"{DIVERGED_PENALTY:g} is a trial that diverged.",
         "none",
         ((f"min {BY_TRIAL} ({of(score.ACTIVATION_FID)})", OF_TRIAL),),
         log=True,

@@ -46,11 +46,14 @@ def metrics() -> str:
     import inspect
 
     from tune_am.am import score
+    from tune_am.am.objectives import DEFAULT, OBJECTIVES
     from tune_am.tuning.trial import METRICS
 
     source = inspect.getsource(score)
     said = dict(re.findall(r'^[A-Z_]+ = "(\w+)"  # (.+)$', source, re.MULTILINE))
-    return _table(("metric", "what it is"), [(f"`{name}`", said.get(name, "")) for name in METRICS])
+    said |= {one.metric: f"{one.about}, of the examples kept now" for one in OBJECTIVES.values()}
+    said[DEFAULT.metric] = f"{DEFAULT.about}, the best so far"
+    return _table(("metric", "what it is"), [(f"`{name}`", said[name]) for name in METRICS])
 
 
 def live_metrics() -> str:

@@ -71,6 +71,7 @@ def write(config: ExplainConfig, command: str) -> Path:
 
 
 def _explain_one(config: ExplainConfig, out: Path, command: str) -> Path:
+    from tune_am.report.campaign import write_campaign
     from tune_am.report.explanation import FEW, best_of_run, explain_run, renamed
     from tune_am.report.finished import FinishedRun, opposite
     from tune_am.report.write import write_report
@@ -79,7 +80,10 @@ def _explain_one(config: ExplainConfig, out: Path, command: str) -> Path:
         return write_report(
             _at_settings(config), None, out, {"This report:": command}, config.overwrite
         )
-    run = FinishedRun.read(config.run)
+    run = FinishedRun.read(config.run, campaign=True)
+    if run.several:
+        pack = run.load_pack(config.pack, config.trust_code)
+        return write_campaign(run.path, pack, out, config.overwrite)
     commands = {"The search:": str(run.asked.get("command", "")), "This report:": command}
     other = opposite(run)
     beside = (

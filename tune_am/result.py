@@ -181,7 +181,8 @@ class SearchResult:
         rows = [{"name": "best", **self.best.of}]
         for place, found in enumerate(self.runners_up, start=2):
             rows.append({"name": f"{place}.", **found.of})
-        for name, (title_of, _, tells) in words.CONTROLS.items():
+        told = words.controls(self.direction, self.objective)
+        for name, (title_of, _, tells) in told.items():
             if name in self.controls:
                 rows.append({"name": title_of, **self.controls[name].of, "tells": tells})
         try:

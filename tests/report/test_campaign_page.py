@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
+from tune_am.explain import main
 from tune_am.report.campaign import write_campaign
 from tune_am.report.finished import FinishedRun
 
@@ -37,6 +39,21 @@ def test_it_is_made_anew_in_place_of_an_earlier_one(campaign: Path, shown_pack: 
     assert page.read_text(encoding="utf-8") == before
     facts = json.loads((campaign / "report" / "explain.json").read_text(encoding="utf-8"))
     assert [unit["neuron"] for unit in facts["units"]] == ["vocal", "fc8:1", "fc8:<b>"]
+
+
+def test_the_command_makes_it_too(campaign: Path, tmp_path: Path) -> None:
+    """Later, without a report of the search, or again, once its neurons have pages of their own."""
+    assert main([str(campaign), "--out", str(tmp_path / "page")]) == 0
+    again = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
+    assert again == (campaign / "report" / "report.html").read_text(encoding="utf-8")
+    assert main([str(campaign)]) == 2
+    # The command it names makes the page of a neuron.
+    (typed,) = re.findall(r"<code>python -m tune_am.explain (.*)</code>", again)
+    assert main([*shlex.split(typed), "--overwrite"]) == 0
+    page = campaign / "units" / "fc8_1" / "report" / "report.html"
+    said = page.read_text(encoding="utf-8")
+    page.unlink()
+    assert "all to the end" in said or "stopped early" in said
 
 
 def test_a_campaign_is_no_search_to_explain(campaign: Path) -> None:

@@ -16,6 +16,9 @@ import soundfile
 from PIL import Image
 from safetensors.torch import load_file
 
+from tests.finished_searches import search
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
 from tune_am.explain import main
 
 
@@ -137,6 +140,22 @@ def test_runs_are_compared(compared: Path) -> None:
     assert all(source.startswith(("data:", "#")) for source in page.sources)
     told = json.loads((compared / "explain.json").read_text())
     assert [one["direction"] for one in told["compared"]] == ["max", "min", "max"]
+
+
+def test_a_search_by_another_objective_that_was_stopped(
+    runs: Path, shown_pack: Path, tmp_path: Path
+) -> None:
+    plan = Plan("vocal", "min", 8, (2, 4), 3, objective="coverage")
+    run = search(Pack.load(shown_pack), plan, tmp_path / "stopped", complete=False)
+    for arguments in ([run], ["--compare", run, runs / "most"]):
+        out = tmp_path / f"page {len(arguments)}"
+        assert main([*map(str, arguments), "--out", str(out)]) == 0
+        page = Page(out / "report.html").text
+        assert "an activation-FID measures" in page
+        assert "squared units" not in page
+    said = Page(tmp_path / "page 1" / "report.html").text
+    assert "<title>What silences vocal" in said
+    assert "Until it was stopped it took" in said
 
 
 def test_the_default_folder_is_in_the_run(runs: Path, tmp_path: Path, capsys) -> None:

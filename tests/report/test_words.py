@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tune_am.am.objectives import DIVERGED_PENALTY
+from tune_am.am.objectives import DEFAULT, DIVERGED_PENALTY, OBJECTIVES
 from tune_am.am.settings import Settings
 from tune_am.report import words
 
@@ -122,6 +122,30 @@ def test_runners_up_that_cannot_be_told_apart() -> None:
     assert words.ties(best, [row(1, 0, 19)]).endswith(
         "the layer before the neuron's decided (layer-FID)."
     )
+
+
+def test_runners_up_that_are_too_much_alike_did_not_lose_by_their_score() -> None:
+    best, alike = row(2, 1, 3), row(0.1, 0, 0.3, collapse=0.4)
+    said = "The examples of 1 of 1 runner-up are less far apart than asked for."
+    assert words.ties(best, [alike]) == said
+    both = words.ties(best, [alike, row(30, 20, 40)])
+    assert both.startswith("The examples of 1 of 2 runners-up are less far apart")
+    assert both.endswith("No runner-up's interval reaches the best one's.")
+    none = words.ties(row(2, 1, 3, collapse=0.1), [alike])
+    assert none == "None of these settings has examples as far apart as asked for."
+    first, _ = words.answer(row(2, 1, 3, collapse=0.25), CONTROLS, "max")
+    assert "75 % as far apart as --diversity asks for: no setting keeps that." in first
+
+
+def test_controls_say_which_way_is_better() -> None:
+    for direction, made, worse, better, most in (
+        ("max", DEFAULT, "above", "below", "most"),
+        ("min", OBJECTIVES["coverage"], "below", "above", "least"),
+    ):
+        told = words.controls(direction, made)
+        assert f"far {worse} the best" in told["never_optimised"][2]
+        assert told["real_vs_real"][1].endswith(f"excite the neuron {most}")
+        assert told["real_vs_real"][2].endswith(f"needs to be {better}")
 
 
 def test_the_question_names_neuron_and_direction() -> None:

@@ -19,9 +19,9 @@ ACTIVATION_MEAN = "activation_mean"  # mean kept activation
 IMPROVED_SHARE = "improved_share"  # share of starts kept better than they began
 PAIRWISE_DISTANCE = "pairwise_distance"  # mean RMS difference of two kept inputs; 0 is collapse
 COLLAPSE = "collapse"  # how much nearer together than wanted the best so far are, as a share
-DIVERGED_SHARE = "diverged_share"
+DIVERGED_SHARE = "diverged_share"  # share of starts that diverged, and were frozen
 DEAD_SHARE = "dead_share"  # share of starts that never saw a gradient
-SAMPLE_STEPS_PER_SECOND = "sample_steps_per_second"
+SAMPLE_STEPS_PER_SECOND = "sample_steps_per_second"  # starts times steps in a second
 
 # A trial has diverged when at least this share of its starts has.
 DIVERGED_FROM = 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tune_am.report.media import picture_uri
 from tune_am.report.page import axes_of
 from tune_am.report.renderer import Renderer, renderer_for
 from tune_am.tuning.folder import UNITS
+from tune_am.tuning.result import TITLES
 
 _EMPTY: dict[str, Any] = {
     "charts": {},
@@ -28,14 +30,14 @@ _EMPTY: dict[str, Any] = {
 }  # what a report has for its scripts
 
 
-def write_campaign(run: Path, pack: Pack) -> Path:
-    """Write the page about the campaign in the folder `run` into its `report`, in place of an
-    earlier one; the path of the page. Raises `UserError` for inputs that cannot be drawn."""
+def write_campaign(run: Path, pack: Pack, out: Path | None = None, overwrite: bool = True) -> Path:
+    """Write the page about the campaign in the folder `run` into the folder `out`, its `report` if
+    None; the path of the page. Raises `UserError` for inputs that cannot be drawn."""
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
     asked = json.loads((run / "search.json").read_text(encoding="utf-8"))
     renderer = renderer_for(pack)
-    out = run / "report"
-    with new_folder(out, overwrite=True) as folder:
+    out = out or run / "report"
+    with new_folder(out, overwrite) as folder:
         page = campaign_page(run, result, asked, pack, renderer)
         (folder / PAGE).write_text(page, encoding="utf-8")
         facts = {"schema": SCHEMA, **{name: result[name] for name in ("neuron", UNITS)}}
@@ -73,7 +75,10 @@ def campaign_page(
         rows=rows,
         commands=[
             ("The campaign:", str(asked.get("command", ""))),
-            ("The page of one neuron:", f"python -m tune_am.explain {run / UNITS}/NEURON"),
+            (
+                f"The page of one neuron, here {rows[0]['neuron']}:",
+                shlex.join(["python", "-m", "tune_am.explain", str(run / rows[0]["folder"])]),
+            ),
         ],
         provenance=[
             ("search space", result["space"]),
@@ -124,6 +129,7 @@ def _row(
         picture = picture_uri(renderer.codes(example[0][None], limits)[0], renderer.colours)
     return {
         "neuron": row["neuron"],
+        "folder": row["folder"],
         "place": place,
         "link": f"../{page.as_posix()}" if (run / page).exists() else None,
         "picture": picture,
@@ -132,8 +138,7 @@ def _row(
         "score": None if best is None else best[made.metric],
         "ci95": None if best is None else best["ci95"],
         "levels": {
-            name: controls[name][made.metric] if name in controls else None
-            for name in words.CONTROLS
+            name: controls[name][made.metric] if name in controls else None for name in TITLES
         },
         "trials": row["trials_total"],
         "step": None if best is None else best["step"],

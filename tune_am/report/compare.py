@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tune_am.am.objectives import DEFAULT
 from tune_am.report import page, provenance, template, words
 from tune_am.report.data import facts
 from tune_am.report.explanation import Explanation, renamed
@@ -49,6 +50,7 @@ def compare_page(columns: Sequence[Side], media: Media, commands: dict[str, str]
         title="Compared: " + "; ".join(side.title for side in columns),
         sides=[_column(side, one, media) for side, one in zip(columns, stated, strict=True)],
         axes=page.axes(media),
+        of_activations=all(side.shown.objective == DEFAULT for side in columns),
         settings=[(name, [_shown(values[name]) for values in flat]) for name in settings],
         commands=commands.items(),
         provenance=[row for side in columns for row in _where_from(side)],
@@ -71,7 +73,7 @@ def _column(side: Side, stated: dict[str, Any], media: Media) -> dict[str, Any]:
         "answer": words.answer(shown.row, shown.controls, shown.plan.direction, shown.objective),
         "most": words.how(shown.plan.direction)[0],
         "real": None if shown.real is None else media.cards(shown.real),
-        "formula": page.formula(stated["activations"]["sets"], shown.row),
+        "formula": page.formula(stated["activations"]["sets"]),
     }
 
 

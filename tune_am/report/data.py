@@ -12,7 +12,8 @@ from tune_am.am.objectives import Objective
 from tune_am.report.explanation import Explanation
 from tune_am.report.finished import FinishedRun
 from tune_am.report.trace import Trace
-from tune_am.report.words import CONTROLS, scored
+from tune_am.report.words import scored
+from tune_am.tuning.result import TITLES
 
 SCHEMA = 1
 BINS = 36
@@ -102,7 +103,7 @@ def search(run: FinishedRun) -> dict[str, Any]:
         "best": result["best"]["trial"],
         "levels": {
             words: result["controls"][name][run.objective.metric]
-            for name, (words, *_) in CONTROLS.items()
+            for name, words in TITLES.items()
             if name in result["controls"] and scored(result["controls"][name], run.objective)
         },
     }

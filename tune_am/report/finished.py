@@ -39,8 +39,9 @@ class FinishedRun:
     asked: dict[str, Any]
 
     @classmethod
-    def read(cls, path: Path) -> FinishedRun:
-        """The search in the folder `path`. Raises `UserError` where there is none that ended."""
+    def read(cls, path: Path, campaign: bool = False) -> FinishedRun:
+        """The search in the folder `path`, or the campaign where that will do. Raises `UserError`
+        where there is none that ended."""
         if not path.is_dir():
             raise UserError(f"no run folder {path}: name the folder of an earlier search")
         asked = _read_json(path, "search.json", "it is no run folder")
@@ -54,14 +55,25 @@ class FinishedRun:
                 f"{path / 'result.json'}: schema {result.get('schema')!r} is unknown, this version "
                 f"reads {SCHEMA}; update tune-am or search again"
             )
-        if UNITS in result:
+        run = cls(path.absolute(), result, asked)
+        if run.several and not campaign:
             raise UserError(
                 f"{path} is a campaign over many neurons: name the folder of one, as in "
                 f"{path / UNITS}"
             )
-        if result["best"] is None:
+        if not run.several and result["best"] is None:
             raise UserError(f"{path}: no trial got as far as a score, there is nothing to explain")
-        return cls(path.absolute(), result, asked)
+        return run
+
+    @property
+    def several(self) -> bool:
+        """Whether it is a campaign over several neurons."""
+        return UNITS in self.result
+
+    @property
+    def of_campaign(self) -> bool:
+        """Whether it is one neuron of a campaign."""
+        return "campaign" in self.asked
 
     @property
     def direction(self) -> str:

@@ -8,8 +8,10 @@ from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.report import provenance, template, words
 from tune_am.report.data import facts, scale, search
 from tune_am.report.explanation import Explanation, Group
+from tune_am.report.finished import FinishedRun
 from tune_am.report.media import Media, legend
 from tune_am.report.renderer import Renderer
+from tune_am.tuning.result import TITLES
 
 OUTCOMES = {
     "finished": "ran to the end",
@@ -54,15 +56,17 @@ def report_page(
         reference_total=len(shown.pack.reference),
         never=media.cards(shown.never),
         path=_path(shown, media),
-        formula=formula(stated["activations"]["sets"], shown.row),
+        formula=formula(stated["activations"]["sets"]),
         others=[_other(shown, media, key, row, group) for key, row, group in shown.others],
         ties=""
         if run is None
         else words.ties(shown.row, run.result["runners_up"], shown.objective),
         beside=None if beside is None else [side(shown, media), side(beside, media)],
-        account="" if run is None else _account(run.result),
+        account="" if run is None else _account(run),
         outcomes=[] if run is None else _outcomes(run.result["trials"]),
         importances=[] if run is None else _importances(run.result["importances"]),
+        unit=run is not None and run.of_campaign,
+        controls_words=words.controls(shown.plan.direction, shown.objective),
         commands=commands.items(),
         provenance=provenance.rows(shown),
         limits=provenance.limits(shown, media.renderer.note),
@@ -107,12 +111,13 @@ def sure(row: dict[str, Any]) -> str:
     return f"95 % interval {words.interval(ci95)}" if ci95 else "in the search, not re-scored"
 
 
-def formula(sets: dict[str, Any], row: dict[str, Any]) -> str:
+def formula(sets: dict[str, Any]) -> str:
     """The activation-FID worked out from the numbers that the histogram shows."""
     real, made = sets["real"], sets["synthesised"]
     means = f"({words.difference(made['mean'], real['mean'])})²"
     deviations = f"({words.difference(made['deviation'], real['deviation'])})²"
-    return f"{means} + {deviations} = {words.number(row['activation_fid'])}"
+    fid = (made["mean"] - real["mean"]) ** 2 + (made["deviation"] - real["deviation"]) ** 2
+    return f"{means} + {deviations} = {words.number(fid)}"
 
 
 def _path(shown: Explanation, media: Media) -> list[dict[str, Any]]:
@@ -133,7 +138,7 @@ def _levels(shown: Explanation) -> list[dict[str, Any]]:
         if key.startswith("runner"):
             rows.append((_title(key).lower(), row, "plain"))
     kinds = {"never_optimised": "never", "random_classifier": "never", "real_vs_real": "real"}
-    for name, (title, *_) in words.CONTROLS.items():
+    for name, title in TITLES.items():
         if name in shown.controls and words.scored(shown.controls[name], made):
             rows.append((title, shown.controls[name], kinds[name]))
     return [
@@ -167,8 +172,9 @@ def _title(key: str) -> str:
     return "Worst setting" if key == "worst" else f"Runner-up, place {key.rpartition('-')[2]}"
 
 
-def _account(result: dict[str, Any]) -> str:
+def _account(run: FinishedRun) -> str:
     """What was spent, in a sentence."""
+    result = run.result
     ended = {
         "stopped early": result["trials_stopped_early"],
         "diverged": result["trials_diverged"],
@@ -180,9 +186,17 @@ def _account(result: dict[str, Any]) -> str:
     return (
         f"{result['trials_total']} settings of the space {result['space']} were tried "
         f"({', '.join(told)}), {result['starts']} starts each, scored at steps {points}: "
-        f"{result['sample_steps']:,} sample-steps. With re-scoring and controls it took "
-        f"{result['seconds']:.0f} s on {result['device']}."
+        f"{result['sample_steps']:,} sample-steps. {_taken(run)} {result['seconds']:.0f} s on "
+        f"{result['device']}."
     )
+
+
+def _taken(run: FinishedRun) -> str:
+    if run.of_campaign:
+        return "Of the time of its campaign's workers they took"
+    if run.result["complete"]:
+        return "With re-scoring and controls it took"
+    return "Until it was stopped it took"
 
 
 def _importances(shares: dict[str, float]) -> list[tuple[str, float]]:

@@ -60,8 +60,9 @@ def limits(shown: Explanation, note: str) -> list[str]:
         _COMPARED[shown.objective == DEFAULT],
         f"{row['starts']} examples and {len(shown.target)} real excerpts are few: read the "
         "interval, not the digits.",
-        "The synthesised examples shown are the most extreme of those kept, the real ones the most "
-        "extreme of those that may be shown, the never-optimised ones were not chosen.",
+        "The synthesised examples shown are the most extreme of those kept, but for those least "
+        "alike, the real ones the most extreme of those that may be shown; the never-optimised "
+        "ones were not chosen.",
     ]
     if note:
         found.append(note)

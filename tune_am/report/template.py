@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tune_am.report import words
+from tune_am.tuning.result import TITLES
 
 _FOLDER = Path(__file__).parent / "page"
 SCRIPTS = ("kit.js", "players.js", "examples.js", "search.js", "parallel.js", "units.js")
@@ -33,7 +34,7 @@ def fill(name: str, data: dict[str, Any], **content: Any) -> str:
             script=Markup(script),
             script_hash=digest,
             data=Markup(_json(data)),
-            words=words.CONTROLS,
+            titles=TITLES,
             **content,
         )
     )
@@ -41,7 +42,7 @@ def fill(name: str, data: dict[str, Any], **content: Any) -> str:
 
 def fragment(name: str, **content: Any) -> str:
     """A piece of a page that is somebody else's, as of a notebook: no style sheet, no scripts."""
-    return _environment().get_template(name).render(words=words.CONTROLS, **content)
+    return _environment().get_template(name).render(**content)
 
 
 def _environment() -> Environment:

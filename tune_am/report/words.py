@@ -8,24 +8,28 @@ from typing import Any
 
 from tune_am.am.objectives import DEFAULT, DIVERGED_PENALTY, Objective
 from tune_am.am.settings import Settings
+from tune_am.tuning.result import TITLES
 
-CONTROLS = {
-    "never_optimised": (
-        "never optimised",
-        "random latents, no ascent",
-        "what the prior gives by itself; the best must be far below",
-    ),
-    "random_classifier": (
-        "random classifier",
-        "the same ascent on a classifier with random weights",
-        "close to the best, the examples show the prior, not the neuron",
-    ),
-    "real_vs_real": (
-        "real against real",
-        "two halves of the most exciting real excerpts",
-        "the noise floor: nothing needs to be below",
-    ),
-}
+
+def controls(direction: str, objective: Objective = DEFAULT) -> dict[str, tuple[str, str, str]]:
+    """Of each control its title, what it is and what it tells."""
+    most, _ = how(direction)
+    worse, better = ("below", "above") if objective.maximise else ("above", "below")
+    told = {
+        "never_optimised": (
+            "random latents, no ascent",
+            f"what the prior gives by itself; it must be far {worse} the best",
+        ),
+        "random_classifier": (
+            "the same ascent on a classifier with random weights",
+            "close to the best, the examples show the prior, not the neuron",
+        ),
+        "real_vs_real": (
+            f"two halves of the real excerpts that excite the neuron {most}",
+            f"the noise floor: nothing needs to be {better}",
+        ),
+    }
+    return {name: (title, *told[name]) for name, title in TITLES.items()}
 
 
 LONG = 1e5  # from here on with an exponent
@@ -118,11 +122,13 @@ def answer(
         f"examples {_are_at(row, objective)} ({sure}) {'of' if objective.maximise else 'from'} the "
         f"real excerpts that excite the neuron {most}."
     )
+    if row.get("collapse", 0) > 0:
+        share = f"{1 - row['collapse']:.0%}".replace("%", " %")
+        first += f" They are {share} as far apart as --diversity asks for: no setting keeps that."
     if not comparable(row, controls):
         return [first, "The search was stopped before its controls: nothing says how good that is."]
     levels = [
-        f"{words} {number(controls[name][objective.metric])}"
-        for name, (words, *_) in CONTROLS.items()
+        f"{title} {number(controls[name][objective.metric])}" for name, title in TITLES.items()
     ]
     return [
         first,
@@ -141,7 +147,7 @@ def _are_at(row: Mapping[str, Any], objective: Objective) -> str:
 
 def comparable(row: Mapping[str, Any], controls: Mapping[str, Any]) -> bool:
     """Whether there is anything to read the score against."""
-    return bool(row["ci95"]) and set(CONTROLS) <= set(controls)
+    return bool(row["ci95"]) and set(TITLES) <= set(controls)
 
 
 def verdict(
@@ -182,14 +188,22 @@ def apart(row: Mapping[str, Any], control: Mapping[str, Any], objective: Objecti
 def ties(
     best: Mapping[str, Any], others: Sequence[Mapping[str, Any]], objective: Objective = DEFAULT
 ) -> str:
-    """Whether the runners-up are worse at all."""
+    """Whether the runners-up are worse at all; those whose examples are less far apart than asked
+    for come after the others, whatever their score."""
     if not others or not best["ci95"]:
         return ""
+    who = "runner-up" if len(others) == 1 else "runners-up"
+    near = sum(row.get("collapse", 0) > 0 for row in others)
+    if near and not best.get("collapse", 0):
+        text = f"The examples of {near} of {len(others)} {who} are less far apart than asked for."
+        others = [row for row in others if not row.get("collapse", 0)]
+        return f"{text} {ties(best, others, objective)}".rstrip()
+    if near:
+        return "None of these settings has examples as far apart as asked for."
     best_loss = objective.loss(best[objective.metric])
     tied = sum(not apart(best, row, objective) for row in others if row["ci95"])
     if tied == 0:
         return "No runner-up's interval reaches the best one's."
-    who = "runner-up" if len(others) == 1 else "runners-up"
     text = (
         f"The intervals of {tied} of {len(others)} {who} overlap that of the best: with "
         f"{best['starts']} examples they cannot be told apart."

@@ -122,7 +122,11 @@ class SearchConfig:
     )
     seed: int = _option(0, int, "N", "seed of the starts and of the sampler")
     workers: int | None = _option(
-        None, int, "N", f"trials at a time (all cores; {WORKERS_PER_GPU} on a GPU)", resumable=True
+        None,
+        int,
+        "N",
+        f"trials at a time (all cores; {WORKERS_PER_GPU} for each GPU)",
+        resumable=True,
     )
     device: str = _option(
         "auto", str, "DEVICE", "auto, cpu or cuda; auto takes a GPU if there is one", resumable=True

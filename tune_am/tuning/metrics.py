@@ -50,6 +50,7 @@ WAITING, RUNNING = "waiting", "running"
 STATES = (WAITING, RUNNING, FINISHED, STOPPED_EARLY, DIVERGED, FAILED)
 
 OF_A_TRIAL = (score.STEP, ACTIVATION_FID)
+OF_A_WORKER = (REPORT_SECONDS, CHECKPOINT_SECONDS)  # histograms
 
 # Ray hands a gauge on once for each time it is set, and forgets it after two intervals of its
 # reports, of which the shortest is a second.
@@ -70,8 +71,9 @@ class Sample(NamedTuple):
 
 
 def exported(name: str) -> str:
-    """What Prometheus calls the metric `name`."""
-    return f"ray_{PREFIX}{name}"
+    """What Prometheus calls the metric `name`; of a histogram, which is several, its buckets."""
+    end = "_total" if name == SAMPLE_STEPS else "_bucket" if name in OF_A_WORKER else ""
+    return f"ray_{PREFIX}{name}{end}"
 
 
 def search_tags(plan: Plan) -> dict[str, str]:
@@ -192,7 +194,7 @@ class WorkerMetrics:
         self._tags: dict[str, str] = {}
         self._seconds: dict[str, Any] = {
             name: Histogram(PREFIX + name, DESCRIPTIONS[name], SECONDS, SEARCH_TAGS)
-            for name in (REPORT_SECONDS, CHECKPOINT_SECONDS)
+            for name in OF_A_WORKER
         }
         self._reported: float | None = None
 

@@ -31,7 +31,8 @@ from tune_am.tuning.rescore import Candidate, Rescored, candidates
 
 SCHEMA = 1
 
-_CONTROLS = {
+# Of the controls, by their names.
+TITLES = {
     "never_optimised": "never optimised",
     "random_classifier": "random classifier",
     "real_vs_real": "real against real",
@@ -132,7 +133,7 @@ def summary(result: dict[str, Any]) -> str:
     lines += [line("best", result["best"])]
     for place, row in enumerate(result["runners_up"], start=2):
         lines.append(line(f"{place}.", row))
-    for name, words in _CONTROLS.items():
+    for name, words in TITLES.items():
         if name in result["controls"]:
             lines.append(line(words, result["controls"][name]))
     ahead = [row for row in result["runners_up"] if _below(row, result["best"], made)]

@@ -33,6 +33,7 @@ decide anything about people or recordings, and the generator makes log-mel exce
 | `generator.safetensors` | convolutional generator, latent of 128, float16 |
 | `reference.safetensors` | activations of all layers on held-out excerpts, float16 |
 | `excerpts.safetensors` | real excerpts that may be shown, a byte a value; credits in `pack.json` |
+| `statistics.safetensors` | moments and range of real inputs, for priors that no network learnt |
 | `{PICTURE}` | real excerpts and random samples of the generator |
 
 Input: log-mel `[80, 115]`; 22 050 Hz, window 1024, hop 315, 27.5-8000 Hz, log of max(x, 1e-7).
