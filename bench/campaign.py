@@ -37,6 +37,7 @@ from tune_am.am.plan import Plan, report_points
 from tune_am.am.trial_run import TrialRun
 from tune_am.am.units import select
 from tune_am.tuning import space as spaces
+from tune_am.tuning.campaign.rescoring import starts_of
 from tune_am.tuning.campaign.result import distance
 from tune_am.tuning.campaign.searcher import CampaignSearcher
 from tune_am.tuning.campaign.unit import Unit
@@ -83,13 +84,16 @@ class Bench:
             for name in select(f"{asked.layer}:0-{asked.units - 1}", self.pack.layers)
         }
         begun = time.perf_counter()
-        self.floors = {name: real_vs_real(self.pack, plan) for name, plan in self.plans.items()}
+        self.floors = {name: self.floor_of(plan) for name, plan in self.plans.items()}
         print(f"noise floors: {(time.perf_counter() - begun) / len(self.floors):.2f} s a unit")
         self.seed, self.fresh = asked.seed, asked.fresh
         self.rule = stopping_rule("asha", points)
         self._known: dict[Any, float] = {}  # distances on fresh starts
         self.in_ascent = 0.0  # seconds, over all arms
         self._time_ascents()
+
+    def floor_of(self, plan: Plan) -> dict[str, Any]:
+        return real_vs_real(self.pack, plan, examples=starts_of(plan))
 
     def units(self, folder: Path) -> dict[str, Unit]:
         return {

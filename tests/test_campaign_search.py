@@ -52,6 +52,11 @@ def test_a_campaign_killed_and_resumed(tiny_pack, tmp_path):
 
     result = json.loads((run / "result.json").read_text())
     check_result(result, told)
+    starts = result["starts"]
+    for unit in result["units"]:  # what is read against each other is of equally many
+        assert unit["best"]["starts"] == starts
+        for control in ("never_optimised", "real_vs_real"):
+            assert unit["controls"][control]["n"] == starts
     check_units(result, run)
     check_mlflow(result)
     page = (run / "report" / "report.html").read_text()

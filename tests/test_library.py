@@ -116,6 +116,8 @@ def test_activation_fid_takes_what_holds_numbers():
     # Lists too are of float64: in float32 these would be one number.
     far = [1e8, 1e8 + 1, 1e8 + 2]
     assert tune_am.activation_fid([value + 10 for value in far], far) == 100
+    parts = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in far]
+    assert tune_am.activation_fid(parts, far) == 0
     for one, said in (
         ([1.0], "n >= 2"),
         (["a"], "real numbers"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,11 @@ def test_it_is_made_anew_in_place_of_an_earlier_one(campaign: Path, shown_pack: 
 
 def test_the_command_makes_it_too(campaign: Path, tmp_path: Path) -> None:
     """Later, without a report of the search, or again, once its neurons have pages of their own."""
-    assert main([str(campaign), "--out", str(tmp_path / "page")]) == 0
-    again = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
-    assert again == (campaign / "report" / "report.html").read_text(encoding="utf-8")
+    assert main([str(campaign), "--out", str(tmp_path / "a" / "page")]) == 0
+    again = (tmp_path / "a" / "page" / "report.html").read_text(encoding="utf-8")
+    links = re.findall(r'href="([^"#]*units[^"]*)"', again)
+    assert len(links) == 1
+    assert (tmp_path / "a" / "page" / links[0]).exists()
     assert main([str(campaign)]) == 2
     # The command it names makes the page of a neuron.
     (typed,) = re.findall(r"<code>python -m tune_am.explain (.*)</code>", again)
@@ -54,6 +57,22 @@ def test_the_command_makes_it_too(campaign: Path, tmp_path: Path) -> None:
     said = page.read_text(encoding="utf-8")
     page.unlink()
     assert "all to the end" in said or "stopped early" in said
+
+
+def test_a_campaign_that_was_stopped_claims_nothing(campaign: Path, tmp_path: Path) -> None:
+    run = tmp_path / "stopped"
+    shutil.copytree(campaign, run)
+    content = json.loads((run / "result.json").read_text())
+    for row in content["units"]:
+        row["controls"] = {}
+        if row["best"]:
+            row["best"]["ci95"] = None
+    (run / "result.json").write_text(json.dumps({**content, "complete": False}))
+    assert main([str(run), "--overwrite"]) == 0
+    page = (run / "report" / "report.html").read_text(encoding="utf-8")
+    assert "It was stopped before their settings were scored again" in page
+    assert "scored again on fresh starts" not in page
+    assert "learnt nothing" not in page
 
 
 def test_a_campaign_is_no_search_to_explain(campaign: Path) -> None:

@@ -134,7 +134,7 @@ def test_runners_up_that_are_too_much_alike_did_not_lose_by_their_score() -> Non
     none = words.ties(row(2, 1, 3, collapse=0.1), [alike])
     assert none == "None of these settings has examples as far apart as asked for."
     first, _ = words.answer(row(2, 1, 3, collapse=0.25), CONTROLS, "max")
-    assert "75 % as far apart as --diversity asks for: no setting keeps that." in first
+    assert "75 % as far apart as --diversity asks for: none scored again keeps that." in first
 
 
 def test_controls_say_which_way_is_better() -> None:

@@ -75,7 +75,7 @@ def test_points_come_first_and_only_once(make_ledger, plain_space):
     ledger.enqueue(plain_space.points)
     first = ledger.ask(plain_space)
     again = make_ledger()
-    again.enqueue(plain_space.points)
+    again.enqueue((*plain_space.points, *plain_space.points))
     drawn = [first] + [again.ask(plain_space) for _ in range(3)]
     points = [{"lr": r.settings.lr, "l2": r.settings.l2} for r in drawn]
     assert points[:2] == list(plain_space.points)

@@ -89,6 +89,29 @@ def test_the_ends_of_ranges_are_tried(drawn):
         space.from_source("x", f"def space(trial):\n    return {drawn}\n")
 
 
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        "lr = draw('lr', 0.1, 1.0); rest = lr - draw('rest', 0.0, lr)",
+        "lr = draw('lr', 0.1, 1.0); rest = draw('rest', 0.0, 1.0 if lr < 0.5 else 9.0)",
+    ],
+)
+def test_ranges_may_depend_on_what_was_drawn_before(drawn):
+    space.from_source(
+        "x",
+        "def space(trial):\n"
+        "    draw = trial.suggest_float\n"
+        f"    {drawn}\n"
+        "    return {'lr': lr, 'l2': rest}\n",
+    )
+
+
+def test_a_space_that_a_search_has_used_is_not_tried_again():
+    """What it draws at its ends may never be drawn, and a resume has no other."""
+    drawn = "{'init_scale': trial.suggest_float('init_scale', 0.0, 1.5)}"
+    space.from_source("x", f"def space(trial):\n    return {drawn}\n", rehearsed=True)
+
+
 def test_an_unknown_space_lists_the_known():
     with pytest.raises(UserError, match=r"no space 'wide'; there are default, paper, quick, raw"):
         space.load("wide")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
+from os.path import relpath
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def write_campaign(run: Path, pack: Pack, out: Path | None = None, overwrite: bo
     renderer = renderer_for(pack)
     out = out or run / "report"
     with new_folder(out, overwrite) as folder:
-        page = campaign_page(run, result, asked, pack, renderer)
+        page = campaign_page(run, result, asked, pack, renderer, out)
         (folder / PAGE).write_text(page, encoding="utf-8")
         facts = {"schema": SCHEMA, **{name: result[name] for name in ("neuron", UNITS)}}
         (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
@@ -51,14 +52,16 @@ def campaign_page(
     asked: Mapping[str, Any],
     pack: Pack,
     renderer: Renderer,
+    out: Path,
 ) -> str:
-    """The page. result, asked: result.json and search.json of the folder `run`."""
+    """The page, for the folder `out`. result, asked: result.json and search.json of the folder
+    `run`."""
     made = objective(result["objective"])
     examples = {row["neuron"]: _example(run / row["folder"], result) for row in result[UNITS]}
     inputs = [found[0] for found in examples.values() if found is not None]
     limits = renderer.limits(torch.stack(inputs)) if inputs else (0.0, 1.0)
     rows = [
-        _row(run, place, row, examples[row["neuron"]], made, renderer, limits)
+        _row(run, out, place, row, examples[row["neuron"]], made, renderer, limits)
         for place, row in enumerate(result[UNITS])
     ]
     rows.sort(key=lambda row: (row["distance"] is None, row["distance"]))
@@ -94,6 +97,10 @@ def campaign_page(
 
 def _answer(result: Mapping[str, Any], made: Objective) -> list[str]:
     rows = result[UNITS]
+    spent = (
+        f"That took {result['trials_total']} trials, {result['sample_steps']:,} sample-steps and "
+        f"{result['seconds']:.0f} s."
+    )
     scored = [row for row in rows if row["best"] is not None]
     near = [row for row in scored if row["distance"] is not None and row["distance"] <= 1]
     apart = [
@@ -103,18 +110,21 @@ def _answer(result: Mapping[str, Any], made: Objective) -> list[str]:
         and words.scored(row["controls"]["random_classifier"], made)
         and words.apart(row["best"], row["controls"]["random_classifier"], made)
     ]
+    if not result["complete"]:
+        stopped = "It was stopped before their settings were scored again: nothing says how good"
+        return [f"{len(scored)} of {len(rows)} neurons have a score. {stopped} they are.", spent]
     return [
         f"{len(scored)} of {len(rows)} neurons have a result. The examples of "
         f"{len(near) or 'none'} are as near to the real excerpts as those are to each other; those "
         f"of {len(apart) or 'none'} are clearly nearer than examples by a classifier that learnt "
         "nothing.",
-        f"That took {result['trials_total']} trials, {result['sample_steps']:,} sample-steps and "
-        f"{result['seconds']:.0f} s.",
+        spent,
     ]
 
 
 def _row(
     run: Path,
+    out: Path,
     place: int,
     row: Mapping[str, Any],
     example: tuple[Tensor, float] | None,
@@ -131,12 +141,13 @@ def _row(
         "neuron": row["neuron"],
         "folder": row["folder"],
         "place": place,
-        "link": f"../{page.as_posix()}" if (run / page).exists() else None,
+        "link": Path(relpath(run / page, out)).as_posix() if (run / page).exists() else None,
         "picture": picture,
         "activation": None if example is None else example[1],
         "distance": row["distance"],
         "score": None if best is None else best[made.metric],
         "ci95": None if best is None else best["ci95"],
+        "floor": made.floor(controls["real_vs_real"]) if "real_vs_real" in controls else None,
         "levels": {
             name: controls[name][made.metric] if name in controls else None for name in TITLES
         },

@@ -124,7 +124,9 @@ def answer(
     )
     if row.get("collapse", 0) > 0:
         share = f"{1 - row['collapse']:.0%}".replace("%", " %")
-        first += f" They are {share} as far apart as --diversity asks for: no setting keeps that."
+        first += (
+            f" They are {share} as far apart as --diversity asks for: none scored again keeps that."
+        )
     if not comparable(row, controls):
         return [first, "The search was stopped before its controls: nothing says how good that is."]
     levels = [

@@ -141,7 +141,7 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
         typed = "mlflow_uri" in given or asked.get("mlflow_typed", True)
         if not typed and os.environ.get("MLFLOW_TRACKING_URI"):  # as it is set now, then
             config = replace(config, mlflow_uri=None)
-        space, identity = from_source(config.space, source), asked["id"]
+        space, identity = from_source(config.space, source, rehearsed=True), asked["id"]
     else:
         space, identity, asked = load(config.space), uuid.uuid4().hex, None
         name = default_folder(shown(config.neuron or ""), time.strftime("%Y%m%d-%H%M%S"))

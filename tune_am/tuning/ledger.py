@@ -153,10 +153,11 @@ class Ledger:
         for point in points:
             if point not in known:
                 self._study.enqueue_trial(point)
+                known.append(point)
 
     def ask(self, space: Space) -> Record:
-        """A new trial, with the settings that the sampler proposes for it. Raises `UserError` when
-        the space refuses whatever is drawn."""
+        """A new trial, with the settings that the sampler proposes for it. Raises `SpaceError`
+        when the space refuses whatever is drawn."""
         with quiet_optuna():
             # A kill may have left a trial that was asked for and never drawn: it is drawn now.
             running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))

@@ -25,7 +25,7 @@ from tune_am.tuning.ray_scheduler import RuleScheduler
 from tune_am.tuning.record import FAILED
 from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.searcher import LedgerSearcher, Listener
-from tune_am.tuning.space import Space
+from tune_am.tuning.space import Space, SpaceError
 from tune_am.tuning.trial import NUMBER, SETTINGS, TASK, AscentTrial
 
 
@@ -47,6 +47,7 @@ class Halt(tune.Stopper):
         self._begun = time.monotonic()
         self._reserve = reserve
         self.hopeless = False  # set where every trial fails
+        self.refused = False  # set where the space refuses to go on
 
     @property
     def seconds_left(self) -> float:
@@ -73,18 +74,19 @@ class Failures(tune.Callback):
 
     def __init__(self, halt: Halt, told: Callable[[str], None]) -> None:
         self._halt, self._told = halt, told
-        self._failed, self._ended = 0, 0
+        self._ended = 0
+        self.tracebacks: list[str] = []  # of trials that failed for good
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Trial, **info: Any) -> None:
         self._ended += 1
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Trial, **info: Any) -> None:
-        self._failed += 1
-        if self._failed == 1:
-            # Not `get_error`, which looks where the file is copied to when the trial ends.
-            lines = Path(trial.error_file).read_text(encoding="utf-8").strip().splitlines()
-            self._told(f"trial {trial.config[NUMBER]} failed: {lines[-1]}")
-        self._halt.hopeless = not self._ended and self._failed >= self.MOST
+        # Not `get_error`, which looks where the file is copied to when the trial ends.
+        self.tracebacks.append(Path(trial.error_file).read_text(encoding="utf-8"))
+        if len(self.tracebacks) == 1:
+            line = self.tracebacks[0].strip().splitlines()[-1]
+            self._told(f"trial {trial.config[NUMBER]} failed: {line}")
+        self._halt.hopeless = not self._ended and len(self.tracebacks) >= self.MOST
 
 
 def run_trials(
@@ -131,12 +133,30 @@ def run(
 ) -> list[str]:
     """Run so many trials of `searcher`; the traceback of each that failed.
 
-    folder: for Ray's own files. told: hears why the first failed.
+    folder: for Ray's own files. told: hears why the first failed, and why the space ended the run.
     """
     environment.prepare()
+    failures = Failures(halt, told)
+    try:
+        _tune(searcher, scheduler, budget, trials, folder, halt, failures)
+    except SpaceError as error:  # which costs no trial that ended
+        halt.refused = True
+        told(f"the search ends early: {error}")
+    return failures.tracebacks
+
+
+def _tune(
+    searcher: Searcher,
+    scheduler: FIFOScheduler,
+    budget: Budget,
+    trials: int,
+    folder: Path,
+    halt: Halt,
+    failures: Failures,
+) -> None:
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(budget.workers)  # workers start side by side
     # Not `tune.Tuner`, which pickles searcher, ledger and all for a restore that nobody asks for.
-    analysis = tune.run(
+    tune.run(
         AscentTrial,
         name=f"tune-{time.time_ns():x}",
         storage_path=str(folder.absolute()),
@@ -147,7 +167,7 @@ def run(
         max_concurrent_trials=budget.workers,
         reuse_actors=True,
         stop=halt,
-        callbacks=[Failures(halt, told)],
+        callbacks=[failures],
         max_failures=1,
         raise_on_failed_trial=False,
         trial_name_creator=lambda trial: trial_title(
@@ -159,8 +179,6 @@ def run(
         verbose=0,
         progress_reporter=tune.CLIReporter(),  # the other leaves an empty object in a notebook
     )
-    # One that failed and recovered still has its error.
-    return [str(t.get_error()) for t in analysis.trials if t.status == Trial.ERROR]
 
 
 def _plan(trial: Any) -> Plan:

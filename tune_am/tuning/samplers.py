@@ -18,10 +18,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from tune_am.am.settings import Settings
-from tune_am.errors import UserError
 from tune_am.tuning.defaults import POPULATION, STARTUP_TRIALS
 from tune_am.tuning.gaussian_process import CopulaGP
-from tune_am.tuning.space import Space
+from tune_am.tuning.space import Space, SpaceError
 from tune_am.tuning.standing import common_space, ranked
 
 REDRAWN = 20  # draws at most in place of one that its space refuses
@@ -57,8 +56,8 @@ def draw(
     """A trial of `study` and the settings that `sampler` proposes for it, as of `sampler_for`.
 
     Where `space` refuses them, which its rehearsal rarely misses, the trial has failed and another
-    is drawn at random. trial: one that was asked for and not drawn. Raises the space's `UserError`
-    when it refuses `REDRAWN` of them too.
+    is drawn at random. trial: one that was asked for and not drawn. Raises `SpaceError` when it
+    refuses `REDRAWN` of them too.
     """
     for attempt in range(REDRAWN + 1):
         if attempt == 0:
@@ -68,7 +67,7 @@ def draw(
         trial = trial or study.ask()
         try:
             return trial, space.settings(trial)
-        except UserError as error:
+        except SpaceError as error:
             refused = error
             study.tell(trial, state=TrialState.FAIL)
             trial = None

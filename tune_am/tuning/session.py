@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -152,7 +152,7 @@ def _run(
             if cancelled():  # before Ray makes workers for nothing
                 halt.set()
             tell = partial(_trouble, view)
-            errors, early = ([], False) if halt.is_set() else _trials(hunt, stop, follow, tell)
+            errors = [] if halt.is_set() else hunt.run(stop, follow, tell)
         if errors:
             with folder.errors.open("a", encoding="utf-8") as file:
                 file.write("\n".join(errors))
@@ -178,18 +178,7 @@ def _run(
         resume = job.resume_command
         view.event("stopped", f"Stopped. To go on: {resume}", {"resume": resume})
     signal = caught[0] if caught else None
-    return Ended(folder, content, bool(hunt.trials.scored), stopped, signal, early)
-
-
-def _trials(
-    hunt: Hunt, stop: Halt, follow: Sequence[Listener], told: Callable[[str], None]
-) -> tuple[list[str], bool]:
-    """As `Hunt.run`, and whether its space ended it early; that costs no trial that ended."""
-    try:
-        return hunt.run(stop, follow, told), False
-    except UserError as error:
-        told(f"the search ends early: {error}")
-        return [], True
+    return Ended(folder, content, bool(hunt.trials.scored), stopped, signal, stop.refused)
 
 
 def _score_again(hunt: Hunt, view: Progress, halt: threading.Event) -> None:

@@ -31,6 +31,10 @@ REHEARSALS = 64
 _CONSTANTS = ("POINTS", "REPORT_POINTS", "STARTS", "TRIALS", "EARLY_STOPPING")
 
 
+class SpaceError(UserError):
+    """A space draws what no ascent can have; names the space."""
+
+
 @dataclass(frozen=True)
 class Space:
     """A checked search space; `source` is the text of its file, which a resumed search reads."""
@@ -45,13 +49,13 @@ class Space:
     early_stopping: bool = True
 
     def settings(self, trial: optuna.trial.BaseTrial) -> Settings:
-        """The settings that `trial` draws; raises `UserError` that names the space."""
+        """The settings that `trial` draws; raises `SpaceError`."""
         try:
             return Settings.from_dict(self.draw(trial))
         except UserError as error:
-            raise UserError(f"space {self.name}: {error}") from None
+            raise SpaceError(f"space {self.name}: {error}") from None
         except Exception as error:
-            raise UserError(f"space {self.name}: {type(error).__name__}: {error}") from None
+            raise SpaceError(f"space {self.name}: {type(error).__name__}: {error}") from None
 
 
 def shipped() -> dict[str, Path]:
@@ -81,8 +85,9 @@ def load(name: str) -> Space:
     return from_source(name, source)
 
 
-def from_source(name: str, source: str) -> Space:
-    """A space from the text of its file, tried out before it is used."""
+def from_source(name: str, source: str, rehearsed: bool = False) -> Space:
+    """A space from the text of its file, tried out before it is used, unless a search has used it
+    already. Raises `UserError`."""
     module = ModuleType("search_space")
     try:
         exec(compile(source, name, "exec"), module.__dict__)
@@ -92,7 +97,8 @@ def from_source(name: str, source: str) -> Space:
         raise UserError(f"space {name}: must define space(trial), which returns a dict of settings")
     constants = {key: getattr(module, key) for key in _CONSTANTS if hasattr(module, key)}
     made = Space(name, source, module.space, **_checked(name, constants))
-    _rehearse(made)
+    if not rehearsed:
+        _rehearse(made)
     return made
 
 
@@ -142,13 +148,16 @@ def _rehearse(space: Space) -> None:
 
 
 def _ends(drawn: Sequence[optuna.Trial]) -> list[dict[str, Any]]:
-    """Parameters with each of the numbers in turn as low and as high as it may get."""
+    """Each of the numbers in turn as low and as high as it may get, after what is drawn before it;
+    the ranges of what comes after may depend on it."""
     ends: dict[tuple[str, float], dict[str, Any]] = {}
     for trial in drawn:
+        before: dict[str, Any] = {}
         for name, distribution in trial.distributions.items():
             if isinstance(distribution, FloatDistribution | IntDistribution):
                 for end in (distribution.low, distribution.high):
-                    ends.setdefault((name, end), {**trial.params, name: end})
+                    ends.setdefault((name, end), {**before, name: end})
+            before[name] = trial.params[name]
     return list(ends.values())
 
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from tune_am.am.objectives import DIVERGED_PENALTY, objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
+from tune_am.am.score import COLLAPSE
 from tune_am.am.settings import Settings
 from tune_am.tuning import space
 from tune_am.tuning.budget import Budget
@@ -167,6 +168,18 @@ def test_what_came_to_nothing_is_no_measure_of_gains(units, plain_space):
     assert pool._gains[repr(sorted(better.items()))] == [pytest.approx(math.log(0.5))]
     assert pool._gains[repr(sorted(good.items()))] == [0.0, 0.0]
     assert pool._gains[repr(sorted({"lr": 0.9, "l2": 0.1}.items()))] == [MOST]
+
+
+def test_trials_too_much_alike_still_teach_the_pool(units, plain_space):
+    """Under --diversity; their constraints are what the sampler needs."""
+    for unit in units.values():
+        for lr in (0.1, 0.2):
+            unit.ledger.enqueue(({"lr": lr, "l2": 0.1},))
+            record = unit.ledger.ask(plain_space)
+            unit.ledger.write(record.number, {**metrics(8, lr), COLLAPSE: 0.3}, FINISHED)
+    pool = Pool(list(units.values()), plain_space, 0)
+    assert pool.proven(units["fc8:0"]) is None
+    assert len(pool._study.trials) == 6
 
 
 def test_scores_of_either_sign_have_gains(tmp_path):

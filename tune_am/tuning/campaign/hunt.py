@@ -111,7 +111,9 @@ class Campaign:
     def _measure_floors(self, halt: threading.Event) -> bool:
         """Once for all units: a resumed campaign finds them noted. False when halted."""
         known = self.notes.noted(_FLOORS)
-        if known is None:
+        examples = starts_of(self.job.budget.plan)
+        # Versions before took others than the best is scored on.
+        if known is None or any(floor["n"] != examples for floor in known.values()):
             known = floors(list(self._units.values()), self.job.budget, halt)
             if known is None:
                 return False

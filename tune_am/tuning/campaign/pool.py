@@ -100,7 +100,7 @@ def _base(records: Sequence[Record]) -> Record | None:
     for record in records:
         if record.outcome is None:
             return None
-        if record.outcome not in (FAILED, DIVERGED) and not record.violation:
+        if record.outcome not in (FAILED, DIVERGED):
             return record
     return None
 

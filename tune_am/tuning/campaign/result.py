@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tune_am.am.neuron import shown
-from tune_am.am.objectives import objective
+from tune_am.am.objectives import Objective, objective
 from tune_am.am.settings import Settings
 from tune_am.tuning import result
 from tune_am.tuning.campaign.pace import ascending_seconds
@@ -141,14 +141,14 @@ def summary(content: Mapping[str, Any]) -> str:
     lines[-1] += f"{'trials':>8}"
     few = rows if len(rows) <= SHOWN else [*rows[: SHOWN // 2], None, *rows[-(SHOWN // 2) :]]
     for row in few:
-        lines.append(f"  {'...':14}" if row is None else _line(row, made.metric, width))
+        lines.append(f"  {'...':14}" if row is None else _line(row, made, width))
     lines += ["", _account(content, rows), _agreed(rows)]
     return "\n".join(lines)
 
 
-def _line(row: Mapping[str, Any], metric: str, width: int) -> str:
+def _line(row: Mapping[str, Any], made: Objective, width: int) -> str:
     floor = row["controls"].get("real_vs_real")
-    values = number(row["best"][metric]), number(floor[metric]) if floor else "-"
+    values = number(row["best"][made.metric]), number(made.floor(floor)) if floor else "-"
     return (
         f"  {row['neuron']:14.14}{values[0]:>{width}}{values[1]:>13}"
         f"{number(row['distance']):>10}{row['trials_total']:>8}"
