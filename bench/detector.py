@@ -30,7 +30,7 @@ import torch
 from tune_am.am.device import DEVICES, chosen_device
 from tune_am.vocal import evaluation
 from tune_am.vocal.batches import Augmentation
-from tune_am.vocal.corpus import Track, load_corpus
+from tune_am.vocal.corpus import Track, corpus_digest, load_corpus
 from tune_am.vocal.nets import Detector
 from tune_am.vocal.train_detector import DetectorTraining
 from tune_am.vocal.train_judge import AUGMENTATION as WIDE
@@ -61,6 +61,8 @@ class Run:
     trained_on: tuple[str, ...]
     measured_on: tuple[str, ...]
     seed: int
+    steps: int
+    corpus: str  # digest
 
 
 def main() -> None:
@@ -77,10 +79,14 @@ def main() -> None:
     file = arguments.work / "detector-bench.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
     done = {json.dumps(json.loads(line)["run"]) for line in lines}
+    corpus, of = load_corpus(arguments.work), (arguments.steps, corpus_digest(arguments.work))
+    asked = {
+        study: runs(study, corpus, has_voices(arguments.work), of) for study in arguments.study
+    }
     left = [
         run
         for study in arguments.study
-        for run in runs(study, load_corpus(arguments.work), has_voices(arguments.work))
+        for run in asked[study]
         if json.dumps(asdict(run)) not in done
     ]
     workers = ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn"))
@@ -92,10 +98,12 @@ def main() -> None:
             notes.flush()
             print(json.dumps(line), flush=True)
     for study in arguments.study:
-        table(study, [json.loads(line) for line in file.read_text().splitlines()])
+        mine = {json.dumps(asdict(run)) for run in asked[study]}
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        table(study, [line for line in lines if json.dumps(line["run"]) in mine])
 
 
-def runs(study: str, corpus: list[Track], voices: bool) -> list[Run]:
+def runs(study: str, corpus: list[Track], voices: bool, of: tuple[int, str]) -> list[Run]:
     acts = {
         split: sorted({t.source for t in corpus if t.sung and t.split == split})
         for split in ("train", "valid", "test")
@@ -104,18 +112,18 @@ def runs(study: str, corpus: list[Track], voices: bool) -> list[Run]:
     if study == "augmentation":
         known = sorted({*acts["train"], *acts["valid"]})
         return [
-            Run(study, name, tuple(a for a in known if a != act), (act,), 0)
+            Run(study, name, tuple(a for a in known if a != act), (act,), 0, *of)
             for name in AUGMENTATIONS
             if voices or "voices" not in name
             for act in known
         ]
     if study == "singers":
         return [
-            Run(study, USUAL, chosen, test, 0)
+            Run(study, USUAL, chosen, test, 0, *of)
             for count in range(1, len(acts["train"]))
             for chosen in combinations(acts["train"], count)
         ]
-    return [Run(study, USUAL, tuple(acts["train"]), test, seed) for seed in range(3)]
+    return [Run(study, USUAL, tuple(acts["train"]), test, seed, *of) for seed in range(3)]
 
 
 def measured(work: Path, run: Run, training: DetectorTraining) -> dict[str, float]:
@@ -155,9 +163,8 @@ def table(study: str, lines: list[dict]) -> None:
     groups: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
     for line in lines:
         run = line["run"]
-        if run["study"] == study:
-            acts = f"{len(run['trained_on'])} acts"
-            groups[run["augmentation"] if study == "augmentation" else acts].append(line["auc"])
+        acts = f"{len(run['trained_on'])} acts"
+        groups[run["augmentation"] if study == "augmentation" else acts].append(line["auc"])
     acts = sorted({act for areas in groups.values() for area in areas for act in area})
     print(f"\n{study}: area under the ROC curve on acts that were left out")
     print(f"{'':20}{'runs':>5}{'mean':>8}{'spread':>8}" + "".join(f"{a[-12:]:>14}" for a in acts))

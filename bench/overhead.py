@@ -53,7 +53,8 @@ def searched(pack: Pack, budget: Budget, chosen: space.Space, folder: Path) -> t
     log = tracking.Tracking(f"sqlite:///{folder / 'mlflow.db'}", folder)
     ledger = Ledger(folder / "study.journal", "overhead", 0)
     ledger.enqueue(chosen.points)
-    log.begin("overhead", "overhead", {}, {}, ledger, print)
+    title = lambda record: f"trial {record.number}"  # noqa: E731
+    log.begin("overhead", "overhead", {}, {}, ledger, title, print)
     watch = Stopwatch()
     work = task(pack, budget.plan, folder / "trials")
     halt = Halt(threading.Event())

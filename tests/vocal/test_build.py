@@ -1,16 +1,21 @@
 """The build's stages on a few seconds of audio: real networks, a handful of steps."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
+import tune_am.vocal
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.vocal.batches import Augmentation
 from tune_am.vocal.build_pack import build_pack
+from tune_am.vocal.card import data_card
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.evaluation import (
     area_by_song,
@@ -22,6 +27,8 @@ from tune_am.vocal.evaluation import (
     temperature,
 )
 from tune_am.vocal.gan import Gan, GanTraining
+from tune_am.vocal.held_out import held_out
+from tune_am.vocal.labels import UNCERTAIN
 from tune_am.vocal.nets import Detector, Generator
 from tune_am.vocal.refined import RefinedGenerator
 from tune_am.vocal.train_detector import VALIDATION_HOP, DetectorTraining, train_detector
@@ -146,6 +153,65 @@ def test_an_interrupted_detector_ends_as_if_it_had_not_been(work):
         train_detector(work, replace(DETECTOR, seed=1))
     with pytest.raises(UserError, match=r"is of another training \(shift 3.0, now 2.0\)"):
         train_detector(work, DETECTOR, Augmentation(shift=2.0))
+
+
+def test_what_was_trained_on_another_corpus_is_not_taken_for_it(work, corpus):
+    train_detector(work, DETECTOR)
+    train_gan(work, GAN, GAN)
+    (work / "corpus").unlink()
+    shutil.copytree(corpus / "corpus", work / "corpus")
+    file = next((work / "corpus").glob("0000.safetensors"))
+    with safe_open(file, "pt") as kept:
+        facts = kept.metadata()
+    tensors = load_file(file)
+    tensors["labels"][:50] = UNCERTAIN
+    save_file(tensors, file, metadata=facts)
+    for train in (train_detector, train_draft):
+        with pytest.raises(UserError, match=r"is of another training \(songs "):
+            train(work, DETECTOR if train is train_detector else GAN)
+
+
+def test_a_refinement_is_of_its_draft(work):
+    train_gan(work, GAN, GAN)
+    shutil.rmtree(work / "draft")
+    with pytest.raises(UserError, match=r"gan/checkpoint.pt is of another training \(began "):
+        train_gan(work, GAN, replace(GAN, steps=2))
+
+
+def test_a_detector_needs_somebody_singing_in_the_validation_songs(work, corpus):
+    (work / "corpus").unlink()
+    shutil.copytree(corpus / "corpus", work / "corpus")
+    index = work / "corpus" / "corpus.json"
+    songs = [song for song in json.loads(index.read_text()) if song["source"] != "two"]
+    index.write_text(json.dumps(songs))
+    with pytest.raises(UserError, match="no validation song in which somebody sings"):
+        train_detector(work, DETECTOR)
+
+
+def test_held_out_measures_know_their_corpus(work, corpus):
+    train_detector(work, replace(DETECTOR, steps=1, checkpoint_every=1))
+    _, before = held_out(work)
+    (work / "corpus").unlink()
+    shutil.copytree(corpus / "corpus", work / "corpus")
+    index = work / "corpus" / "corpus.json"
+    songs = [song for song in json.loads(index.read_text()) if song["source"] != "three"]
+    index.write_text(json.dumps(songs))
+    metrics, after = held_out(work)
+    assert "test" not in metrics
+    assert len(after["fc9"]) < len(before["fc9"])
+
+
+def test_the_card_of_another_corpus_says_nothing_of_the_house():
+    about = json.loads((Path(tune_am.vocal.__file__).parent / "pack" / "pack.json").read_text())
+    house = data_card(about)
+    assert "one sings most of the training songs" in house
+    del about["metrics"]["detector"]["test"]
+    about["sources"] = [{"id": "x", "path": "song.ogg", "role": "sung", "licence": "CC0-1.0"}]
+    other = data_card({**about, "corpus": "jamendo"})
+    assert "| x | x | sung |" in other
+    for said in ("one song each of two acts", "one sings most", "music without any\nsinging."):
+        assert said in house
+        assert said not in other
 
 
 def test_the_detector_s_logits_are_calibrated_on_the_validation_songs(work):

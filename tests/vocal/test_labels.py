@@ -56,9 +56,23 @@ def test_in_hand_made_labels_doubt_wins(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("#TITLE:x\n: 0 1 1 a\n", "#BPM"), ("#BPM:300\nE\n", "no notes")],
+    [
+        ("#TITLE:x\n: 0 1 1 a\n", "#BPM"),
+        ("#BPM:0\n: 0 1 1 a\n", "no readable #BPM"),
+        ("#BPM:-120\n: 0 1 1 a\n", "no readable #BPM"),
+        ("#BPM:nan\n: 0 1 1 a\n", "no readable #BPM"),
+        ("#BPM:300\n#GAP:inf\n: 0 1 1 a\n", "no readable #BPM and #GAP"),
+        ("#BPM:300\n#RELATIVE:yes\n: 0 1 1 a\n- 4 4\n: 0 1 1 b\n", "#RELATIVE"),
+        ("#BPM:300\n: 900 1 1 a\n", "has only 30.0 s: are these the labels"),
+        ("#BPM:300\nE\n", "no notes"),
+    ],
 )
 def test_what_is_no_karaoke_song_is_refused(tmp_path, text, message):
     (tmp_path / "song.txt").write_text(text)
     with pytest.raises(UserError, match=message):
-        labels.read_ultrastar(tmp_path / "song.txt")
+        labels.read_ultrastar(tmp_path / "song.txt", 30.0)
+
+
+def test_rap_is_sung(tmp_path):
+    (tmp_path / "song.txt").write_text("#BPM:300\nR 0 4 0 Yo\nG 5 5 0 man\nE\n")
+    assert labels.read_ultrastar(tmp_path / "song.txt") == [(0.0, 0.2), (0.25, 0.5)]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tune_am.errors import UserError
 from tune_am.vocal.corpus import Track
 from tune_am.vocal.labels import NOT_SUNG, SUNG
 from tune_am.vocal.melspec import BANDS, FRAMES, LOG_FLOOR
@@ -102,7 +103,9 @@ class Batches:
         return torch.cat([songs, torch.logaddexp(voice + _level(music) + louder, music)])
 
     def _centres(self, kind: str, size: int, generator: torch.Generator) -> Tensor:
-        pools = self._pools[kind]
+        pools = self._pools.get(kind)
+        if not pools:
+            raise UserError(f"the songs to learn from have no frames of the kind {kind!r}")
         weights = torch.tensor([math.sqrt(len(pool)) for pool in pools])
         chosen = torch.multinomial(weights, size, replacement=True, generator=generator)
         return torch.stack(

@@ -36,7 +36,7 @@ from tune_am.vocal.refined import load_generator
 from tune_am.vocal.stages import add_training_options, run_stage, step_count
 from tune_am.vocal.train_detector import DetectorTraining, train_detector
 from tune_am.vocal.train_gan import DRAFT, REFINEMENT, train_gan
-from tune_am.vocal.voices import build_voices, has_voices, load_voices
+from tune_am.vocal.voices import build_voices, load_voices
 
 COMMAND = "python -m tune_am.vocal.build_pack"
 SAMPLES = 400  # random samples whose share heard as singing is reported
@@ -65,10 +65,12 @@ def build_pack(
     build_corpus(data, work, debian, corpus)
     if voices:
         build_voices(work, debian)
-    train_detector(work, detector_training)
+    train_detector(work, detector_training, voices=voices)
     held_out(work)
     train_gan(work, gan_training, draft_training)
-    return assemble(data, out, work, detector_training, gan_training, draft_training, corpus)
+    return assemble(
+        data, out, work, detector_training, gan_training, draft_training, corpus, voices
+    )
 
 
 def assemble(
@@ -79,6 +81,7 @@ def assemble(
     gan_training: GanTraining,
     draft_training: GanTraining,
     corpus: str,
+    voices: bool,
 ) -> Pack:
     """Measures the trained networks on held-out songs and writes the pack with its card."""
     detector = load_trained(Detector(), work / "detector" / "detector.safetensors")
@@ -92,14 +95,14 @@ def assemble(
         "licence": {"weights": WEIGHTS_LICENCE.get(corpus, SEE_THE_SET), "code": "Apache-2.0"},
         "corpus": corpus,
         "sources": describe_sources(corpus, data),
-        "voices": _voices(work),
+        "voices": _voices(work) if voices else {"speakers": 0, "minutes": 0.0},
         "corpus_minutes": {
             split: round(minutes(load_corpus(work, split)), 1)
             for split in ("train", "valid", "test")
         },
         "training": {
             "command": f"{COMMAND} --corpus {corpus} --data DIR --out PACK"
-            + (" --voices" if has_voices(work) else ""),
+            + (" --voices" if voices else ""),
             "detector": asdict(detector_training),
             "draft": asdict(draft_training) | _spent(work / "draft"),
             "gan": asdict(gan_training) | _spent(work / "gan"),
@@ -158,14 +161,13 @@ def _statistics(work: Path) -> InputStatistics:
 
 
 def _spent(folder: Path) -> dict[str, Any]:
-    """Seconds that a GAN's training took."""
-    return {"seconds": read_log(folder)[-1]["seconds"]}
+    """Seconds that a GAN's training took, and the device that it ended on."""
+    last = read_log(folder)[-1]
+    return {name: last[name] for name in ("seconds", "device") if name in last}
 
 
 def _voices(work: Path) -> dict[str, Any]:
-    """Speakers and minutes of the speech made to sing, where the detector learned from it."""
-    if not has_voices(work):
-        return {"speakers": 0, "minutes": 0.0}
+    """Speakers and minutes of the speech made to sing."""
     tracks = load_voices(work, "train")
     return {
         "speakers": len({track.source for track in tracks}),
@@ -192,11 +194,12 @@ def main(argv: list[str] | None = None) -> None:
         "--voices", action="store_true", help="train on speech made to sing too (see voices.py)"
     )
     options = parser.parse_args(argv)
+    out = options.out.resolve()
     how = {"seed": options.seed, "device": options.device}
     pack = build_pack(
         options.data,
-        options.out,
-        options.work or options.out.with_name(options.out.name + ".work"),
+        out,
+        options.work or out.with_name(out.name + ".work"),
         options.debian,
         DetectorTraining(steps=options.detector_steps, **how),
         replace(REFINEMENT, steps=options.gan_steps, **how),

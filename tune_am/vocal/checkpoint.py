@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -30,6 +31,15 @@ def identity(*settings: Any, **facts: Any) -> dict[str, Any]:
     """What a training is to be the same in when it goes on: dataclasses and facts, merged."""
     named = {name: value for one in settings for name, value in asdict(one).items()}
     return {name: value for name, value in (named | facts).items() if name not in _PASSING}
+
+
+def weights_digest(*networks: nn.Module) -> str:
+    """Of all weights of the networks, wherever they are."""
+    digest = hashlib.sha256()
+    for network in networks:
+        for name, tensor in network.state_dict().items():
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def save_checkpoint(path: Path, state: dict[str, Any], of: Mapping[str, Any]) -> None:

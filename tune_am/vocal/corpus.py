@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ def build_corpus(data: Path, work: Path, debian: Path | None = None, corpus: str
             "licence": song.licence,
             "excerpts": song.excerpts,
         }
-        facts = {"entry": json.dumps(entry), "labels": _digest(song)}
+        facts = {"entry": json.dumps(entry), "kind": song.labels, "labels": _digest(song)}
+        facts["audio"] = sha256_of(song.path)
         if not _cached(file, facts):
             tensors = _compute(song)
             if tensors is None:
@@ -88,7 +90,8 @@ def build_corpus(data: Path, work: Path, debian: Path | None = None, corpus: str
             temporary = file.with_suffix(".partial")
             save_file(tensors, temporary, metadata=facts)
             temporary.rename(file)
-        minutes[song.source] += load_file(file)["labels"].numel() / FRAMES_PER_SECOND / 60
+        if song.labels == "none":
+            minutes[song.source] += load_file(file)["labels"].numel() / FRAMES_PER_SECOND / 60
         index.append(entry)
     temporary = folder / "corpus.partial"
     temporary.write_text(json.dumps(index, indent=1))
@@ -99,7 +102,7 @@ def load_corpus(work: Path, *splits: str) -> list[Track]:
     """The cached songs of the given splits (all without any).
 
     Raises:
-        UserError: the corpus stage has not been run in ``work``.
+        UserError: the corpus stage has not been run in ``work``, or was cut short.
     """
     index = work / "corpus" / "corpus.json"
     if not index.is_file():
@@ -108,6 +111,7 @@ def load_corpus(work: Path, *splits: str) -> list[Track]:
     for entry in json.loads(index.read_text()):
         if not splits or entry["split"] in splits:
             tensors = load_file(index.parent / entry["file"])
+            _expect(index.parent / entry["file"], entry)
             facts = {key: entry[key] for key in ("name", "source", "split", "sung", "licence")}
             tracks.append(Track(**facts, showable=entry["excerpts"], **tensors))
     return tracks
@@ -123,10 +127,31 @@ def corpus_digest(work: Path) -> str:
     return digest.hexdigest()
 
 
+def tracks_digest(tracks: Sequence[Track]) -> str:
+    """How many, and a digest of names, spectrograms and labels: what a training learns from."""
+    digest = hashlib.sha256()
+    for song in tracks:
+        digest.update(song.name.encode())
+        for tensor in (song.log_mel, song.labels):
+            digest.update(tensor.contiguous().numpy().tobytes())
+    return f"{len(tracks)} ({digest.hexdigest()[:12]})"
+
+
 def band_statistics(tracks: list[Track]) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation of each band over all frames: ``[BANDS]``, ``[BANDS]``."""
     frames = torch.cat([track.log_mel.float() for track in tracks], dim=1)
     return frames.mean(dim=1), frames.std(dim=1)
+
+
+def _expect(file: Path, entry: dict[str, Any]) -> None:
+    """Refuses a song's file that is another song's: the index is written after all files."""
+    with safe_open(file, "pt") as tensors:
+        kept = json.loads(tensors.metadata()["entry"])
+    if {**kept, "file": file.name} != {**entry, "file": file.name}:
+        raise UserError(
+            f"the corpus in {file.parents[1]} is half made: run 'python -m tune_am.vocal.corpus' "
+            "again"
+        )
 
 
 def _claim(folder: Path, corpus: str) -> None:
@@ -149,7 +174,7 @@ def _digest(song: Song) -> str:
 
 
 def _cached(file: Path, facts: dict[str, str]) -> bool:
-    """Whether a song's file is there, of these facts; the first ones kept no digest of labels."""
+    """Whether a song's file is there, of these facts; earlier ones kept fewer of them."""
     if not file.is_file():
         return False
     with safe_open(file, "pt") as tensors:

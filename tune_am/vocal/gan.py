@@ -15,8 +15,14 @@ from torch.nn import functional as F
 
 from tune_am.am.frechet import frechet_distance
 from tune_am.vocal.batches import Batches
-from tune_am.vocal.checkpoint import append_log, identity, load_checkpoint, save_checkpoint
-from tune_am.vocal.corpus import load_corpus
+from tune_am.vocal.checkpoint import (
+    append_log,
+    identity,
+    load_checkpoint,
+    save_checkpoint,
+    weights_digest,
+)
+from tune_am.vocal.corpus import load_corpus, tracks_digest
 from tune_am.vocal.diff_augment import diff_augment
 from tune_am.vocal.judge_net import Judge, hear, judge_file, load_judge
 from tune_am.vocal.nets import Generator
@@ -137,15 +143,19 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
     hardly sang from those that sang as often as real excerpts.)"""
     training = gan.training
     folder.mkdir(parents=True, exist_ok=True)
-    batches = Batches(load_corpus(work, "train"), device=training.device)
+    songs = load_corpus(work, "train")
+    batches = Batches(songs, device=training.device)
     # A corpus without validation songs is only for trying the command out.
     valid = Batches(load_corpus(work, "valid") or load_corpus(work, "train"))
     held_out, _ = valid.draw(training.compared, torch.Generator().manual_seed(training.seed))
-    judge = load_judge(judge_file(work))[0].to(training.device)
+    judge, facts = load_judge(judge_file(work))
+    judge.to(training.device)
     real = hear(judge, held_out).features
+    # The networks as they begin hold what came before: the draft, and the bands' statistics.
+    began = weights_digest(gan.generator, gan.discriminators)
+    of = identity(training, songs=tracks_digest(songs), judge=facts["sha256"][:16], began=began)
     draws = torch.Generator().manual_seed(training.seed)
     first, seconds, best = 0, 0.0, float("inf")
-    of = identity(training)
     state = load_checkpoint(folder / "checkpoint.pt", of)
     if state is not None:
         first, seconds, best = state["step"], state["seconds"], state["best"]
@@ -155,7 +165,7 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
     started = time.monotonic() - seconds
     for step in track(range(first + 1, training.steps + 1), folder.name):
         gan.generator.train()
-        facts = gan.step(batches.draw(training.batch, draws)[0], step)
+        scores = gan.step(batches.draw(training.batch, draws)[0], step)
         if step % training.checkpoint_every and step != training.steps:
             continue
         distance = distance_to(gan.generator.eval(), judge, real)
@@ -164,8 +174,12 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
             save_file(gan.generator.state_dict(), folder / "generator.partial")
             (folder / "generator.partial").replace(folder / "generator.safetensors")
         seconds = time.monotonic() - started
-        told = {name: fact.tolist() for name, fact in facts.items()}
-        append_log(folder, {"step": step, "seconds": round(seconds), "distance": distance, **told})
+        told = {name: fact.tolist() for name, fact in scores.items()}
+        append_log(
+            folder,
+            {"step": step, "seconds": round(seconds), "distance": distance, **told}
+            | {"device": training.device},
+        )
         save_checkpoint(
             folder / "checkpoint.pt",
             {"step": step, "seconds": seconds, "best": best}

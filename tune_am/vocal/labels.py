@@ -29,14 +29,17 @@ SECONDS_PAST_THE_END = 1.0
 Span = tuple[float, float]
 
 
-def read_ultrastar(path: str | Path) -> list[Span]:
+def read_ultrastar(path: str | Path, seconds: float = math.inf) -> list[Span]:
     """Sung notes of an UltraStar ``song.txt`` as (start, end) in seconds, in order.
 
-    A line ``: BEAT LENGTH PITCH SYLLABLE`` (also ``*`` golden and ``F`` freestyle) starts at
-    ``GAP / 1000 + BEAT * 15 / BPM`` seconds and lasts ``LENGTH * 15 / BPM``.
+    A line ``: BEAT LENGTH PITCH SYLLABLE`` (also ``*`` golden, ``F`` freestyle, ``R`` and ``G``
+    rap) starts at ``GAP / 1000 + BEAT * 15 / BPM`` seconds and lasts ``LENGTH * 15 / BPM``.
+
+    Args:
+        seconds: length of the recording.
 
     Raises:
-        UserError: no ``#BPM`` or no notes.
+        UserError: no ``#BPM`` or no notes, ``#RELATIVE`` beats, or notes past the end.
     """
     text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
     header = dict(re.findall(r"^#(\w+):(.*?)\s*$", text, re.MULTILINE))
@@ -44,15 +47,21 @@ def read_ultrastar(path: str | Path) -> list[Span]:
         bpm = float(header["BPM"].replace(",", "."))
         gap = float(header.get("GAP", "0").replace(",", ".") or 0) / 1000
     except (KeyError, ValueError):
-        raise UserError(f"{path} has no readable #BPM and #GAP: not an UltraStar song") from None
-    notes = re.findall(r"^[:*F]\s*(-?\d+)\s+(\d+)\s+-?\d+", text, re.MULTILINE)
+        bpm = gap = math.nan
+    if not (0 < bpm < math.inf and math.isfinite(gap)):
+        raise UserError(f"{path} has no readable #BPM and #GAP: not an UltraStar song")
+    if header.get("RELATIVE", "").lower() == "yes":
+        raise UserError(f"{path} counts beats from each line (#RELATIVE): convert it to absolute")
+    notes = re.findall(r"^[:*FRG]\s*(-?\d+)\s+(\d+)\s+-?\d+", text, re.MULTILINE)
     if not notes:
         raise UserError(f"{path} has no notes (lines ': BEAT LENGTH PITCH SYLLABLE')")
-    seconds = 15 / bpm
-    return sorted(
-        (gap + int(beat) * seconds, gap + (int(beat) + int(length)) * seconds)
-        for beat, length in notes
+    beat = 15 / bpm
+    spans = sorted(
+        (gap + int(first) * beat, gap + (int(first) + int(length)) * beat)
+        for first, length in notes
     )
+    _expect_end(max(end for _, end in spans), str(path), seconds)
+    return spans
 
 
 def phrases(notes: Iterable[Span]) -> list[Span]:
@@ -161,12 +170,16 @@ def _span(values: Iterable[str | None], where: str, seconds: float) -> Span:
         raise UserError(f"{where}: {found} are not a start and an end in seconds")
     if end < start:
         raise UserError(f"{where}: ends at {end:g} s, before it starts at {start:g} s")
+    _expect_end(end, where, seconds)
+    return start, end
+
+
+def _expect_end(end: float, where: str, seconds: float) -> None:
     if end > seconds + SECONDS_PAST_THE_END:
         raise UserError(
             f"{where}: ends at {end:g} s, but the recording has only {seconds:.1f} s: are these "
             "the labels of that recording?"
         )
-    return start, end
 
 
 def from_lab(segments: dict[bool, list[Span]], frames: int) -> np.ndarray:
@@ -196,7 +209,7 @@ def from_hand(path: str | Path, song: str, frames: int) -> np.ndarray:
 
 
 def _of_notes(path: Path, song: str, frames: int) -> np.ndarray:
-    return from_notes(read_ultrastar(path), frames)
+    return from_notes(read_ultrastar(path, frames / FRAMES_PER_SECOND), frames)
 
 
 def _of_lab(path: Path, song: str, frames: int) -> np.ndarray:

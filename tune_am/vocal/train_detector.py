@@ -15,13 +15,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tune_am.am.layout import laid_out
+from tune_am.errors import UserError
 from tune_am.vocal import evaluation
 from tune_am.vocal.batches import Augmentation
 from tune_am.vocal.checkpoint import append_log
 from tune_am.vocal.corpus import Track, load_corpus
 from tune_am.vocal.nets import Detector
 from tune_am.vocal.training import Training, train_on
-from tune_am.vocal.voices import has_voices, load_voices
+from tune_am.vocal.voices import load_voices
 
 VALIDATION_HOP = 35  # frames between predictions while training: a look, not the final measure
 
@@ -40,17 +41,24 @@ def train_detector(
     work: Path,
     training: DetectorTraining = DetectorTraining(),
     augmentation: Augmentation = Augmentation(),
+    voices: bool = False,
 ) -> Path:
     """Trains (or goes on), keeps the best by the area under the curve, averaged over the validation
-    songs (`evaluation.area_by_song`).
+    songs (`evaluation.area_by_song`). voices: whether it also learns from speech made to sing (the
+    voices stage).
 
     Returns:
         The file with the weights of the published network: batch normalisation folded in, logits
         calibrated on the validation songs.
+
+    Raises:
+        UserError: nobody sings in the validation songs, or as `train_on`.
     """
     folder = work / "detector"
     tracks, validation = load_corpus(work, "train"), load_corpus(work, "valid")
-    voices = load_voices(work, "train") if has_voices(work) else []
+    if not any(song.sung for song in validation):
+        raise UserError(f"the corpus in {work} has no validation song in which somebody sings")
+    sung = load_voices(work, "train") if voices else []
     torch.manual_seed(training.seed)
     detector = Detector(batch_norm=True)
 
@@ -65,7 +73,7 @@ def train_detector(
             save_file(detector.folded(), folder / "best.safetensors")
         return {"best": max(best, area)}
 
-    train_on(detector, tracks, training, augmentation, folder, validated, voices)
+    train_on(detector, tracks, training, augmentation, folder, validated, sung)
     return _calibrated(folder, validation)
 
 
@@ -90,10 +98,13 @@ def _calibrated(folder: Path, validation: list[Track]) -> Path:
 def main(argv: list[str] | None = None) -> None:
     from tune_am.vocal.stages import stage_parser
 
-    options = stage_parser(__doc__, steps=DetectorTraining.steps).parse_args(argv)
+    parser = stage_parser(__doc__, steps=DetectorTraining.steps)
+    parser.add_argument("--voices", action="store_true", help="learn from speech made to sing too")
+    options = parser.parse_args(argv)
     train_detector(
         options.work,
         DetectorTraining(steps=options.steps, seed=options.seed, device=options.device),
+        voices=options.voices,
     )
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from tune_am.vocal.batches import Augmentation, Batches, augment
 from tune_am.vocal.checkpoint import identity, load_checkpoint, save_checkpoint
-from tune_am.vocal.corpus import Track, band_statistics
+from tune_am.vocal.corpus import Track, band_statistics, tracks_digest
 from tune_am.vocal.melspec import FRAMES
 
 SQUEEZED = 1.05  # spare width of an excerpt before time is squeezed, beyond the bound itself
@@ -67,7 +67,7 @@ def train_on(
     parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "schedule": schedule}
     draws = torch.Generator().manual_seed(training.seed)
     first, kept = 0, {}
-    of = identity(training, setting, songs=len(tracks), voices=len(voices))
+    of = identity(training, setting, songs=tracks_digest(tracks), voices=tracks_digest(voices))
     state = load_checkpoint(folder / "checkpoint.pt", of)
     if state is not None:
         first, kept = state["step"], state["kept"]
