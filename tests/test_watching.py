@@ -231,8 +231,11 @@ def test_optunas_dashboard_follows_the_journal(search):
             found: list[dict[str, Any]] = detail["trials"]
             return found
 
-        first = search.until(trials)
-        assert any(trial["state"] == "Running" for trial in first)
+        def running() -> list[dict[str, Any]]:
+            now = trials()
+            return now if any(trial["state"] == "Running" for trial in now) else []
+
+        first = search.until(running)
         later = search.until(lambda: (now := trials())[len(first) :] and now)  # live
         assert search.stop() == 130
         after = {trial["number"]: trial for trial in trials()}
