@@ -84,6 +84,17 @@ def test_without_a_rescored_best_the_search_s_own_stands_in(copy: Path) -> None:
     assert torch.equal(best.latents, kept.latents)
 
 
+def test_examples_of_another_best_are_not_taken_for_this_one_s(copy: Path) -> None:
+    """A search that went on after its end, and was stopped with a new best."""
+    other = FinishedRun.read(copy).result["runners_up"][0]
+    edit(copy, lambda result: result["best"].update(trial=other["trial"], ci95=None))
+    run = FinishedRun.read(copy)
+    best, kept = run.best(), run.kept(other["trial"])
+    assert best is not None
+    assert kept is not None
+    assert torch.equal(best.latents, kept.latents)
+
+
 def test_a_search_the_other_way_round_is_found_beside(runs: Path, tmp_path: Path) -> None:
     most = FinishedRun.read(runs / "most")
     found = opposite(most)

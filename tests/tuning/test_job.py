@@ -14,6 +14,7 @@ from tune_am.tuning.budget import Budget
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import CPU
 from tune_am.tuning.job import Job, prepare
+from tune_am.tuning.label import file_name
 
 
 def begun(config: SearchConfig) -> Job:
@@ -121,6 +122,17 @@ def test_directions_whose_files_have_one_name_are_refused(tiny_pack: Path, tmp_p
     neurons = ",".join(f"fc8:@{tmp_path / folder / 'it.npy'}" for folder in ("a", "b"))
     with pytest.raises(UserError, match=r"a/it.npy and .*b/it.npy have one name"):
         prepare(SearchConfig(neurons, str(tiny_pack)), frozenset(), "")
+
+
+def test_neurons_have_folders_of_their_own(tiny_pack: Path, tmp_path: Path) -> None:
+    for name in ("a b", "a_b"):
+        np.save(tmp_path / f"{name}.npy", np.arange(8.0) + len(name))
+    neurons = ",".join(f"fc8:@{tmp_path / name}.npy" for name in ("a b", "a_b"))
+    with pytest.raises(UserError, match="would have one folder: rename one"):
+        prepare(SearchConfig(neurons, str(tiny_pack)), frozenset(), "")
+    names = ("fc8:1", "猫", "狗", "a/b", "a_b", "a.b")
+    assert len({file_name(name) for name in names}) == len(names)
+    assert file_name("fc8:1") == "fc8_1"
 
 
 def test_what_the_run_folder_keeps_is_found_from_anywhere(

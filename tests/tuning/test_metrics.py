@@ -52,6 +52,13 @@ def values(live, name):
     return found
 
 
+def test_names_of_neurons_are_tags_that_ray_takes():
+    """ASCII only, or it raises, in a worker at the cost of its trial."""
+    tags = metrics.search_tags(Plan("猫"))
+    assert tags[metrics.NEURON] == r"\u732b"
+    assert metrics.search_tags(Plan("fc8:3"))[metrics.NEURON] == "fc8:3"
+
+
 def test_trials_are_counted_by_state(watched):
     live, begin, tell = watched
     first, second, third = begin(), begin(), begin()

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from tune_am.am.neuron import beside
@@ -116,11 +115,16 @@ class FinishedRun:
 
     def best(self) -> Kept | None:
         """The examples of the re-scored best; those of the search where it was not re-scored."""
+        best = self.result["best"]
         try:
-            tensors = load_file(self.path / "best.safetensors")
-            return Kept(tensors["latents"], tensors["activations"])
-        except (OSError, SafetensorError, KeyError):
-            return self.kept(self.result["best"]["trial"])
+            with safe_open(self.path / "best.safetensors", "pt") as file:
+                of = file.metadata() or {}
+                # A search that goes on after its end may be stopped with another best.
+                if of == {"trial": str(best["trial"]), "step": str(best["step"])} and best["ci95"]:
+                    return Kept(file.get_tensor("latents"), file.get_tensor("activations"))
+        except (OSError, SafetensorError):
+            pass
+        return self.kept(best["trial"])
 
     def kept(self, trial: int) -> Kept | None:
         """The examples of a trial where it scored best; None where the run did not keep them."""

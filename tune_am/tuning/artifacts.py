@@ -3,6 +3,7 @@ without the run folder."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +30,8 @@ def write_report(folder: RunFolder, trust_code: bool) -> Path:
     from tune_am.report.config import ExplainConfig
 
     config = ExplainConfig(run=folder.path, overwrite=True, trust_code=trust_code)
-    return write(config, f"python -m tune_am.explain {folder.path}")
+    words = [str(folder.path), "--overwrite", *(["--trust-code"] if trust_code else [])]
+    return write(config, shlex.join(["python", "-m", "tune_am.explain", *words]))
 
 
 def files(

@@ -27,6 +27,7 @@ from tune_am.tuning.config import SearchConfig, default_folder, resumed
 from tune_am.tuning.defaults import GRID, RESCORE_STARTS, SAMPLER
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.grid import gridded
+from tune_am.tuning.label import file_name
 from tune_am.tuning.record import Record
 from tune_am.tuning.space import Space, from_source, load
 
@@ -198,6 +199,7 @@ def _check(neurons: Sequence[str], pack: Pack, direction: str) -> None:
     another under a second name."""
     places: dict[str, str] = {}
     files: dict[str, Path] = {}
+    folders: dict[str, str] = {}
     for name in neurons:
         if (file := direction_file(name)) is not None:
             other = files.setdefault(file.name, file.absolute())
@@ -211,3 +213,6 @@ def _check(neurons: Sequence[str], pack: Pack, direction: str) -> None:
         if neuron.place in places:
             raise UserError(f"--neuron: {places[neuron.place]} and {neuron.name} are the same")
         places[neuron.place] = neuron.name
+        beside_it = folders.setdefault(file_name(shown(name)), name)
+        if beside_it != name:
+            raise UserError(f"--neuron: {beside_it} and {name} would have one folder: rename one")

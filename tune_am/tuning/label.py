@@ -48,10 +48,10 @@ def short(value: Any) -> str:
 
 
 def file_name(title: str) -> str:
-    """`title` with what a file's name or a link may not hold replaced; the end of a long one by a
-    digest, so that no two become one."""
+    """`title` with what a file's name or a link may not hold replaced. The end of a long one, or of
+    one in which more than colons, spaces and @ is, is a digest, so that no two become one."""
     name = re.sub(r"[^A-Za-z0-9_.=+-]+", "_", title)
-    if len(name) <= _LONGEST:
+    if len(name) <= _LONGEST and name == re.sub(r"[: @]+", "_", title):
         return name
     digest = hashlib.sha256(title.encode()).hexdigest()[:_DIGEST]
     return f"{name[: _LONGEST - _DIGEST - 1]}-{digest}"

@@ -77,7 +77,12 @@ def exported(name: str) -> str:
 
 
 def search_tags(plan: Plan) -> dict[str, str]:
-    return {NEURON: shown(plan.neuron), DIRECTION: plan.direction}
+    return {NEURON: tag(shown(plan.neuron)), DIRECTION: plan.direction}
+
+
+def tag(name: str) -> str:
+    """A neuron's name as Ray takes tags: other than ASCII only as escapes."""
+    return name.encode("ascii", "backslashreplace").decode()
 
 
 class SearchMetrics:
@@ -159,7 +164,7 @@ class SearchMetrics:
         return found
 
     def _tags_of(self, record: Record) -> dict[str, str]:
-        return {**self._tags, NEURON: record.neuron} if record.neuron else self._tags
+        return {**self._tags, NEURON: tag(record.neuron)} if record.neuron else self._tags
 
     def _states(self, running: int) -> dict[str, int]:
         """How many trials are in each state: all of them, so that a state nobody is in is 0."""

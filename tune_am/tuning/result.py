@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +154,21 @@ def summary(result: dict[str, Any]) -> str:
     if result["importances"]:
         shares = [f"{name} {share:.0%}" for name, share in result["importances"].items()]
         lines.append("What mattered: " + ", ".join(shares[:6]))
-    early, total = result["trials_stopped_early"], result["trials_total"]
     lines.append(
-        f"{total} trials, {early} stopped early, {result['trials_diverged']} diverged, "
-        f"{result['sample_steps']} sample-steps, {result['seconds']:.0f} s"
+        f"{result['trials_total']} trials, {ended(result)}, {result['sample_steps']} sample-steps, "
+        f"{result['seconds']:.0f} s"
     )
     return "\n".join(lines)
+
+
+def ended(content: Mapping[str, Any]) -> str:
+    """How the trials ended that did not come to their end."""
+    early, diverged = content["trials_stopped_early"], content["trials_diverged"]
+    told = [f"{early} stopped early", f"{diverged} diverged"]
+    for name, what in (("trials_failed", "failed"), ("trials_unfinished", "cut off")):
+        if content.get(name):
+            told.append(f"{content[name]} {what}")
+    return ", ".join(told)
 
 
 def _below(row: dict[str, Any], best: dict[str, Any], made: Objective) -> bool:

@@ -113,7 +113,7 @@ def main(argv: list[str] | None = None) -> None:
         return
     partial = options.csv.with_name(options.csv.name + ".partial")
     try:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
         partial.replace(options.csv)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -123,4 +123,4 @@ def main(argv: list[str] | None = None) -> None:
 if __name__ == "__main__":
     from tune_am.vocal.stages import run_stage
 
-    run_stage(main)
+    run_stage(main, goes_on=False)

@@ -57,7 +57,7 @@ def judge_run(run: FinishedRun, pack: Pack, judge: Judge) -> dict[str, Verdict]:
 
     ``never_optimised``: random latents. ``random_classifier``: the same ascent on `CLASSIFIERS`
     classifiers with random weights. ``real_most``, ``real_least``: of the pack's real excerpts the
-    half that moves the neuron furthest the way the search went, and the other half.
+    half that excites the neuron most, and the other half.
 
     Raises:
         UserError: the run kept no examples, or the pack's inputs are not what the judge takes.
@@ -133,14 +133,13 @@ def _random_classifiers(run: FinishedRun, pack: Pack, plan: Plan) -> Tensor:
 
 def _real_halves(pack: Pack, plan: Plan) -> dict[str, Tensor]:
     """The pack's real excerpts ``[n, *input_shape]``, halved by the neuron's activation."""
-    from tune_am.am.ascent import SIGNS
     from tune_am.am.score import activations_of
 
     if pack.excerpts is None:
         return {}
     inputs = pack.excerpts.inputs
     activations = activations_of(pack, pack.neuron(plan.neuron), inputs.to(pack.device)).cpu()
-    order = (SIGNS[plan.direction] * activations).argsort(descending=True, stable=True)
+    order = activations.argsort(descending=True, stable=True)
     half = len(order) // 2
     return {"real_most": inputs[order[:half]], "real_least": inputs[order[half:]]}
 
@@ -177,6 +176,8 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
     if options.json is not None and not options.json.parent.is_dir():
         raise UserError(f"no such folder for --json: {options.json.parent}")
+    if options.json is not None and options.json.is_dir():
+        raise UserError(f"--json {options.json} is a folder: name a file")
 
     from tune_am.report.finished import FinishedRun
     from tune_am.vocal.judge_net import SHIPPED, load_judge
@@ -198,11 +199,11 @@ def main(argv: list[str] | None = None) -> None:
         **{name: asdict(row) for name, row in verdicts.items()},
     }
     partial = options.json.with_name(options.json.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n")
+    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     partial.replace(options.json)
 
 
 if __name__ == "__main__":
     from tune_am.vocal.stages import run_stage
 
-    run_stage(main)
+    run_stage(main, goes_on=False)

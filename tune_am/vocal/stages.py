@@ -65,6 +65,7 @@ def step_count(text: str) -> int:
     return int(text)
 
 
-def run_stage(main: Callable[[], None]) -> None:
-    """Runs a stage, which goes on where it was interrupted, and exits."""
-    sys.exit(exit_status(main, "interrupted: the same command goes on where this one stopped"))
+def run_stage(main: Callable[[], None], goes_on: bool = True) -> None:
+    """Runs a stage and exits. goes_on: whether it goes on where it was interrupted."""
+    again = "the same command goes on where this one stopped" if goes_on else "nothing was written"
+    sys.exit(exit_status(main, f"interrupted: {again}"))

@@ -156,9 +156,10 @@ def _line(row: Mapping[str, Any], made: Objective, width: int) -> str:
 
 
 def _account(content: Mapping[str, Any], rows: Sequence[Any]) -> str:
+    have = "result" if content["complete"] else "score in the search, not scored again"
     return (
-        f"{len(rows)} of {len(content[UNITS])} neurons have a result; {content['trials_total']} "
-        f"trials, {content['trials_stopped_early']} stopped early,\n{content['sample_steps']} "
+        f"{len(rows)} of {len(content[UNITS])} neurons have a {have}; {content['trials_total']} "
+        f"trials, {result.ended(content)},\n{content['sample_steps']} "
         f"sample-steps, {content['seconds']:.0f} s, {content['ascent_share']:.0%} of it in ascent"
     )
 
