@@ -124,13 +124,13 @@ def _returned(name: str) -> Any:
         function = getattr(import_module(module), attribute)
         doing = "failed"
         return function() if callable(function) else None
-    except Exception as error:  # whatever a user's code raises
+    except (Exception, SystemExit) as error:  # whatever a user's code raises
         raise UserError(f"{name} {doing}: {_line(error)}") from None
     finally:
         sys.path.remove("")
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     """The error in one line, with the line of the user's module that led to it."""
     text = reason(error, kind=True)
     frames = [

@@ -103,7 +103,9 @@ class SearchResult:
     def best(self) -> Found:
         """The best setting. Raises `UserError` when no trial got as far as a score."""
         if self.content["best"] is None:
-            raise UserError(f"no trial got as far as a score: see {self.folder / 'errors.txt'}")
+            errors = self.folder / "errors.txt"
+            see = f": see {errors}" if errors.exists() else ""
+            raise UserError(f"no trial got as far as a score{see}")
         return Found.from_row(self.content["best"], self.objective.metric)
 
     @cached_property
@@ -125,8 +127,10 @@ class SearchResult:
 
     def to_frame(self) -> DataFrame:
         """The trials as a table, a column for each setting."""
-        from pandas import DataFrame  # comes with MLflow
+        from pandas import DataFrame, Index  # comes with MLflow
 
+        if not self.trials:
+            return DataFrame(index=Index([], name="trial"))
         return DataFrame(
             {**{k: v for k, v in row.items() if k != "settings"}, **row["settings"]}
             for row in self.trials

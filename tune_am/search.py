@@ -92,6 +92,10 @@ def search(
         neuron = joined(neuron)
     asked: dict[str, Any] = {"neuron": neuron, **options}
     config, given = from_keywords(asked)
+    if on_event is not None and not callable(on_event):
+        raise UserError(f"on_event={on_event!r}: must be a function of an event's name and facts")
+    if cancel is not None and not hasattr(cancel, "is_set"):
+        raise UserError(f"cancel={cancel!r}: must be a threading.Event")
     if progress and config.quiet:
         raise UserError("progress=True and quiet=True exclude each other")
     from tune_am.run_search import run_search  # seconds of imports, after the cheap checks

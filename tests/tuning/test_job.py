@@ -50,6 +50,10 @@ def test_how_to_go_on_names_what_is_asked_anew(tiny_pack: Path, tmp_path: Path) 
     config = replace(job.config, trust_code=True, ray_address="head:6379")
     there = replace(job, config=config).resume_command
     assert there == f"{job.resume_command} --trust-code --ray-address head:6379"
+    begun(job.config)
+    again = SearchConfig(None, resume=str(run), trials=40, workers=1)
+    resumed = prepare(again, frozenset({"resume", "trials", "workers"}), "")
+    assert resumed.resume_command == f"{job.resume_command} --trials 40 --workers 1"
     silent = replace(job, config=replace(job.config, no_report=True)).resume_command
     assert silent == f"{job.resume_command} --no-report"
 

@@ -74,7 +74,9 @@ class Manifest:
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UserError(f"no pack in {folder}: it has no {FILE}; build or fetch one") from None
+            raise UserError(
+                f"no pack in {folder}: it has no {FILE}; give the folder of one (--pack)"
+            ) from None
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{path}: cannot be read ({reason(error, kind=True)}); get the pack again"

@@ -68,8 +68,11 @@ def chosen_layers(
     names = {name for name, _ in network.named_modules() if name}
     for name in asked:
         if name not in names:
-            close = ", ".join(get_close_matches(name, units, 3) or list(units)[:8])
-            raise UserError(f"the classifier has no layer {name!r}; there are {close}")
+            close = get_close_matches(name, units, 3)
+            there = (
+                f"is {close[0]!r} meant?" if close else f"there are {', '.join(list(units)[:8])}"
+            )
+            raise UserError(f"the classifier has no layer {name!r}; {there}")
         if name not in units:
             raise UserError(
                 f"the layer {name!r} cannot be read: it runs not exactly once for an input, or "

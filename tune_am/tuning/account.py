@@ -123,12 +123,18 @@ def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
         "device": f"{plan.device}, {budget.workers} at a time",
         "budget": f"{budget.trials} trials of {plan.starts} starts, scored at steps "
         f"{', '.join(map(str, plan.report_points))}{stops}{limit}",
+        **({"diversity": _diversity(job)} if job.config.diversity else {}),
         "run folder": str(job.folder.path),
         "Ray dashboard": _dashboard(dashboard),
         "Optuna": optuna_command(job),
         "MLflow": tracking_store.ui_command(log.uri),
     }
     return "\n".join(f"{name:14} {value}" for name, value in rows.items()) + "\n"
+
+
+def _diversity(job: Job) -> str:
+    share = f"{job.config.diversity:.0%} as far apart as random inputs"
+    return f"{share}; what is less so comes after, whatever its score"
 
 
 def _dashboard(address: str | None) -> str:

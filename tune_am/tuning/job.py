@@ -23,7 +23,7 @@ from tune_am.am.units import select, several
 from tune_am.errors import UserError
 from tune_am.tuning import cluster, tracking_store
 from tune_am.tuning.budget import Budget, budget_for
-from tune_am.tuning.config import SearchConfig, default_folder, resumed
+from tune_am.tuning.config import SearchConfig, default_folder, flag, resumed
 from tune_am.tuning.defaults import GRID, RESCORE_STARTS, SAMPLER
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.grid import gridded
@@ -102,6 +102,11 @@ class Job:
             words += ["--ray-address", self.config.ray_address]
         if self.config.no_report:
             words.append("--no-report")
+        if not self.fresh:  # the run folder has what was asked at first
+            kept = self.folder.asked()[0]["config"]
+            for name in ("pack", "trials", "workers"):
+                if (value := getattr(self.config, name)) != kept[name]:
+                    words += [flag(name), str(value)]
         if self.config.mlflow_uri is not None and self.kept_uri is None:
             words += ["--mlflow-uri", tracking_store.redacted(self.config.mlflow_uri)]
         return f"python -m tune_am.search {shlex.join(words)}"

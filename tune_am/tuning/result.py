@@ -143,6 +143,13 @@ def summary(result: dict[str, Any]) -> str:
             f"Of the settings that {made.label} cannot tell apart, the one with the lowest "
             f"{OBJECTIVES['layer_fid'].label} is the best.",
         ]
+    near = [
+        f"{place}."
+        for place, row in enumerate(result["runners_up"], start=2)
+        if row.get("collapse", 0) > 0
+    ]
+    if near:
+        lines += ["", f"Less far apart than --diversity asks for: {', '.join(near)}"]
     settings = result["best"]["settings"]
     shown = [f"{name} {_short(value)}" for name, value in settings.items()]
     lines += ["", "Best setting: " + ", ".join(shown)]

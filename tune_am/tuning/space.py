@@ -28,7 +28,13 @@ from tune_am.errors import UserError
 # Draws that a space is tried with before a search begins, so that a rare bad branch shows.
 REHEARSALS = 64
 
-_CONSTANTS = ("POINTS", "REPORT_POINTS", "STARTS", "TRIALS", "EARLY_STOPPING")
+_CONSTANTS = {  # what each must be
+    "POINTS": "a list of dicts of what the space draws",
+    "REPORT_POINTS": "a list of whole numbers above 0, rising",
+    "STARTS": "a whole number from 2",
+    "TRIALS": "a whole number from 1",
+    "EARLY_STOPPING": "True or False",
+}
 
 
 class SpaceError(UserError):
@@ -54,7 +60,7 @@ class Space:
             return Settings.from_dict(self.draw(trial))
         except UserError as error:
             raise SpaceError(f"space {self.name}: {error}") from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise SpaceError(f"space {self.name}: {type(error).__name__}: {error}") from None
 
 
@@ -91,7 +97,7 @@ def from_source(name: str, source: str, rehearsed: bool = False) -> Space:
     module = ModuleType("search_space")
     try:
         exec(compile(source, name, "exec"), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"space {name}: {type(error).__name__}: {error}") from None
     if not callable(getattr(module, "space", None)):
         raise UserError(f"space {name}: must define space(trial), which returns a dict of settings")
@@ -117,9 +123,7 @@ def _checked(name: str, constants: Mapping[str, Any]) -> dict[str, Any]:
             value = tuple(value) if isinstance(value, list | tuple) else None
             good = value is not None and all(isinstance(point, dict) for point in value)
         if not good:
-            raise UserError(
-                f"space {name}: {key} is {constants[key]!r}: see tune_am/tuning/space.py"
-            )
+            raise UserError(f"space {name}: {key} is {constants[key]!r}: give {_CONSTANTS[key]}")
         values[key.lower()] = value
     return values
 
