@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import ray
@@ -14,12 +16,32 @@ from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
+from tune_am.tuning import run as run_module
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.rescore import candidates, control_rows, gather, rescore
-from tune_am.tuning.run import Failures, Halt, run_trials, to_run
+from tune_am.tuning.run import Failures, Halt, run, run_trials, to_run
+from tune_am.tuning.space import SpaceError
 from tune_am.tuning.trial import NUMBER
 
 pytestmark = pytest.mark.usefixtures("own_ray")
+
+
+def test_a_space_that_refuses_to_go_on_ends_the_run_and_costs_no_trial(
+    tmp_path: Path, make_budget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    halt, before = Halt(threading.Event()), signal.getsignal(signal.SIGINT)
+
+    def tune_run(*_args: object) -> None:
+        signal.signal(signal.SIGINT, lambda *_: None)  # as Ray does, and leaves it
+        raise SpaceError("space mine: setting lr=-1 is not allowed")
+
+    monkeypatch.setattr(run_module, "_tune", tune_run)
+    none: Any = None
+    assert run(none, none, make_budget(4, 1), 4, tmp_path, halt, told.append) == []
+    assert halt.refused
+    assert told == ["the search ends early: space mine: setting lr=-1 is not allowed"]
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_a_time_limit_halts():

@@ -26,6 +26,7 @@ from tune_am.tuning.record import FAILED
 from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.searcher import LedgerSearcher, Listener
 from tune_am.tuning.space import Space, SpaceError
+from tune_am.tuning.stopping import handlers_kept
 from tune_am.tuning.trial import NUMBER, SETTINGS, TASK, AscentTrial
 
 
@@ -138,7 +139,8 @@ def run(
     environment.prepare()
     failures = Failures(halt, told)
     try:
-        _tune(searcher, scheduler, budget, trials, folder, halt, failures)
+        with handlers_kept():  # Ray does not set them back where the space ends the run
+            _tune(searcher, scheduler, budget, trials, folder, halt, failures)
     except SpaceError as error:  # which costs no trial that ended
         halt.refused = True
         told(f"the search ends early: {error}")
