@@ -53,8 +53,9 @@ def searched(pack: Pack, budget: Budget, chosen: space.Space, folder: Path) -> t
     log = tracking.Tracking(f"sqlite:///{folder / 'mlflow.db'}", folder)
     ledger = Ledger(folder / "study.journal", "overhead", 0)
     ledger.enqueue(chosen.points)
-    title = lambda record: f"trial {record.number}"  # noqa: E731
-    log.begin("overhead", "overhead", {}, {}, ledger, title, print)
+    log.begin(
+        "overhead", "overhead", {}, {}, ledger, lambda record: f"trial {record.number}", print
+    )
     watch = Stopwatch()
     work = task(pack, budget.plan, folder / "trials")
     halt = Halt(threading.Event())

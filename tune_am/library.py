@@ -39,15 +39,19 @@ def activation_fid(x: Any, y: Any) -> float:
     """
     try:
         return frechet_distance(_numbers(x), _numbers(y))
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError) as error:
         raise UserError(f"activation_fid: {error}") from None
 
 
 def _numbers(x: Any) -> torch.Tensor:
     """A tensor as it is, all else in float64. Raises `TypeError` or `ValueError`."""
-    if isinstance(x, list | tuple) and any(isinstance(part, torch.Tensor) for part in x):
-        x = torch.stack([torch.as_tensor(part).double() for part in x])
-    x = x if isinstance(x, torch.Tensor) else np.asarray(x)
-    if x.dtype.is_complex if isinstance(x, torch.Tensor) else x.dtype.kind not in "biuf":
-        raise TypeError(f"activations are real numbers, not {x.dtype}")
+    if isinstance(x, torch.Tensor):
+        kind, real = x.dtype, not x.is_complex()
+    else:
+        if isinstance(x, list | tuple):
+            x = [part.tolist() if isinstance(part, torch.Tensor) else part for part in x]
+        x = np.asarray(x)
+        kind, real = x.dtype, x.dtype.kind in "biuf"
+    if not real:
+        raise TypeError(f"activations are real numbers, not {kind}")
     return x if isinstance(x, torch.Tensor) else torch.from_numpy(x.astype(np.float64))

@@ -32,11 +32,11 @@ def test_a_space_that_refuses_to_go_on_ends_the_run_and_costs_no_trial(
     told: list[str] = []
     halt, before = Halt(threading.Event()), signal.getsignal(signal.SIGINT)
 
-    def tune_run(*_args: object) -> None:
+    def tune_run(*_args: object, **_options: object) -> None:
         signal.signal(signal.SIGINT, lambda *_: None)  # as Ray does, and leaves it
         raise SpaceError("space mine: setting lr=-1 is not allowed")
 
-    monkeypatch.setattr(run_module, "_tune", tune_run)
+    monkeypatch.setattr(run_module.tune, "run", tune_run)
     none: Any = None
     assert run(none, none, make_budget(4, 1), 4, tmp_path, halt, told.append) == []
     assert halt.refused

@@ -25,8 +25,9 @@ def follow(
     log = tracking.Tracking(uri, Path("artifacts"))
     params, tags = {"neuron": neuron, "trials": 4}, {"pack.hash": "abc", "neuron": neuron}
     trouble = (said if said is not None else []).append
-    title = lambda record: f"t{record.number}"  # noqa: E731
-    log.begin(search, "run", params, tags, ledger, title, trouble, several)
+    log.begin(
+        search, "run", params, tags, ledger, lambda record: f"t{record.number}", trouble, several
+    )
     return log
 
 

@@ -105,7 +105,7 @@ class Job:
         if not self.fresh:  # the run folder has what was asked at first
             kept = self.folder.asked()[0]["config"]
             for name in ("pack", "trials", "workers"):
-                if (value := getattr(self.config, name)) != kept[name]:
+                if (value := getattr(self.config, name)) != kept.get(name):
                     words += [flag(name), str(value)]
         if self.config.mlflow_uri is not None and self.kept_uri is None:
             words += ["--mlflow-uri", tracking_store.redacted(self.config.mlflow_uri)]

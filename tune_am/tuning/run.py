@@ -137,50 +137,40 @@ def run(
     folder: for Ray's own files. told: hears why the first failed, and why the space ended the run.
     """
     environment.prepare()
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(budget.workers)  # workers start side by side
     failures = Failures(halt, told)
     try:
-        with handlers_kept():  # Ray does not set them back where the space ends the run
-            _tune(searcher, scheduler, budget, trials, folder, halt, failures)
+        # Not `tune.Tuner`, which pickles searcher, ledger and all for a restore that nobody asks
+        # for. Ray does not set the handlers of signals back where the space ends the run.
+        with handlers_kept():
+            tune.run(
+                AscentTrial,
+                name=f"tune-{time.time_ns():x}",
+                storage_path=str(folder.absolute()),
+                resources_per_trial=budget.resources,
+                num_samples=trials,
+                search_alg=searcher,
+                scheduler=scheduler,
+                max_concurrent_trials=budget.workers,
+                reuse_actors=True,
+                stop=halt,
+                callbacks=[failures],
+                max_failures=1,
+                raise_on_failed_trial=False,
+                trial_name_creator=lambda trial: trial_title(
+                    _plan(trial), Settings.from_dict(trial.config[SETTINGS])
+                ),
+                trial_dirname_creator=lambda trial: file_name(
+                    f"{search_title(_plan(trial))}-{trial.config[NUMBER]:04d}"
+                ),
+                verbose=0,
+                # The other leaves an empty object in a notebook.
+                progress_reporter=tune.CLIReporter(),
+            )
     except SpaceError as error:  # which costs no trial that ended
         halt.refused = True
         told(f"the search ends early: {error}")
     return failures.tracebacks
-
-
-def _tune(
-    searcher: Searcher,
-    scheduler: FIFOScheduler,
-    budget: Budget,
-    trials: int,
-    folder: Path,
-    halt: Halt,
-    failures: Failures,
-) -> None:
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(budget.workers)  # workers start side by side
-    # Not `tune.Tuner`, which pickles searcher, ledger and all for a restore that nobody asks for.
-    tune.run(
-        AscentTrial,
-        name=f"tune-{time.time_ns():x}",
-        storage_path=str(folder.absolute()),
-        resources_per_trial=budget.resources,
-        num_samples=trials,
-        search_alg=searcher,
-        scheduler=scheduler,
-        max_concurrent_trials=budget.workers,
-        reuse_actors=True,
-        stop=halt,
-        callbacks=[failures],
-        max_failures=1,
-        raise_on_failed_trial=False,
-        trial_name_creator=lambda trial: trial_title(
-            _plan(trial), Settings.from_dict(trial.config[SETTINGS])
-        ),
-        trial_dirname_creator=lambda trial: file_name(
-            f"{search_title(_plan(trial))}-{trial.config[NUMBER]:04d}"
-        ),
-        verbose=0,
-        progress_reporter=tune.CLIReporter(),  # the other leaves an empty object in a notebook
-    )
 
 
 def _plan(trial: Any) -> Plan:

@@ -174,13 +174,11 @@ def _run(
     view.event("result", text, {"path": str(folder.result), "result": content})
     if content["complete"]:
         _show(hunt, log, view, content)
-    left = to_run(hunt.trials, budget)
+    left, resume = to_run(hunt.trials, budget), job.resume_command
     if config.time_budget is not None and left > 0 and not stopped:
-        resume = job.resume_command
         text = f"The time was up with {left} trials left. To go on: {resume}"
         view.event("time_up", text, {"left": left, "resume": resume})
     if stopped:
-        resume = job.resume_command
         view.event("stopped", f"Stopped. To go on: {resume}", {"resume": resume})
     signal = caught[0] if caught else None
     return Ended(folder, content, bool(hunt.trials.scored), stopped, signal, stop.refused)
