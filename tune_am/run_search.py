@@ -32,9 +32,9 @@ def run_search(
     """See `tune_am.search.search`."""
     guarded = None if on_event is None else Guarded(on_event)
 
-    def view(ledger: Trials, trials: int) -> Progress:
+    def view(ledger: Trials, trials: int, seconds: float) -> Progress:
         if progress:
-            shown = make(False, False, ledger, trials, sys.stdout)
+            shown = make(False, False, ledger, trials, sys.stdout, seconds)
         else:
             shown = Silent(ledger, trials)
         if guarded is None:

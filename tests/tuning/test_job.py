@@ -58,18 +58,21 @@ def test_how_to_go_on_names_what_is_asked_anew(tiny_pack: Path, tmp_path: Path) 
     assert silent == f"{job.resume_command} --no-report"
 
 
-@pytest.mark.parametrize("typed", [None, "sqlite:///typed.db"])
+@pytest.mark.parametrize("typed", [None, "typed"])
 def test_a_resume_logs_where_the_environment_says_now_unless_it_was_typed(
     typed: str | None, tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///first.db")
-    run = str(tmp_path / "run")
-    begun(SearchConfig("vocal", str(tiny_pack), out=run, mlflow_uri=typed))
+    begun_in, run = Path.cwd(), str(tmp_path / "run")
+    uri = f"sqlite:///{typed}.db" if typed else None
+    begun(SearchConfig("vocal", str(tiny_pack), out=run, mlflow_uri=uri))
     again = SearchConfig(None, resume=run), frozenset({"resume"}), ""
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert prepare(*again).tracking_uri == (typed or "sqlite:///first.db")
+    monkeypatch.chdir(tmp_path)  # where the database is another, were its path as it was typed
+    assert prepare(*again).tracking_uri == f"sqlite:///{begun_in}/{typed or 'first'}.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///second.db")
-    assert prepare(*again).tracking_uri == (typed or "sqlite:///second.db")
+    second = tmp_path if typed is None else begun_in
+    assert prepare(*again).tracking_uri == f"sqlite:///{second}/{typed or 'second'}.db"
 
 
 def test_a_resumed_search_spends_what_it_began_with(

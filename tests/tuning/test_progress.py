@@ -52,6 +52,13 @@ def test_trials_that_failed_are_run_again_and_not_counted(make_ledger, plain_spa
     assert "; 0 s left" in capsys.readouterr().out.splitlines()[-1]
 
 
+def test_the_time_left_is_no_more_than_there_is(make_ledger, plain_space, capsys):
+    ledger = make_ledger()
+    play(Lines(ledger, 10**9, seconds=30), ledger, plain_space)
+    for line in capsys.readouterr().out.splitlines():
+        assert line.endswith((" 30 s left", " 29 s left"))
+
+
 def test_one_object_per_event(make_ledger, plain_space, capsys):
     ledger = make_ledger()
     view = JsonLines(ledger, 3)

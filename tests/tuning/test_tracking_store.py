@@ -135,3 +135,11 @@ def test_where_to_log(monkeypatch, tmp_path):
         tracking_store.ui_command("sqlite:////x.db")
         == "mlflow ui --backend-store-uri sqlite:////x.db"
     )
+
+
+def test_a_database_is_the_same_from_another_folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    found = tracking_store.default_uri("sqlite:///mine.db", tmp_path / "runs" / "a")
+    assert found == f"sqlite:///{tmp_path}/mine.db"
+    for uri in (found, "sqlite://", "sqlite:///:memory:", "postgresql:///mine"):
+        assert tracking_store.absolute(uri) == uri

@@ -18,12 +18,8 @@ from tune_am.vocal.build_pack import build_pack
 from tune_am.vocal.card import data_card
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.evaluation import (
-    area_by_song,
     balanced_threshold,
-    best_threshold,
     labelled_logits,
-    measure,
-    smoothed,
     temperature,
 )
 from tune_am.vocal.gan import Gan, GanTraining
@@ -271,34 +267,3 @@ def test_build_gives_a_whole_pack(recordings, work, monkeypatch):
 def test_stages_need_the_corpus(tmp_path):
     with pytest.raises(UserError, match="no corpus in"):
         train_gan(tmp_path, GAN, GAN)
-
-
-def test_measures():
-    values = torch.tensor([-2.0, -1.0, 0.5, 1.0, -0.5, 2.0])
-    labels = torch.tensor([0.0, 0.0, 0.0, 1.0, 1.0, 1.0])
-
-    score = measure(values, labels)
-
-    assert score.auc == pytest.approx(8 / 9)  # one of nine pairs is in the wrong order
-    assert score.error == pytest.approx(2 / 6)
-    assert score.false_positives == pytest.approx(1 / 3)
-    assert score.false_negatives == pytest.approx(1 / 3)
-    assert measure(values, labels, best_threshold(values, labels)).error == pytest.approx(1 / 6)
-
-
-def test_area_by_song_minds_no_song_s_level_nor_songs_without_singing() -> None:
-    labels = torch.tensor([0.0, 0, 1, 1])
-    half, whole = torch.tensor([0.0, 3, 2, 4]), torch.tensor([0.0, 1, 2, 3])
-    instrumental = torch.full((9,), 5.0), torch.zeros(9)
-    songs = [(half, labels), (whole + 100, labels), instrumental]
-    assert area_by_song(songs) == pytest.approx((3 / 4 + 1) / 2)
-    assert measure(*map(torch.cat, zip(*songs, strict=True))).auc < 0.9
-    apart = [(whole[2:], labels[2:]), (whole[:2], labels[:2])]
-    assert area_by_song(apart) == 1
-
-
-def test_median_removes_a_lone_spike_and_keeps_an_edge():
-    values = torch.tensor([0.0] * 10 + [9.0] + [0.0] * 10 + [5.0] * 10)
-    expected = torch.tensor([0.0] * 21 + [5.0] * 10)
-    assert torch.equal(smoothed(values), expected)
-    assert torch.equal(smoothed(torch.tensor([1.0, 3.0, 2.0])), torch.full((3,), 2.0))

@@ -85,7 +85,9 @@ class Job:
         """Where to log, as the run folder keeps it: not the database beside it, which moves along,
         nor an address with a password."""
         asked = self.config.mlflow_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        return asked if asked and tracking_store.redacted(asked) == asked else None
+        if not asked or tracking_store.redacted(asked) != asked:
+            return None
+        return tracking_store.absolute(asked)
 
     @property
     def artifact_store(self) -> Path:

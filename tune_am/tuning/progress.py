@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -23,9 +24,11 @@ RUNNING_ROWS, BEST_ROWS = 8, 5
 class Progress:
     """Follows a search (`searcher.Listener`); this one prints the result only, as --quiet asks."""
 
-    def __init__(self, ledger: Trials, trials: int) -> None:
+    def __init__(self, ledger: Trials, trials: int, seconds: float = math.inf) -> None:
+        """trials: in all. seconds: after which this session stops them."""
         self._ledger = ledger
         self._trials = trials
+        self._seconds = seconds
         self._begun = time.monotonic()
         self._ended_before = self.ended
 
@@ -53,8 +56,8 @@ class Progress:
 
     @property
     def ended(self) -> int:
-        """Trials, but for those that failed: a resume runs as many again."""
-        return sum(record.outcome not in (None, FAILED) for record in self._ledger.records)
+        """Trials."""
+        return sum(record.counts for record in self._ledger.records)
 
     @property
     def per_minute(self) -> float:
@@ -64,9 +67,13 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Until the last trial ends, at the pace so far; None before there is a pace."""
+        """Until the last trial ends, at the pace so far, or the time is up; None before there is a
+        pace."""
         pace = self.per_minute
-        return 60 * max(0, self._trials - self.ended) / pace if pace > 0 else None
+        if pace <= 0:
+            return None
+        time_left = max(0.0, self._begun + self._seconds - time.monotonic())
+        return min(time_left, 60 * max(0, self._trials - self.ended) / pace)
 
 
 class Lines(Progress):
@@ -96,8 +103,10 @@ class Lines(Progress):
 class Screen(Progress):
     """A table that redraws itself in a terminal."""
 
-    def __init__(self, ledger: Trials, trials: int, console: Console) -> None:
-        super().__init__(ledger, trials)
+    def __init__(
+        self, ledger: Trials, trials: int, console: Console, seconds: float = math.inf
+    ) -> None:
+        super().__init__(ledger, trials, seconds)
         self._console = console
         self._running: dict[tuple[str, int], Record] = {}
         self._live = Live(

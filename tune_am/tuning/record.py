@@ -34,6 +34,12 @@ class Record:
         return self.neuron, self.number
 
     @property
+    def counts(self) -> bool:
+        """Whether it is one of those asked for: it has ended, and not failed (a resume runs as many
+        again)."""
+        return self.outcome not in (None, FAILED)
+
+    @property
     def step(self) -> int:
         return int(self.reports[-1][STEP]) if self.reports else 0
 

@@ -22,7 +22,6 @@ from tune_am.tuning.budget import Budget
 from tune_am.tuning.label import file_name, search_title, trial_title
 from tune_am.tuning.ledger import Ledger, Trials
 from tune_am.tuning.ray_scheduler import RuleScheduler
-from tune_am.tuning.record import FAILED
 from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.searcher import LedgerSearcher, Listener
 from tune_am.tuning.space import Space, SpaceError
@@ -112,9 +111,8 @@ def run_trials(
 
 
 def to_run(trials: Trials, budget: Budget) -> int:
-    """How many are left: those that failed do not count, so that a resume tries as many again."""
-    ended = [record for record in trials.records if record.outcome not in (None, FAILED)]
-    return budget.trials - len(ended)
+    """How many are left."""
+    return budget.trials - sum(record.counts for record in trials.records)
 
 
 def scheduler(ledger: Ledger, budget: Budget) -> RuleScheduler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -140,7 +141,7 @@ def _run(
     config, budget, folder = job.config, job.budget, job.folder
     hunt = _hunt(job)
     clock = _Clock(hunt.notes, begun)
-    view = make_view(hunt.trials, budget.trials)
+    view = make_view(hunt.trials, budget.trials, config.time_budget or math.inf)
     live = SearchMetrics(budget.plan, budget.trials, hunt.trials)
     with stopping(view, cancelled) as (halt, caught), live:
         _follow(hunt, log, view)
@@ -268,7 +269,7 @@ def _complete(job: Job, make_view: View) -> Ended | None:
         same = content.get("complete") and content.get("trials_total") == len(records)
         if not same or to_run(hunt.trials, job.budget) > 0:
             return None
-        view = make_view(hunt.trials, job.budget.trials)
+        view = make_view(hunt.trials, job.budget.trials, math.inf)
         facts = {"path": str(job.folder.result), "result": content}
         view.event("result", hunt.summary(content), facts)
         if not hunt.notes.noted(_SHOWN, False):

@@ -27,7 +27,16 @@ def default_uri(asked: str | None, run_folder: Path) -> str:
     """Where to log: as asked, else as the environment says, else one database beside the run
     folders, so that runs can be compared."""
     database = run_folder.absolute().parent / "mlflow.db"
-    return asked or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database}"
+    uri = asked or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database}"
+    return absolute(uri)
+
+
+def absolute(uri: str) -> str:
+    """`uri`, a database's file in it from the root on: it means the same wherever one is."""
+    kind, _, file = uri.partition(":///")
+    if not kind.startswith("sqlite") or not file or file.startswith(("/", ":memory:")):
+        return uri
+    return f"{kind}:///{Path(file).absolute()}"
 
 
 def redacted(uri: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
@@ -14,8 +15,8 @@ from tune_am.tuning.ledger import Trials
 from tune_am.tuning.progress import Lines, Progress, Screen
 from tune_am.tuning.record import Record
 
-# Makes the view of a search once its ledger is open, for so many trials in all.
-View = Callable[[Trials, int], Progress]
+# Makes the view of a search once its ledger is open, for so many trials in all and seconds.
+View = Callable[[Trials, int, float], Progress]
 
 
 class Silent(Progress):
@@ -59,17 +60,26 @@ class Several(Progress):
             view.trial_ended(record)
 
 
-def make(quiet: bool, as_json: bool, ledger: Trials, trials: int, out: TextIO) -> Progress:
+def make(
+    quiet: bool,
+    as_json: bool,
+    ledger: Trials,
+    trials: int,
+    out: TextIO,
+    seconds: float = math.inf,
+) -> Progress:
     """The view that fits what was asked for and where the output goes."""
     if quiet:
-        return Progress(ledger, trials)
+        return Progress(ledger, trials, seconds)
     if as_json:
-        return JsonLines(ledger, trials)
+        return JsonLines(ledger, trials, seconds)
     console = Console(file=out)
     # Not `console.is_terminal`: FORCE_COLOR, which CI services set, makes it true of a log.
     redraws = out.isatty() and not console.is_dumb_terminal
-    return Screen(ledger, trials, console) if redraws else Lines(ledger, trials)
+    if redraws:
+        return Screen(ledger, trials, console, seconds)
+    return Lines(ledger, trials, seconds)
 
 
 def stdout_view(quiet: bool, as_json: bool) -> View:
-    return lambda ledger, trials: make(quiet, as_json, ledger, trials, sys.stdout)
+    return lambda ledger, trials, seconds: make(quiet, as_json, ledger, trials, sys.stdout, seconds)

@@ -1,0 +1,150 @@
+"""Networks that a user gives, as a pack stores them: traced operations, or a class and weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tune_am.am.agreement import expect_each_alone, expect_same
+from tune_am.am.ascendable import expect_gradient
+from tune_am.am.export import as_graph, unfolded
+from tune_am.am.neuron import Tap, read_activations
+from tune_am.am.prior import GeneratorPrior, Prior
+from tune_am.am.real_data import RealData
+from tune_am.am.unlearned import UNLEARNED, FourierPrior, RawPrior
+from tune_am.errors import UserError, reason
+
+
+def given_network(given: object, what: str) -> nn.Module:
+    """The network that `given` is or holds; `UserError` says of `what` that it is none."""
+    if isinstance(given, torch.export.ExportedProgram):
+        return unfolded(given)
+    if isinstance(given, torch.jit.ScriptModule) and what == "classifier":
+        # Its modules run within TorchScript's interpreter, which calls no hook.
+        raise UserError(
+            "the classifier is TorchScript, whose layers cannot be read: give the network that it "
+            "was made of, or export that by torch.export"
+        )
+    if not isinstance(given, nn.Module):
+        raise UserError(f"the {what} is {type(given).__name__}, not a network (torch.nn.Module)")
+    return given
+
+
+def stored_classifier(
+    network: nn.Module,
+    config: Mapping[str, Any] | None,
+    example: Tensor,
+    layers: Sequence[str],
+) -> tuple[nn.Module, Mapping[str, Any]]:
+    """The network to be written, and the config of its class. Raises `UserError` where ascent in
+    it would fail, or what is stored would not compute the same."""
+    tap = Tap(network, layers)
+
+    def read(x: Tensor) -> dict[str, Tensor]:
+        return {f"the classifier's layer {layer!r}": values for layer, values in tap(x).items()}
+
+    expect_gradient(read, example)
+    with torch.no_grad():
+        expect_each_alone(read, example)
+    if config is not None:
+        return network, config
+    graph = as_graph(network, example, layers)
+    # On another number of inputs than it was traced with.
+    found = read_activations(graph, layers, example[:1].cpu(), 1)
+    expected = read_activations(network, layers, example[:1], 1)
+    for layer in layers:
+        expect_same(f"the classifier's layer {layer!r}", found[layer], expected[layer].cpu())
+    return graph, graph.config
+
+
+def stored_prior(
+    prior: object,
+    config: Mapping[str, Any] | None,
+    latent: int | Sequence[int] | None,
+    data: RealData,
+) -> tuple[nn.Module | None, Mapping[str, Any], Any]:
+    """The generator to be written, its config and latent; None where real data make the prior.
+    Raises `UserError` as `stored_classifier` does, and where it makes no inputs."""
+    if isinstance(prior, str):
+        if prior not in UNLEARNED:
+            raise UserError(f"unknown prior {prior!r}: give a network, or {', '.join(UNLEARNED)}")
+        return None, {}, ()
+    network = given_network(prior, "prior")
+    if isinstance(network, RawPrior | FourierPrior):
+        _expect_inputs(network, network.latent_shape, data)
+        return network, network.config, network.latent_shape
+    latent = _latent(network, latent)
+    own_starts = isinstance(network, Prior) and type(network).sample is not Prior.sample
+    if isinstance(network, GeneratorPrior) and not own_starts:
+        network = network.generator
+    with evaluated(network):
+        z = _expect_inputs(network, GeneratorPrior(network, latent).latent_shape, data)
+
+        def read(z: Tensor) -> dict[str, Tensor]:
+            return {"the prior's output": network(z.clone())}
+
+        expect_gradient(read, z)
+        with torch.no_grad():
+            expect_each_alone(read, z)
+        if config is not None:
+            return network, config, latent
+        if own_starts:
+            raise UserError(
+                f"{type(network).__name__} draws starts of its own: give prior_config, what its "
+                "class is called with, to store it as class and weights"
+            )
+        graph = as_graph(network, z)
+        with torch.no_grad():
+            expect_same("the prior's output", graph(z[:1].cpu()), network(z[:1].clone()).cpu())
+    return graph, graph.config, latent
+
+
+def _latent(network: nn.Module, given: int | Sequence[int] | None) -> int | Sequence[int]:
+    said = getattr(network, "latent_shape", getattr(network, "latent", given))
+    latent = given if given is not None else said
+    if isinstance(latent, int) or (
+        isinstance(latent, tuple | list) and all(isinstance(size, int) for size in latent)
+    ):
+        return latent
+    raise UserError(
+        f"the latent of {type(network).__name__} is not known: give latent, its length or shape"
+    )
+
+
+@torch.no_grad()
+def _expect_inputs(network: nn.Module, latent: Sequence[int], data: RealData) -> Tensor:
+    """Latents [3, *latent] where the prior is; `UserError` unless it makes inputs of them."""
+    weight = next(network.parameters(), None)
+    z = torch.randn(3, *latent, generator=torch.Generator().manual_seed(0))
+    z = z if weight is None else z.to(weight.device)
+    try:
+        made = network(z.clone())
+    except Exception as error:  # whatever a user's network raises
+        raise UserError(
+            f"the prior does not take latents of shape {list(latent)}: {reason(error)}"
+        ) from None
+    if not isinstance(made, Tensor):
+        raise UserError(f"the prior gives {type(made).__name__}, not a tensor of inputs")
+    found, wanted = list(made.shape), [len(z), *data.shape]
+    if found != wanted or made.dtype != torch.float32:
+        kind = str(made.dtype).removeprefix("torch.")
+        raise UserError(
+            f"the prior makes {found} {kind} of {len(z)} latents, real_data needs {wanted} float32"
+        )
+    return z
+
+
+@contextmanager
+def evaluated(network: nn.Module) -> Iterator[None]:
+    """In evaluation mode meanwhile, every module as it was afterwards."""
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
