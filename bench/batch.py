@@ -13,14 +13,11 @@ import argparse
 import time
 
 import torch
-from torch import nn
 
 from tune_am.am.ascent import Ascent, default_chunk
 from tune_am.am.neuron import Neuron
-from tune_am.am.pack import SHIPPED, Pack
-from tune_am.am.prior import GeneratorPrior, Prior
+from tune_am.am.pack import Pack
 from tune_am.am.settings import Settings
-from tune_am.vocal.nets import Detector, Generator
 
 
 def main() -> None:
@@ -31,38 +28,24 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each chunk")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)
-    prior, classifier, neuron = networks(arguments.pack, device)
+    pack = Pack.load(arguments.pack, device)
+    neuron = pack.neuron(next(iter(pack.neurons)))
     # On an accelerator, what the processor's threads do is no matter.
     threads = sorted({1, torch.get_num_threads()}) if device.type == "cpu" else [1]
     print(f"{arguments.starts} starts on {device}, neuron {neuron.name}, torch {torch.__version__}")
     for count in threads:
         torch.set_num_threads(count)
-        rates = measure(prior, classifier, neuron, device, arguments.starts, arguments.rounds)
+        rates = measure(pack, neuron, device, arguments.starts, arguments.rounds)
         report(rates, default_chunk(device, arguments.starts), count)
 
 
-def networks(pack: str, device: torch.device) -> tuple[Prior, nn.Module, Neuron]:
-    """Those of the pack; of the vocal pack's size, freshly initialised, while it is not built."""
-    if pack == "vocal" and not SHIPPED[pack].exists():
-        print("the vocal pack is not built yet: freshly initialised networks of its size")
-        torch.manual_seed(0)
-        prior, classifier = GeneratorPrior(Generator(), 128), Detector()
-        return prior.to(device), classifier.to(device), Neuron("fc9", 0, "vocal")
-    loaded = Pack.load(pack, device)
-    return loaded.prior, loaded.classifier, loaded.neuron(next(iter(loaded.neurons)))
-
-
 def measure(
-    prior: Prior,
-    classifier: nn.Module,
-    neuron: Neuron,
-    device: torch.device,
-    starts: int,
-    rounds: int,
+    pack: Pack, neuron: Neuron, device: torch.device, starts: int, rounds: int
 ) -> dict[int, float]:
     """Sample-steps per second for each chunk, at the fastest of its turns."""
+    networks = pack.prior, pack.classifier
     ascents = {
-        chunk: Ascent(prior, classifier, neuron, Settings(), starts, 0, chunk=chunk, device=device)
+        chunk: Ascent(*networks, neuron, Settings(), starts, 0, chunk=chunk, device=device)
         for chunk in chunks(starts, default_chunk(device, starts))
     }
     seconds: dict[int, list[float]] = {chunk: [] for chunk in ascents}

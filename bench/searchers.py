@@ -8,8 +8,6 @@ other, without Ray, by the samplers, rules and ledger of a search. The best of e
 quarter, half and all of the budget is scored again on fresh starts, since the lowest of many noisy
 scores is lower than it deserves. Prints, for each way, the mean over the seeds of that score, and
 its standard deviation. A continuous space has no grid: `grid` searches one of its own.
-
-Needs Optuna, and cmaes and scipy for the samplers that use them; what is missing is left out.
 """
 
 from __future__ import annotations
@@ -94,19 +92,13 @@ def main() -> None:
         f" of {plan.starts} starts, scored at {', '.join(map(str, points))}",
         flush=True,
     )
-    begun, curves, left_out = time.monotonic(), [], set()
+    begun, curves = time.monotonic(), []
     for seed in range(arguments.seeds):
         for sampler, scheduler in ways(arguments.only):
-            late = arguments.seconds and time.monotonic() - begun > arguments.seconds
-            if late or sampler in left_out:
+            if arguments.seconds and time.monotonic() - begun > arguments.seconds:
                 continue
-            try:
-                tried = written if sampler == GRID else space
-                curve = search(pack, replace(plan, seed=seed), tried, sampler, scheduler, budget)
-            except ImportError as error:
-                print(f"{sampler} is left out: {error}", flush=True)
-                left_out.add(sampler)
-                continue
+            tried = written if sampler == GRID else space
+            curve = search(pack, replace(plan, seed=seed), tried, sampler, scheduler, budget)
             curves.append(curve)
             print(f"  {told(curve)}", flush=True)
             if arguments.out:

@@ -38,9 +38,11 @@ def quantile(q: float, name: str) -> str:
 
 
 BY_SEARCH = f"by ({metrics.NEURON}, {metrics.DIRECTION})"
-BY_TRIAL = f"by ({metrics.NEURON}, {metrics.DIRECTION}, {metrics.TRIAL})"
-OF_TRIAL = f"{OF_SEARCH} {{{{{metrics.TRIAL}}}}}"
-BEST = f"min {BY_SEARCH} ({of(metrics.BEST_SCORE)})"
+BY_UNIT = f"by ({metrics.NEURON}, {metrics.DIRECTION}, {metrics.UNIT})"
+BY_TRIAL = f"by ({metrics.NEURON}, {metrics.DIRECTION}, {metrics.UNIT}, {metrics.TRIAL})"
+OF_UNIT = f"{OF_SEARCH} {{{{{metrics.UNIT}}}}}"
+OF_TRIAL = f"{OF_UNIT} {{{{{metrics.TRIAL}}}}}"
+BEST = f"min {BY_UNIT} ({of(metrics.BEST_SCORE)})"
 ENDED = of(metrics.TRIALS, f'{metrics.STATE}!~"{metrics.WAITING}|{metrics.RUNNING}"')
 SPEED = f"sum {BY_SEARCH} (rate({of(metrics.SAMPLE_STEPS)}[1m]))"
 
@@ -67,7 +69,7 @@ PANELS = (
         "Best activation-FID",
         "The lowest of all trials so far, before the best are scored again on fresh starts.",
         "none",
-        ((BEST, OF_SEARCH),),
+        ((BEST, OF_UNIT),),
         "stat",
         width=6,
         height=4,
@@ -76,7 +78,7 @@ PANELS = (
         "Best trial",
         "Its number, as in the terminal, MLflow and result.json.",
         "none",
-        ((f"max {BY_SEARCH} ({of(metrics.BEST_TRIAL)})", OF_SEARCH),),
+        ((f"max {BY_UNIT} ({of(metrics.BEST_TRIAL)})", OF_UNIT),),
         "stat",
         width=6,
         height=4,
@@ -103,7 +105,7 @@ PANELS = (
         "Best activation-FID so far",
         "Lower is better; the axis is logarithmic.",
         "none",
-        ((BEST, OF_SEARCH),),
+        ((BEST, OF_UNIT),),
         log=True,
     ),
     Panel(

@@ -19,7 +19,8 @@ from tune_am.am.reference import Target
 from tune_am.am.score import before_of, inputs_of
 from tune_am.am.trial_run import TrialRun
 from tune_am.explain import main
-from tune_am.report.campaign import write_campaign
+from tune_am.report.finished import FinishedRun
+from tune_am.report.write import write_campaign
 from tune_am.tuning import result, space
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.folder import RunFolder
@@ -104,7 +105,7 @@ def campaign(shown_pack: Path, runs: Path, tmp_path_factory: pytest.TempPathFact
     content = {**found, "neuron": "vocal,fc8:1,fc8:<b>", "units": rows}
     (run / "result.json").write_text(json.dumps(content))
     shutil.copy(runs / "most" / "search.json", run)
-    write_campaign(run, Pack.load(shown_pack))
+    write_campaign(FinishedRun.read(run, campaign=True), Pack.load(shown_pack), run / "report")
     return run
 
 

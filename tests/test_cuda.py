@@ -14,6 +14,8 @@ from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
+from tune_am.report.explanation import explain_settings
+from tune_am.report.write import write_report
 from tune_am.vocal.gan import Gan, GanTraining
 from tune_am.vocal.nets import Discriminator, Generator
 from tune_am.vocal.refined import PlaneDiscriminator, RefinedGenerator
@@ -79,6 +81,13 @@ def test_the_controls(packs):
     assert kept["activation_fid"] == pytest.approx(on_cpu["activation_fid"], rel=0.02)
     assert random["n"] > 0
     assert random["activation_fid"] != pytest.approx(kept["activation_fid"], rel=1e-3)
+
+
+def test_a_report(packs, tmp_path):
+    shown = explain_settings(packs["cuda"], replace(PLAN, starts=2), Settings(lr=0.05))
+    page = write_report(shown, None, tmp_path / "report", {})
+    assert page.exists()
+    assert (page.parent / "figures" / "activations.png").exists()
 
 
 @pytest.mark.parametrize("augmented", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 import tune_am
 from tests.am.own_models import Overwriter
+from tune_am.am.make_pack import make_pack
 from tune_am.am.pack import Pack
 from tune_am.make_pack import main
 
@@ -64,6 +66,7 @@ def test_a_module_that_is_no_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as `python -m` does
     Path("no_python.py").write_text("x = 1\ndef describe(:\n")
     assert main(["no_python:describe", "--out", "pack", "--trust-code"]) == 2
     said = "error: no_python:describe cannot be imported: SyntaxError: "
@@ -72,15 +75,20 @@ def test_a_module_that_is_no_python(
     assert error.endswith("(no_python.py, line 2)\n")
 
 
+@pytest.mark.parametrize(("out", "typed"), [("my pack", "'my pack'"), ("vocal", "./vocal")])
 def test_the_search_that_is_proposed_can_be_typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    out: str,
+    typed: str,
 ) -> None:
-    """Names with spaces; classes of the user's own, which need consent."""
+    """Names with spaces, that of a shipped pack; classes of the user's own, which need consent."""
     monkeypatch.chdir(tmp_path)
-    assert main(["tests.test_make_pack:of_a_class", "--out", "my pack", "--trust-code"]) == 0
+    assert main(["tests.test_make_pack:of_a_class", "--out", out, "--trust-code"]) == 0
     line = capsys.readouterr().out.splitlines()[-1]
     assert line == (
-        "Search:  python -m tune_am.search --pack 'my pack' --neuron 'left one' --trust-code"
+        f"Search:  python -m tune_am.search --pack {typed} --neuron 'left one' --trust-code"
     )
 
 
@@ -97,6 +105,14 @@ def test_an_existing_folder_is_kept(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_the_command_is_a_function_too(tmp_path: Path) -> None:
     with pytest.raises(tune_am.UserError, match="the classifier is int"):
         tune_am.make_pack(3, "raw", torch.zeros(100, 6), {}, tmp_path / "pack")
+    assert inspect.signature(tune_am.make_pack) == inspect.signature(make_pack)
+
+
+def test_a_module_is_found_in_the_folder_where_the_command_runs(tmp_path: Path) -> None:
+    (tmp_path / "nets_here.py").write_text("raise RuntimeError('found')\n")
+    command = [sys.executable, "-m", "tune_am.make_pack", "nets_here:describe", "--trust-code"]
+    run = subprocess.run([*command, "--out", "p"], capture_output=True, text=True, cwd=tmp_path)
+    assert "nets_here:describe cannot be imported: RuntimeError: found" in run.stderr
 
 
 def unknown() -> dict[str, object]:

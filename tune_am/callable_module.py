@@ -23,7 +23,7 @@ class CallableModule(ModuleType):
 
     @property
     def _function(self) -> Any:
-        return vars(self)[self.__name__.rpartition(".")[2]]
+        return getattr(self, self.__name__.rpartition(".")[2])  # some load it when first asked
 
     @property
     def __signature__(self) -> inspect.Signature:

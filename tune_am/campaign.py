@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 class CampaignResult(Mapping[str, SearchResult]):
     """The results by neuron: `campaign["fc8:3"]` is what a search on it alone would have given.
 
-    content: of the campaign's result.json (docs/result.md). folder: its run folder.
+    content: of the campaign's result.json (docs/result.md). folder: its run folder. trust_code:
+    whether its pack's own code may run.
     """
 
-    def __init__(self, folder: Path, content: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, content: dict[str, Any], trust_code: bool = False) -> None:
         self.folder = folder
         self.content = content
+        self._trust_code = trust_code
 
     def __getitem__(self, neuron: str) -> SearchResult:
         return self._results[neuron]
@@ -65,9 +67,10 @@ class CampaignResult(Mapping[str, SearchResult]):
         for row in self.content[UNITS]:
             folder = RunFolder(self.folder / row["folder"])
             try:
-                found[row["neuron"]] = SearchResult(folder.path, folder.read_result())
+                content = folder.read_result()
             except (OSError, ValueError):
                 raise UserError(f"{folder.result} is gone or damaged") from None
+            found[row["neuron"]] = SearchResult(folder.path, content, self._trust_code)
         return found
 
     def __repr__(self) -> str:
@@ -79,18 +82,17 @@ class CampaignResult(Mapping[str, SearchResult]):
         )
 
 
-def result_of(folder: Path, content: dict[str, Any]) -> SearchResult | CampaignResult:
+def result_of(
+    folder: Path, content: dict[str, Any], trust_code: bool = False
+) -> SearchResult | CampaignResult:
     """The result of the search or campaign in `folder`, of which `content` is the result.json."""
-    return (CampaignResult if UNITS in content else SearchResult)(folder, content)
+    return (CampaignResult if UNITS in content else SearchResult)(folder, content, trust_code)
 
 
-def load_result(folder: str | Path) -> SearchResult | CampaignResult:
-    """The result in the run folder of a search or campaign that ended. Raises `UserError`."""
-    try:
-        content = RunFolder(Path(folder)).read_result()
-    except (OSError, ValueError):
-        content = {}
-    if UNITS in content:
-        return CampaignResult(Path(folder).absolute(), content)
-    run = FinishedRun.read(Path(folder))
-    return SearchResult(run.path, run.result)
+def load_result(folder: str | Path, trust_code: bool = False) -> SearchResult | CampaignResult:
+    """The result in the run folder of a search or campaign that ended. Raises `UserError`.
+
+    trust_code: allow its pack to run code outside this package, when it is looked into.
+    """
+    run = FinishedRun.read(Path(folder), campaign=True)
+    return result_of(run.path, run.result, trust_code)

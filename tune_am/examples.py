@@ -129,7 +129,6 @@ class Examples:
             title=f"{shown.plan.neuron}, {shown.plan.direction}imised",
             sentences=[],
             rows=[{"name": "these settings", **shown.row}],
-            settings=shown.row["settings"],
             pictures=self.pictures(),
             score=shown.objective,
             folder=None,
@@ -187,7 +186,7 @@ def ascend(
     loaded = pack if isinstance(pack, Pack) else Pack.load(pack, trust_code=trust_code)
     loaded.neuron(neuron)
     plan = Plan(neuron, direction, starts, (steps,), seed, str(loaded.device))
-    return Examples(explain_settings(loaded, plan, chosen, steps, starts, controlled=False))
+    return Examples(explain_settings(loaded, plan, chosen, controlled=False))
 
 
 def _expect(name: str, value: Any, kind: Any, wanted: str) -> None:

@@ -10,19 +10,18 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_am.callable_module import make_callable
 from tune_am.command import exit_status
 from tune_am.errors import UserError
-from tune_am.report.config import ExplainConfig, parse
+from tune_am.report.config import FEW, ExplainConfig, parse
 from tune_am.report.options import from_keywords
 from tune_am.tuning.config import default_folder
 
 if TYPE_CHECKING:
-    from tune_am.am.pack import Pack
     from tune_am.am.settings import Settings
     from tune_am.report.explanation import Explanation
     from tune_am.report.finished import FinishedRun
@@ -71,48 +70,49 @@ def write(config: ExplainConfig, command: str) -> Path:
 
 
 def _explain_one(config: ExplainConfig, out: Path, command: str) -> Path:
-    from tune_am.report.campaign import write_campaign
-    from tune_am.report.explanation import FEW, best_of_run, explain_run, renamed
+    from tune_am.report.explanation import best_of_run, explain_run, renamed
     from tune_am.report.finished import FinishedRun, opposite
-    from tune_am.report.write import write_report
+    from tune_am.report.write import write_campaign, write_report
 
     if config.run is None:
         return write_report(
             _at_settings(config), None, out, {"This report:": command}, config.overwrite
         )
     run = FinishedRun.read(config.run, campaign=True)
+    if run.several and "examples" in config.given:
+        raise UserError("--examples: a campaign's page has one example of each neuron, no more")
+    pack = run.load_pack(config.pack, config.trust_code)
     if run.several:
-        pack = run.load_pack(config.pack, config.trust_code)
-        return write_campaign(run.path, pack, out, config.overwrite)
+        return write_campaign(run, pack, out, config.overwrite)
     commands = {"The search:": str(run.asked.get("command", "")), "This report:": command}
+    shown = _kept(run, explain_run(run, pack, config.examples))
+    # Of the same pack, wherever that lies by now; without its examples it is left out.
     other = opposite(run)
-    beside = (
-        None if other is None else renamed(_of_run(config, other, best_of_run, FEW), "opposite")
-    )
-    shown = _of_run(config, run, explain_run, config.examples)
+    beside = None if other is None else best_of_run(other, pack, FEW)
+    beside = None if beside is None else renamed(beside, "opposite")
     return write_report(shown, beside, out, commands, config.overwrite)
 
 
 def _compare(config: ExplainConfig, out: Path, command: str) -> Path:
     from tune_am.report.compare import sides
-    from tune_am.report.explanation import FEW, best_of_run
+    from tune_am.report.explanation import best_of_run
     from tune_am.report.finished import FinishedRun
     from tune_am.report.write import write_comparison
 
-    shown = [_of_run(config, FinishedRun.read(path), best_of_run, FEW) for path in config.compare]
+    examples = config.examples if "examples" in config.given else FEW
+    shown = []
+    for path in config.compare:
+        run = FinishedRun.read(path)
+        pack = run.load_pack(config.pack, config.trust_code)
+        shown.append(_kept(run, best_of_run(run, pack, examples)))
     shapes = {one.pack.input_shape for one in shown}
     if len(shapes) > 1:
         raise UserError("the runs are of packs with inputs of different shapes: compare alike ones")
     return write_comparison(sides(shown), out, {"This page:": command}, config.overwrite)
 
 
-def _of_run(
-    config: ExplainConfig,
-    run: FinishedRun,
-    explained: Callable[[FinishedRun, Pack, int], Explanation | None],
-    examples: int,
-) -> Explanation:
-    shown = explained(run, run.load_pack(config.pack, config.trust_code), examples)
+def _kept(run: FinishedRun, shown: Explanation | None) -> Explanation:
+    """What is shown of `run`, if it kept examples to show. Raises `UserError`."""
     if shown is None:
         raise UserError(
             f"{run.path} holds no examples (best.safetensors, trials/): explain its settings with "
@@ -131,7 +131,7 @@ def _at_settings(config: ExplainConfig) -> Explanation:
     pack = Pack.load(config.pack or "vocal", chosen_device(), config.trust_code, config.prior)
     plan = Plan(config.neuron, config.direction, config.examples, (config.steps,), config.seed)
     pack.neuron(config.neuron)
-    return explain_settings(pack, plan, config.settings, config.steps, config.examples)
+    return explain_settings(pack, plan, config.settings)
 
 
 def _default_folder(config: ExplainConfig) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def load_pack(
         raise UserError(
             f'device={device!r}: PyTorch sees no such device here; use "cpu" or, on a GPU, "cuda"'
         ) from None
-    return Pack.load(source if isinstance(source, str) else str(source), device, trust_code)
+    return Pack.load(source if isinstance(source, str) else Path(source), device, trust_code)
 
 
 def activation_fid(x: Any, y: Any) -> float:

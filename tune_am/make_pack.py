@@ -9,6 +9,7 @@ but `out`.
 from __future__ import annotations
 
 import inspect
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -32,11 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_status(lambda: _made(arguments))
 
 
-def make_pack(*arguments: Any, **options: Any) -> Pack:
-    """Write the pack of a classifier, a prior and real data: `tune_am.am.make_pack.make_pack`."""
-    from tune_am.am.make_pack import make_pack as make  # PyTorch only where it is used
+def __getattr__(name: str) -> Any:
+    """`make_pack`, with its real signature; it brings PyTorch, which importing this does not."""
+    if name != "make_pack":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tune_am.am.make_pack import make_pack
 
-    return make(*arguments, **options)
+    return make_pack
 
 
 def _made(arguments: Sequence[str]) -> None:
@@ -65,17 +68,26 @@ def _made(arguments: Sequence[str]) -> None:
         )
     expect_place(options.out, options.overwrite)  # before anything is computed
     described = _described(options.describe)
+    from tune_am.am.make_pack import make_pack
+
     pack = make_pack(**described, out=options.out, overwrite=options.overwrite)
     units = ", ".join(f"{layer} ({count})" for layer, count in pack.layers.items())
     print(f"Pack:    {pack.path}")
     print(f"Layers:  {units}")
     print(f"Neurons: {', '.join(pack.neurons) or 'none named: LAYER:UNIT'}")
-    if (reason := _undrawn(pack)) is not None:
-        print(f"Report:  none: {reason}")
+    if (undrawn := _undrawn(pack)) is not None:
+        print(f"Report:  none: {undrawn}")
     neuron = next(iter(pack.neurons), f"{next(reversed(pack.layers))}:0")
-    search = ["python", "-m", "tune_am.search", "--pack", str(options.out), "--neuron", neuron]
-    search += [*_consent(pack), *([] if reason is None else ["--no-report"])]
+    search = ["python", "-m", "tune_am.search", "--pack", _asked_for(options.out)]
+    search += ["--neuron", neuron, *_consent(pack), *([] if undrawn is None else ["--no-report"])]
     print(f"Search:  {shlex.join(search)}")
+
+
+def _asked_for(folder: Path) -> str:
+    """What `--pack` must say for it: a shipped pack's name alone is that one's."""
+    from tune_am.am.pack import SHIPPED
+
+    return os.path.join(os.curdir, folder) if str(folder) in SHIPPED else str(folder)
 
 
 def _undrawn(pack: Pack) -> str | None:
@@ -97,12 +109,12 @@ def _consent(pack: Pack) -> list[str]:
 
 def _described(name: str) -> dict[str, Any]:
     """What the function "module:function" returns, checked to be arguments of `make_pack`."""
-    from tune_am.am.make_pack import make_pack as make
-
     described = _returned(name)
     if not isinstance(described, dict):
         raise UserError(f"{name} must be a function that returns a dict of arguments of make_pack")
-    allowed = inspect.signature(make).parameters.keys() - {"out", "overwrite"}
+    from tune_am.am.make_pack import make_pack
+
+    allowed = inspect.signature(make_pack).parameters.keys() - {"out", "overwrite"}
     if unknown := [key for key in described if key not in allowed]:
         raise UserError(f"{name} gives {unknown[0]!r}; make_pack has {', '.join(sorted(allowed))}")
     if missing := [key for key in ("classifier", "prior", "real_data", "neurons")
@@ -118,7 +130,6 @@ def _returned(name: str) -> Any:
         raise UserError(
             f"{name!r} is no function: write MODULE:FUNCTION, for example nets:describe"
         )
-    sys.path.insert(0, "")  # as for `python -m`, also where an entry point calls
     doing = "cannot be imported"
     try:
         function = getattr(import_module(module), attribute)
@@ -126,8 +137,6 @@ def _returned(name: str) -> Any:
         return function() if callable(function) else None
     except (Exception, SystemExit) as error:  # whatever a user's code raises
         raise UserError(f"{name} {doing}: {_line(error)}") from None
-    finally:
-        sys.path.remove("")
 
 
 def _line(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from tune_am.report.config import EXAMPLES
 from tune_am.report.data import trial_rows
 from tune_am.report.explanation import Explanation, best_of_run
 from tune_am.report.finished import FinishedRun
+from tune_am.tuning.result import flat
 
 if TYPE_CHECKING:
     from IPython.display import Audio
@@ -71,14 +72,16 @@ class Found(Scored):
 
 class SearchResult:
     """The result of a search. content: of its result.json (docs/result.md). folder: its run folder.
+    trust_code: whether its pack's own code may run.
 
     What is shown is read from the run folder and computed from the pack when first asked for;
     `UserError` where either is gone.
     """
 
-    def __init__(self, folder: Path, content: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, content: dict[str, Any], trust_code: bool = False) -> None:
         self.folder = folder
         self.content = content
+        self._trust_code = trust_code
 
     @property
     def complete(self) -> bool:
@@ -97,7 +100,7 @@ class SearchResult:
     @property
     def objective(self) -> Objective:
         """What settings were scored by."""
-        return objective(self.content.get("objective", DEFAULT.name))
+        return objective(self.content["objective"])
 
     @cached_property
     def best(self) -> Found:
@@ -131,15 +134,12 @@ class SearchResult:
 
         if not self.trials:
             return DataFrame(index=Index([], name="trial"))
-        return DataFrame(
-            {**{k: v for k, v in row.items() if k != "settings"}, **row["settings"]}
-            for row in self.trials
-        ).set_index("trial")
+        return DataFrame(map(flat, self.trials)).set_index("trial")
 
     @cached_property
     def pack(self) -> Pack:
         """The pack that was searched on."""
-        return self._run.load_pack()
+        return self._run.load_pack(trust_code=self._trust_code)
 
     @cached_property
     def examples(self) -> Examples:

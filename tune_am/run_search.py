@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
@@ -52,8 +51,8 @@ def run_search(
         # The search has stopped in order; now the caller's own handler gets what was meant for it.
         signal.raise_signal(ended.signal)
     # As written, so that a result is the same now and when it is read again.
-    content = json.loads(ended.folder.result.read_text(encoding="utf-8"))
-    return result_of(ended.folder.path, content)
+    content = ended.folder.read_result()
+    return result_of(ended.folder.path, content, config.trust_code)
 
 
 class Guarded:

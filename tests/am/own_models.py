@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torchaudio
 from torch import Tensor, nn
@@ -108,15 +110,30 @@ class Thrower(nn.Module):
         return self.head(x + torch.rand_like(x))
 
 
-class Branching(nn.Module):
-    """Its way depends on its input: `torch.export` refuses it."""
+class Tied(nn.Module):
+    """Two layers with the same weights."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.head = nn.Linear(6, 2)
+        self.one, self.other = nn.Linear(6, 6), nn.Linear(6, 6)
+        self.other.weight = self.one.weight
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(x) if x.sum() > 0 else self.head(-x)
+        output: Tensor = self.other(self.one(x).relu())
+        return output
+
+
+class Causal(nn.Module):
+    """Sequences [n, 5, 6] -> [n, 5, 2]: attention with a mask of minus infinity."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mask", torch.full((5, 5), -torch.inf).triu(1))
+        self.attention, self.head = nn.MultiheadAttention(6, 2, batch_first=True), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.head(self.attention(x, x, x, attn_mask=self.mask)[0])
+        return output
 
 
 def wav2letter() -> nn.Module:
@@ -152,6 +169,15 @@ class Listener(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         return self.model(x[:, 0])
+
+
+# Arguments of `make_pack`, but `out`.
+SMALL: dict[str, Any] = {
+    "classifier": nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2)),
+    "prior": "raw",
+    "real_data": torch.randn(100, 6, generator=torch.Generator().manual_seed(0)),
+    "neurons": {},
+}
 
 
 def pictures(n: int, *shape: int) -> Tensor:

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tune_am.am.ascent import Ascent, learning_rate
+from tune_am.am.ascent import Ascent
 from tune_am.am.neuron import Neuron
 from tune_am.am.pack import Pack
 from tune_am.am.prior import GeneratorPrior
@@ -226,12 +226,6 @@ def test_a_layout_is_tried_on_more_than_one_input(starts: int) -> None:
     ascent = Ascent(prior, ByChannel(), neuron, Settings(), starts, 0)
     ascent.advance(2)
     assert torch.isfinite(ascent.kept_activations).all()
-
-
-def test_learning_rate_does_not_know_the_horizon() -> None:
-    constant, falling = Settings(lr=0.4), Settings(lr=0.4, schedule="inverse_sqrt")
-    assert [learning_rate(constant, t) for t in (0, 99)] == [0.4, 0.4]
-    assert [learning_rate(falling, t) for t in (0, 3, 99)] == [0.4, 0.2, pytest.approx(0.04)]
 
 
 @pytest.mark.parametrize(("starts", "direction"), [(0, "max"), (2, "up")])

@@ -83,6 +83,25 @@ def test_branches_that_meet(frozen: bool) -> None:
     assert all(weight.requires_grad is not frozen for weight in network.parameters())
 
 
+class Ending(nn.Module):
+    """Goes on with what a recurrent layer remembers in the end, its second output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.lstm = nn.Linear(6, 5), nn.LSTM(5, 4, batch_first=True)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        _, (hidden, _) = self.lstm(self.body(x))
+        output: Tensor = self.head(hidden[-1])
+        return output
+
+
+def test_a_layer_feeds_by_any_of_its_outputs() -> None:
+    network = Ending().eval()
+    assert layers_before(network, ["body", "lstm", "head"], torch.randn(3, 5, 6)) == {}
+
+
 class Rounded(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         with torch.no_grad():

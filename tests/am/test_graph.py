@@ -11,12 +11,11 @@ import torch
 import torchaudio
 from torch import Tensor, nn
 
-from tests.am.own_models import Branching, Colours, Dense, Tokens, wav2letter
+from tests.am.own_models import Colours, Dense, Tokens, wav2letter
 from tune_am.am.export import as_graph, unfolded
 from tune_am.am.graph import Graph, operation
 from tune_am.am.layout import laid_out
 from tune_am.am.neuron import Tap
-from tune_am.errors import UserError
 
 
 def networks() -> dict[str, tuple[nn.Module, tuple[int, ...], list[str]]]:
@@ -89,12 +88,6 @@ def test_a_layout_that_does_not_suit_is_not_used() -> None:
         assert laid_out(kept, x) is kept
     plain = nn.Conv2d(1, 2, 3)
     assert laid_out(plain, torch.randn(1, 1, 5, 5)) is not plain
-
-
-def test_what_cannot_be_traced_is_refused_in_a_line() -> None:
-    with pytest.raises(UserError, match=r"Branching cannot be stored .*give the config") as caught:
-        as_graph(Branching().eval(), torch.randn(3, 6), ["head"])
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -5,29 +5,28 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from tests.am.own_models import (
+    SMALL,
     Colours,
     Listener,
     Normed,
     Overwriter,
     Painter,
     Remembering,
-    Thrower,
     pictures,
 )
 from tune_am.am.make_pack import make_pack
 from tune_am.am.neuron import Tap
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
-from tune_am.am.prior import GeneratorPrior, Prior
+from tune_am.am.prior import GeneratorPrior
 from tune_am.am.recurrent import is_recurrent
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
@@ -148,9 +147,11 @@ def test_networks_stay_as_they_were_handed_over(tmp_path: Path) -> None:
 def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
     data = torch.rand(100, 6)
     said = {"range": [np.float32(0), np.float32(1)], "sample_rate": np.int64(8000)}
-    made = make_pack(nn.Sequential(nn.Linear(6, 2)), "raw", data, {}, tmp_path / "p", input=said)
+    given = nn.Sequential(nn.Linear(6, 2)), nn.Sequential(nn.Linear(3, 6), nn.Sigmoid())
+    made = make_pack(*given, data, {}, tmp_path / "p", input=said, latent=np.int64(3))
     kept = json.loads((made.path / "pack.json").read_text())["input"]
     assert (kept["range"], kept["sample_rate"]) == ([0.0, 1.0], 8000)
+    assert made.prior.latent_shape == (3,)
 
 
 def test_a_recurrent_classifier(tmp_path: Path) -> None:
@@ -162,26 +163,6 @@ def test_a_recurrent_classifier(tmp_path: Path) -> None:
     assert not is_recurrent(pack.prior)
     run = TrialRun(pack, Plan("a", starts=2, report_points=(3,)), Settings(lr=0.1))
     assert run.advance_to(3)["improved_share"] == 1
-
-
-class OwnStarts(GeneratorPrior):
-    def sample(self, *arguments: Any, **options: Any) -> Tensor:
-        return super().sample(*arguments, **options).abs()
-
-
-class Ramp(Prior):
-    latent_shape = (2, 3)
-
-    def forward(self, z: Tensor) -> Tensor:
-        return z.flatten(1).cumsum(1)
-
-
-def test_a_prior_of_ones_own(tmp_path: Path) -> None:
-    classifier = nn.Sequential(nn.Linear(6, 2))
-    pack = make_pack(classifier, Ramp(), torch.randn(100, 6), {}, tmp_path / "ramp")
-    z = torch.randn(3, 2, 3)
-    assert pack.prior.latent_shape == (2, 3)
-    torch.testing.assert_close(pack.prior(z), Ramp()(z))
 
 
 def test_networks_that_change_their_input_in_place(tmp_path: Path) -> None:
@@ -208,85 +189,5 @@ def test_networks_that_change_their_input_in_place(tmp_path: Path) -> None:
         )
 
 
-SMALL: dict[str, Any] = {
-    "classifier": nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2)),
-    "prior": "raw",
-    "real_data": torch.randn(100, 6, generator=torch.Generator().manual_seed(0)),
-    "neurons": {},
-}
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"classifier": 3}, "the classifier is int, not a network"),
-        ({"classifier": nn.Linear(5, 2)}, r"does not take real_data of shape \[6\], float32"),
-        ({"classifier": nn.Linear(6, 2).double()}, "computes in float64, float32 is needed"),
-        ({"classifier": nn.Flatten()}, "Flatten has no layers with weights that are sure"),
-        ({"classifier": Thrower()}, "'head' is .* off once stored: does the network draw random"),
-        ({"real_data": torch.zeros(100, 6).byte()}, r"real_data is uint8.*x\.float\(\) / 255"),
-        ({"real_data": torch.zeros(100, 6).half()}, "real_data is float16"),
-        ({"real_data": torch.zeros(99, 6)}, "has 99 inputs, a search needs at least 100"),
-        ({"real_data": torch.full((100, 6), torch.nan)}, "a non-finite value"),
-        ({"real_data": []}, "real_data is empty"),
-        ({"real_data": ["x"]}, "real_data gives str"),
-        ({"real_data": [torch.zeros(9, 6), torch.zeros(9, 7)]}, r"shape \[7\] after such of \[6\]"),
-        (
-            {"classifier": nn.Sequential(nn.Linear(3000, 2)), "real_data": torch.zeros(100, 3000)},
-            r"3000 channels, at most 2048 are allowed: .* \[1, samples\]",
-        ),
-        ({"real_data": torch.zeros(100)}, r"a batch of shape \[64\]"),
-        ({"layers": ["3"]}, "the classifier has no layer '3'; there are 0, 1, 2"),
-        ({"neurons": {"a": "2:5"}}, "the neuron 'a' is wrong: no neuron '2:5'"),
-        (
-            {"neurons": {"a": "2:@direction.npy"}},
-            "the neuron 'a' is wrong: .* is not written layer",
-        ),
-        ({"neurons": {"a": "5:0"}, "layers": ["0"]}, "no layer '5'"),
-        ({"input": {"range": [0, 1]}}, r"real_data goes from -.* from 0 to 1"),
-        ({"prior": "vae"}, "unknown prior 'vae': give a network, or raw, fourier"),
-        ({"prior": "fourier"}, r"shape \[6\] have no Fourier prior"),
-        ({"prior": nn.Linear(3, 6)}, "the latent of Linear is not known: give latent"),
-        ({"prior": nn.Linear(3, 6), "latent": 4}, r"does not take latents of shape \[4\]"),
-        ({"prior": nn.Linear(3, 5), "latent": 3}, r"makes \[3, 5\] float32 of 3 .* \[3, 6\] float"),
-        ({"prior": nn.Linear(3, 6).double(), "latent": 3}, "does not take latents of shape"),
-        ({"prior": OwnStarts(nn.Linear(3, 6), 3)}, "draws starts of its own: give prior_config"),
-    ],
-)
-def test_what_does_not_fit_is_named(tmp_path: Path, change: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said) as caught:
-        make_pack(**{**SMALL, **change}, out=tmp_path / "pack")
-    assert "\n" not in str(caught.value)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_networks_whose_outputs_depend_on_the_batch_are_refused(tmp_path: Path) -> None:
-    """Also where a loader gives one input at a time, and where a network has a config."""
-    norm = nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten())
-    image = {"real_data": torch.rand(100, 1, 4, 4).split(1), "out": tmp_path / "pack"}
-    classifier = nn.Sequential(*norm, nn.Linear(16, 2))
-    for more in ({}, {"classifier_config": {}}):
-        with pytest.raises(UserError, match="the classifier's layer '2' is not the same for one"):
-            make_pack(**{**SMALL, **image, **more, "classifier": classifier})
-    plain = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
-    generator = nn.Sequential(nn.Linear(3, 16), nn.Unflatten(1, (1, 4, 4)), norm[0])
-    with pytest.raises(UserError, match="the prior's output is not the same for one"):
-        make_pack(**{**SMALL, **image, "classifier": plain, "prior": generator, "latent": 3})
-
-
-def test_torchscript_is_refused(tmp_path: Path) -> None:
-    with pytest.warns(Warning, match=r"torch.jit.script.* is deprecated"):
-        classifier, prior = (torch.jit.script(nn.Linear(*sizes)) for sizes in ((6, 2), (3, 6)))
-    with pytest.raises(UserError, match="TorchScript, whose layers cannot be read"):
-        make_pack(**{**SMALL, "classifier": classifier}, out=tmp_path / "pack")
-    with pytest.raises(UserError, match=r"or what torch.jit.trace makes of that"):
-        make_pack(**{**SMALL, "prior": prior, "latent": 3}, out=tmp_path / "pack")
-
-
-def test_a_traced_generator_is_stored_as_its_operations(tmp_path: Path) -> None:
-    generator = nn.Sequential(nn.Linear(3, 6), nn.Tanh())
-    with pytest.warns(Warning, match=r"torch.jit.trace.* is deprecated"):
-        traced = torch.jit.trace(generator, torch.zeros(2, 3))
-    pack = make_pack(**{**SMALL, "prior": traced, "latent": 3}, out=tmp_path / "pack")
-    z = torch.randn(5, 3)
-    torch.testing.assert_close(pack.prior(z), generator(z))
+def test_without_a_named_neuron_no_inputs_are_shown(tmp_path: Path) -> None:
+    assert make_pack(**SMALL, credits="nobody, CC0", out=tmp_path / "pack").excerpts is None

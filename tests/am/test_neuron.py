@@ -33,7 +33,20 @@ def test_parse(text: str, neuron: Neuron) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "vocals", "fc8", "fc8:", "fc8:64", "fc8:-1", "fc8:1.0", "fc8:²", "fc7:0", ":0"]
+    "text",
+    [
+        "",
+        "vocals",
+        "fc8",
+        "fc8:",
+        "fc8:64",
+        "fc8:-1",
+        "fc8:1.0",
+        "fc8:²",
+        "fc7:0",
+        ":0",
+        "fc8:1@mid",
+    ],
 )
 def test_an_unknown_neuron_gets_the_list(text: str) -> None:
     with pytest.raises(UserError) as caught:
@@ -147,8 +160,3 @@ def test_a_direction_moves_with_its_run_folder() -> None:
     assert shown("fc8:@/far/away/a.npy") == "fc8:@a.npy"
     assert beside("fc8:@/far/away/a.npy", Path("/run")) == "fc8:@/run/a.npy"
     assert shown("fc8:12") == beside("fc8:12", Path("/run")) == "fc8:12"
-
-
-def test_no_reference_for_a_single_position() -> None:
-    with pytest.raises(UserError, match=r"no reference for single positions.*ask for conv4:5"):
-        Neuron.parse("conv4:5@centre", ALIASES, LAYERS)

@@ -53,7 +53,7 @@ def test_writing_keeps_the_card_and_the_pictures(tiny_pack: Path, tmp_path: Path
 
 def test_a_pack_appears_whole_or_not_at_all(tiny_pack: Path, tmp_path: Path) -> None:
     pack = Pack.load(tiny_pack)
-    with pytest.raises(UserError, match="the neuron 'drums' is wrong"):
+    with pytest.raises(UserError, match=r"^pack\.json: the neuron 'drums' is wrong"):
         written(pack, tmp_path / "new", neurons={"drums": "fc9:5"})
     assert list(tmp_path.iterdir()) == []
 

@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from tune_am.am.prior import GeneratorPrior, Prior, truncated_normal
+from tune_am.am.prior import GeneratorPrior, truncated_normal
 
 
 def sample(n: int, scale: float = 1.0, truncation: float = 0.0) -> Tensor:
@@ -41,15 +41,3 @@ def test_the_rarest_draws_stay_finite() -> None:
     edges = truncated_normal(torch.tensor([0.0, 1 - 2**-53, 1.0]).double(), 0.0)
     assert torch.isfinite(edges).all()
     assert (edges.abs() > 8).all()
-
-
-def test_a_prior_without_a_generator_needs_only_a_shape_and_a_map() -> None:
-    class Raw(Prior):
-        latent_shape = (3, 5)
-
-        def forward(self, z: Tensor) -> Tensor:
-            return z.cumsum(-1)
-
-    prior = Raw()
-    z = prior.sample(6, torch.Generator().manual_seed(1))
-    assert prior(z).shape == (6, 3, 5)

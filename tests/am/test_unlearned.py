@@ -14,7 +14,7 @@ from tune_am.am.neuron import Neuron
 from tune_am.am.prior import Prior
 from tune_am.am.settings import Settings
 from tune_am.am.statistics import InputStatistics
-from tune_am.am.unlearned import UNLEARNED, FourierPrior, RawPrior, kind_of
+from tune_am.am.unlearned import UNLEARNED, FourierPrior, RawPrior, prior_kind
 from tune_am.errors import UserError
 
 COVARIANCE = torch.tensor([[4.0, 1.0, 0.0], [1.0, 2.0, -1.0], [0.0, -1.0, 1.0]]).double()
@@ -46,7 +46,7 @@ def test_inputs_stay_within_the_range_of_real_ones(kind: str) -> None:
     prior = UNLEARNED[kind].of(statistics(8, low=-2.5, high=1.25))
     x = drawn(prior, 200)
     assert (float(x.min()), float(x.max())) == (-2.5, 1.25)
-    assert kind_of(prior) == kind
+    assert prior_kind(prior) == kind
 
 
 @pytest.mark.parametrize("sizes", [(16,), (15,), (6, 8), (7, 5), (1, 4)])

@@ -189,7 +189,7 @@ def test_axes_are_brushed_by_keyboard_and_outcomes_by_buttons(opened: Any) -> No
     assert len(column(opened, 1)) == 9
     opened.switch_to.active_element.send_keys(Keys.ESCAPE)
     press(opened, "document.querySelector('button[data-outcome=stopped_early]')")
-    assert set(column(opened, 2)) == {"finished"}
+    assert set(column(opened, 2)) == {"ran to the end"}
     assert len(column(opened, 1)) == 6
 
 
@@ -199,6 +199,9 @@ def test_hovering_tells_and_marks_a_trial(opened: Any) -> None:
     number = column(opened, 1)[2]
     over = "[...document.querySelectorAll('.over')].map((node) => node.dataset.trial)"
     assert ask(opened, over) == [number] * 3  # in the table, the axes and the curves
+    ended = column(opened, 2)[2]
+    tip = f"search.words(search.trials.find((t) => t.trial === {number})).split('\\n')[0]"
+    assert f", {ended} (step " in ask(opened, tip)
     x, y = centre(opened, "#activations svg")
     mouse(opened, "mouseMoved", x, y)
     said = ask(opened, "document.getElementById('tip').textContent")

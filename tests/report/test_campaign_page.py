@@ -11,8 +11,8 @@ import pytest
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.explain import main
-from tune_am.report.campaign import write_campaign
 from tune_am.report.finished import FinishedRun
+from tune_am.report.write import write_campaign
 
 
 def test_a_line_for_each_neuron_the_nearest_to_its_floor_first(campaign: Path) -> None:
@@ -35,14 +35,15 @@ def test_a_line_for_each_neuron_the_nearest_to_its_floor_first(campaign: Path) -
 
 def test_it_is_made_anew_in_place_of_an_earlier_one(campaign: Path, shown_pack: Path) -> None:
     before = (campaign / "report" / "report.html").read_text(encoding="utf-8")
-    page = write_campaign(campaign, Pack.load(shown_pack))
+    run = FinishedRun.read(campaign, campaign=True)
+    page = write_campaign(run, Pack.load(shown_pack), campaign / "report", overwrite=True)
     assert page == campaign / "report" / "report.html"
     assert page.read_text(encoding="utf-8") == before
     facts = json.loads((campaign / "report" / "explain.json").read_text(encoding="utf-8"))
     assert [unit["neuron"] for unit in facts["units"]] == ["vocal", "fc8:1", "fc8:<b>"]
 
 
-def test_the_command_makes_it_too(campaign: Path, tmp_path: Path) -> None:
+def test_the_command_makes_it_too(campaign: Path, tmp_path: Path, capsys) -> None:
     """Later, without a report of the search, or again, once its neurons have pages of their own."""
     assert main([str(campaign), "--out", str(tmp_path / "a" / "page")]) == 0
     again = (tmp_path / "a" / "page" / "report.html").read_text(encoding="utf-8")
@@ -50,6 +51,8 @@ def test_the_command_makes_it_too(campaign: Path, tmp_path: Path) -> None:
     assert len(links) == 1
     assert (tmp_path / "a" / "page" / links[0]).exists()
     assert main([str(campaign)]) == 2
+    assert main([str(campaign), "--overwrite", "--examples", "3"]) == 2
+    assert "--examples: a campaign's page has one example of each" in capsys.readouterr().err
     # The command it names makes the page of a neuron.
     (typed,) = re.findall(r"<code>python -m tune_am.explain (.*)</code>", again)
     assert main([*shlex.split(typed), "--overwrite"]) == 0

@@ -20,6 +20,9 @@ from tests.finished_searches import search
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.explain import main
+from tune_am.report.compare import Side
+from tune_am.report.explanation import Explanation
+from tune_am.report.page import OUTCOMES
 
 
 class Page(HTMLParser):
@@ -84,9 +87,56 @@ def test_a_run_is_explained(runs: Path, explained: Path) -> None:
     ]
     result = json.loads((runs / "most" / "result.json").read_text())
     assert [row["trial"] for row in page.data["search"]["trials"]] == list(range(9))
+    assert page.data["search"]["outcomes"] == OUTCOMES
     assert page.data["levels"][0]["fid"] == result["best"]["activation_fid"]
+    worst = told["others"][-1]
+    assert (worst["key"], worst["outcome"]) == ("worst", "stopped_early")
+    stopped = f"{worst['step']} steps; the search stopped it at step {worst['reached']} ·"
+    assert stopped in page.text
     assert result["pack"]["hash"] in page.text
     assert "Singer " in page.text
+
+
+def test_the_search_beside_needs_no_pack_of_its_own_and_may_have_lost_its_examples(
+    runs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    seen: list[tuple[Explanation, Explanation | None]] = []
+
+    def written(shown: Explanation, beside: Explanation | None, out: Path, *_: object) -> Path:
+        seen.append((shown, beside))
+        return out
+
+    monkeypatch.setattr("tune_am.report.write.write_report", written)
+    for name in ("most", "least"):
+        shutil.copytree(runs / name, tmp_path / name)
+    result = json.loads((tmp_path / "least" / "result.json").read_text())
+    result["pack"]["path"] = str(tmp_path / "moved")
+    (tmp_path / "least" / "result.json").write_text(json.dumps(result))
+    assert main([str(tmp_path / "most")]) == 0
+    shown, beside = seen.pop()
+    assert beside is not None
+    assert (beside.plan.direction, beside.best.key) == ("min", "opposite-best")
+    assert beside.pack is shown.pack
+    shutil.rmtree(tmp_path / "least" / "trials")
+    (tmp_path / "least" / "best.safetensors").unlink()
+    assert main([str(tmp_path / "most")]) == 0
+    assert seen.pop()[1] is None
+
+
+@pytest.mark.parametrize(("asked", "count"), [((), 4), (("--examples", "6"), 6)])
+def test_a_comparison_has_as_many_examples_as_asked_for(
+    asked: tuple[str, ...], count: int, runs: Path, tmp_path: Path, monkeypatch
+) -> None:
+    seen: list[list[Side]] = []
+
+    def written(columns: list[Side], out: Path, *_: object) -> Path:
+        seen.append(columns)
+        return out
+
+    monkeypatch.setattr("tune_am.report.write.write_comparison", written)
+    paths = [str(runs / name) for name in ("most", "least")]
+    assert main(["--compare", *paths, "--out", str(tmp_path / "out"), *asked]) == 0
+    assert [len(side.shown.best) for side in seen.pop()] == [count, count]
 
 
 def test_the_page_fetches_nothing_and_is_small(explained: Path) -> None:

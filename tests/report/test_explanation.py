@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,10 +16,15 @@ from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
-from tune_am.report.data import activations, facts, trial_rows
+from tune_am.report import page
+from tune_am.report.data import activations, ascent, facts, trial_rows
 from tune_am.report.explanation import Explanation, explain_run, explain_settings
+from tune_am.report.figures import search_figure
 from tune_am.report.finished import FinishedRun
-from tune_am.report.trace import path_of, watch
+from tune_am.report.media import Media
+from tune_am.report.renderer import Renderer
+from tune_am.report.trace import Trace, path_of, watch
+from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +88,7 @@ def test_minimised_the_least_comes_first(runs: Path) -> None:
 def test_the_never_optimised_are_those_of_the_control(shown: Explanation) -> None:
     control = shown.controls["never_optimised"]
     pack, plan = shown.pack, shown.plan
-    fresh = explain_settings(pack, plan, Settings(), 2, 2)
+    fresh = explain_settings(pack, replace(plan, starts=2, report_points=(2,)), Settings())
     again = fresh.controls["never_optimised"]["activation_mean"]
     assert float(fresh.never_activations.mean()) == pytest.approx(again, abs=1e-4)
     assert control["n"] == len(shown.never_activations)
@@ -111,6 +118,13 @@ def test_a_watched_ascent_is_the_ascent(shown_pack: Path) -> None:
     assert trace.best == int(ascent.kept_activations.argmin())
 
 
+def test_page_and_figure_have_the_same_median() -> None:
+    """Of an even number of starts PyTorch's own is the lower of the middle two, NumPy's is not."""
+    trace = Trace(torch.tensor([[4.0, 1.0, 2.0, 9.0], [5.0, 1.0, 3.0, 9.0]]), torch.zeros(2, 4), 1)
+    assert trace.median.tolist() == np.median(trace.activations.numpy(), axis=1).tolist()
+    assert ascent(trace)["median"] == [3.0, 4.0]
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 40, 1000])
 def test_the_path_goes_from_the_first_step_to_the_last(steps: int) -> None:
     path = path_of(steps)
@@ -121,7 +135,7 @@ def test_the_path_goes_from_the_first_step_to_the_last(steps: int) -> None:
 
 def test_given_settings_are_scored_like_a_trial(shown_pack: Path) -> None:
     pack, plan = Pack.load(shown_pack), Plan("vocal", starts=6, report_points=(5,), seed=2)
-    found = explain_settings(pack, plan, Settings(lr=0.3), 5, 6)
+    found = explain_settings(pack, plan, Settings(lr=0.3))
     assert found.row["activation_fid"] == frechet_distance(found.kept.activations, found.target)
     low, high = found.row["ci95"]
     assert low <= found.row["activation_fid"] <= high
@@ -134,7 +148,7 @@ def test_settings_that_diverge_are_refused(shown_pack: Path) -> None:
     with torch.no_grad():
         pack.classifier.fc9.bias.fill_(torch.nan)
     with pytest.raises(UserError, match="diverges at these settings"):
-        explain_settings(pack, plan, Settings(), 2, 3)
+        explain_settings(pack, plan, Settings())
 
 
 def test_trials_keep_their_courses(runs: Path) -> None:
@@ -146,3 +160,22 @@ def test_trials_keep_their_courses(runs: Path) -> None:
         scores = [score for _, score in row["course"]]
         assert scores == sorted(scores, reverse=True)
     assert {len(row["course"]) for row in rows} == {1, 3}
+
+
+def test_a_search_stands_beside_others_with_as_many_examples_as_asked_for(
+    shown: Explanation,
+) -> None:
+    media = Media(Renderer((80, 115)), (-16.0, 0.0), Path())
+    assert len(page.side(shown, media)["cards"]) == 5
+    assert len(page.side(shown, media, 4)["cards"]) == 4
+
+
+def test_a_cross_is_whatever_did_not_run_to_the_end(runs: Path, shown: Explanation) -> None:
+    assert set(page.OUTCOMES) == {FINISHED, STOPPED_EARLY, DIVERGED, FAILED, "unfinished"}
+    rows = trial_rows(FinishedRun.read(runs / "most"))
+    rows[0] = {**rows[0], "outcome": FAILED}
+    (axes,) = search_figure(shown, rows).axes
+    told = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert told == ["best", "ran to the end", "did not run to the end"]
+    ends = [line.get_marker() for line in axes.lines if line.get_marker() in ("o", "x")]
+    assert ends[: len(rows)] == ["o" if row["outcome"] == FINISHED else "x" for row in rows]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -66,6 +67,21 @@ def test_the_worst_is_none_that_is_shown_already(copy: Path) -> None:
     assert worst_trial(FinishedRun.read(copy)) is None
 
 
+def test_the_worst_is_told_at_the_step_of_its_score(copy: Path) -> None:
+    before = worst_trial(FinishedRun.read(copy))
+    assert before is not None
+    state = torch.load(copy / "trials" / f"{before['trial']:04d}.pt", weights_only=True)
+    last = next(r for r in state["reports"] if r["step"] == before["reached"])
+    last["best_step"] = 1
+    state["reports"].append({**last, "step": 99, "best_step": 99})  # of which no ledger knows
+    torch.save(state, copy / "trials" / f"{before['trial']:04d}.pt")
+    worst = worst_trial(FinishedRun.read(copy))
+    assert worst == {**before, "step": 1}
+    shutil.rmtree(copy / "trials")
+    worst = worst_trial(FinishedRun.read(copy))
+    assert worst == {**before, "step": before["reached"]}
+
+
 def test_what_the_run_did_not_keep_is_not_there(copy: Path) -> None:
     shutil.rmtree(copy / "trials")
     run = FinishedRun.read(copy)
@@ -108,6 +124,25 @@ def test_a_search_the_other_way_round_is_found_beside(runs: Path, tmp_path: Path
     assert newest.path == tmp_path / "least-2"
     edit(tmp_path / "least", lambda result: result.update(neuron="fc8:1"))
     edit(tmp_path / "least-2", lambda result: result["pack"].update(hash="other"))
+    assert opposite(FinishedRun.read(tmp_path / "most")) is None
+
+
+def test_a_direction_is_the_same_by_its_vector_not_by_its_file_s_name(
+    runs: Path, tmp_path: Path
+) -> None:
+    for name in ("most", "least"):
+        shutil.copytree(runs / name, tmp_path / name)
+        edit(tmp_path / name, lambda result: result.update(neuron="fc8:@d.npy"))
+        np.save(tmp_path / name / "d.npy", np.ones(8))
+    found = opposite(FinishedRun.read(tmp_path / "most"))
+    assert found is not None
+    assert found.path == tmp_path / "least"
+    other = tmp_path / "least" / "d.npy"
+    np.save(other, np.arange(8.0))
+    assert opposite(FinishedRun.read(tmp_path / "most")) is None
+    other.write_bytes(b"torn")
+    assert opposite(FinishedRun.read(tmp_path / "most")) is None
+    other.unlink()
     assert opposite(FinishedRun.read(tmp_path / "most")) is None
 
 

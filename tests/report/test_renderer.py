@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ import torch
 
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
+from tune_am.report import template
 from tune_am.report.curve import Curve
 from tune_am.report.image import Image
+from tune_am.report.page import axes_of
 from tune_am.report.renderer import Renderer, renderer_for, renderer_of
 from tune_am.vocal.render import LogMel
 
@@ -94,6 +97,24 @@ def test_a_curve_spans_what_shares_a_column_and_sounds_as_it_is(tmp_path: Path) 
     assert (picture[..., 0] == 0).any(0).all()
     assert picture[0, -1, 0] == 0
     assert picture[-1, 0, 0] == 0
+
+
+def legend(renderer: Renderer, limits: tuple[float, float]) -> str:
+    macros: Any = template._environment().get_template("macros.html").module
+    return " ".join(str(macros.legend(axes_of(renderer, limits))).split())
+
+
+def test_a_page_says_the_range_and_unit_of_curves_too() -> None:
+    heard = renderer_of((1, 400), {"domain": "curve", "units": "volts <V>", "sample_rate": 100})
+    assert legend(heard, (-1.0, 2.5)) == (
+        '<p class="legend">Upwards: volts &lt;V&gt;, from −1 to 2.5, on one scale throughout. '
+        "Across: time, s.</p>"
+    )
+    assert "Upwards: value, from 0 to 1" in legend(renderer_of((9,), {}), (0.0, 1.0))
+    grey = legend(renderer_of((4, 4), {"domain": "image", "units": "ink"}), (0.0, 1.0))
+    assert "<img" in grey
+    assert "ink, on one scale throughout." in grey
+    assert legend(renderer_of((3, 4, 4), {"domain": "image"}), (0.0, 1.0)) == ""
 
 
 @pytest.mark.parametrize("shape", [(2, 5), (2, 4, 4)])

@@ -45,7 +45,7 @@ def test_a_token_is_shown_where_there_is_one(has_token, asked, shown, tmp_path):
 @pytest.mark.usefixtures("no_ray")
 @pytest.mark.parametrize(
     ("value", "address"),
-    [(None, None), ("head:6379", "head:6379"), ("http://head:8265", None)],
+    [(None, None), ("head:6379", "head:6379"), ("http://head:8265", None), ("local", None)],
 )
 def test_a_submitted_job_finds_its_cluster(value, address, monkeypatch):
     if value is None:

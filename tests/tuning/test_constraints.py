@@ -97,6 +97,7 @@ def test_a_result_says_so_where_no_setting_keeps_the_constraint(missing, said):
     row = {"activation_fid": 1.0, "ci95": [0.0, 2.0], "settings": {}, "collapse": missing}
     counts = {f"trials_{name}": 0 for name in ("total", "stopped_early", "diverged")}
     content = {"best": row, "runners_up": [], "controls": {}, "importances": {}, **counts}
+    content |= {"objective": "activation_fid"}
     text = summary({**content, "sample_steps": 0, "seconds": 0.0})
     assert ("examples are 75% as far apart as --diversity asks for" in text) is said
 
@@ -107,6 +108,7 @@ def test_a_result_says_so_where_the_layer_before_decided(score, said):
     other = {**best, "activation_fid": score, "layer_fid": 6.0}
     counts = {f"trials_{name}": 0 for name in ("total", "stopped_early", "diverged")}
     content = {"best": best, "runners_up": [other], "controls": {}, "importances": {}, **counts}
+    content |= {"objective": "activation_fid"}
     text = summary({**content, "sample_steps": 0, "seconds": 0.0})
     assert ("cannot tell apart, the one with the lowest layer-FID is the best" in text) is said
 

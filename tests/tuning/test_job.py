@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tune_am.am.neuron import beside
 from tune_am.errors import UserError
 from tune_am.tuning import account, budget
 from tune_am.tuning.budget import Budget
+from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import CPU
 from tune_am.tuning.job import Job, prepare
@@ -43,6 +46,18 @@ def test_a_direction_is_copied_and_found_again_wherever_the_run_folder_goes(
     assert found.weights == pytest.approx((0.5**0.5, *[0.0] * 6, 0.5**0.5))
 
 
+def test_a_direction_of_a_campaign_is_found_from_the_folder_of_its_own(
+    tiny_pack: Path, tmp_path: Path
+) -> None:
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", np.eye(8)["ab".index(name)])
+    neurons = ",".join(f"fc8:@{tmp_path / name}.npy" for name in "ab")
+    job = begun(SearchConfig(neurons, str(tiny_pack), out=str(tmp_path / "run")))
+    unit = Unit.open(job, job.plans[1])
+    explained = beside(unit.name, unit.folder.path)  # as of a search on it alone
+    assert job.pack.neuron(explained).weights == job.pack.neuron(job.plans[1].neuron).weights
+
+
 def test_how_to_go_on_names_what_is_asked_anew(tiny_pack: Path, tmp_path: Path) -> None:
     run = tmp_path / "my run"
     job = prepare(SearchConfig("vocal", str(tiny_pack), out=str(run)), frozenset(), "")
@@ -54,6 +69,10 @@ def test_how_to_go_on_names_what_is_asked_anew(tiny_pack: Path, tmp_path: Path) 
     again = SearchConfig(None, resume=str(run), trials=40, workers=1)
     resumed = prepare(again, frozenset({"resume", "trials", "workers"}), "")
     assert resumed.resume_command == f"{job.resume_command} --trials 40 --workers 1"
+    there = replace(resumed, config=replace(resumed.config, trials=None, workers=None))
+    elsewhere = replace(there.config, device="cpu", mlflow_uri="http://new:5000")
+    moved = replace(there, config=elsewhere).resume_command
+    assert moved == f"{job.resume_command} --device cpu --mlflow-uri http://new:5000"
     silent = replace(job, config=replace(job.config, no_report=True)).resume_command
     assert silent == f"{job.resume_command} --no-report"
 
@@ -154,9 +173,9 @@ def test_what_the_run_folder_keeps_is_found_from_anywhere(
     kept = account.asked(job)["config"]
     assert (kept["pack"], kept["mlflow_uri"]) == ("vocal", None)
 
-    uri = "postgresql://me:secret@host/db"
+    uri = "postgresql://me:it's-secret@host/db"
     asked = SearchConfig("vocal", str(tiny_pack), out="other", mlflow_uri=uri)
-    job = prepare(asked, frozenset(), f"search --mlflow-uri {uri}")
+    job = prepare(asked, frozenset(), shlex.join(["search", "--mlflow-uri", uri]))
     assert "secret" not in f"{account.asked(job)} {job.resume_command}"
     assert job.resume_command.endswith("--mlflow-uri 'postgresql://***@host/db'")
 

@@ -41,13 +41,14 @@ def watched(make_ledger, plain_space):
     return live, begin, tell
 
 
-def values(live, name):
-    """The samples of one metric: its own tags and values."""
+def values(live, name, unit=""):
+    """The samples of one metric on a unit: its own tags and values."""
     found = {}
     for sample in live.samples():
-        if sample.name == name:
+        if sample.name == name and sample.tags.get("unit", unit) == unit:
             assert sample.tags | SEARCH == sample.tags
-            own = tuple(value for key, value in sample.tags.items() if key not in SEARCH)
+            shared = {*SEARCH, "unit"}
+            own = tuple(value for key, value in sample.tags.items() if key not in shared)
             found[own] = sample.value
     return found
 
@@ -88,6 +89,18 @@ def test_each_trial_and_the_best_of_them(watched):
     assert values(live, ACTIVATION_FID) == {("0",): 6.0, ("1",): 5.0}
     assert values(live, metrics.BEST_SCORE) == {(): 5.0}
     assert values(live, metrics.BEST_TRIAL) == {(): 1}
+
+
+def test_a_campaign_s_metrics_are_of_one_search_and_say_the_unit(make_ledger, plain_space):
+    """Who picks the search in Grafana sees all of it."""
+    ledger = make_ledger()
+    live = SearchMetrics(PLAN, 50, ledger)
+    for unit, fid in (("fc8:3", 7.0), ("fc8:4", 5.0)):
+        record = replace(ledger.ask(plain_space), neuron=unit)
+        live.trial_started(record)
+        live.trial_reported(replace(record, reports=(report(2, fid),)))
+    for unit, number, fid in (("fc8:3", "0", 7.0), ("fc8:4", "1", 5.0)):
+        assert values(live, ACTIVATION_FID, unit) == {(number,): fid}
 
 
 def test_a_long_search_shows_few_trials_at_a_time(watched, monkeypatch):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import ray
@@ -16,41 +14,48 @@ from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
-from tune_am.tuning import run as run_module
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.rescore import candidates, control_rows, gather, rescore
-from tune_am.tuning.run import Failures, Halt, run, run_trials, to_run
-from tune_am.tuning.space import SpaceError
+from tune_am.tuning.run import Failures, Halt, run_trials, to_run
+from tune_am.tuning.space import from_source
 from tune_am.tuning.trial import NUMBER
 
 pytestmark = pytest.mark.usefixtures("own_ray")
 
 
-def test_a_space_that_refuses_to_go_on_ends_the_run_and_costs_no_trial(
-    tmp_path: Path, make_budget, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[str] = []
-    halt, before = Halt(threading.Event()), signal.getsignal(signal.SIGINT)
+FIRST_ONLY = """
+def space(trial):
+    return {"lr": 0.1 if trial.number == 0 else -1.0}
+"""
 
-    def tune_run(*_args: object, **_options: object) -> None:
-        signal.signal(signal.SIGINT, lambda *_: None)  # as Ray does, and leaves it
-        raise SpaceError("space mine: setting lr=-1 is not allowed")
 
-    monkeypatch.setattr(run_module.tune, "run", tune_run)
-    none: Any = None
-    assert run(none, none, make_budget(4, 1), 4, tmp_path, halt, told.append) == []
+def test_a_space_that_refuses_to_go_on_lets_its_trials_end(
+    make_ledger, make_budget, tiny_task, tmp_path
+):
+    """The second of two workers has nothing to do; the first comes to its end."""
+    ledger, told, halt = make_ledger(), [], Halt(threading.Event())
+    space, budget = from_source("mine", FIRST_ONLY, rehearsed=True), make_budget(4, 2)
+    place = tmp_path / "ray"
+    assert run_trials(ledger, space, budget, tiny_task, place, halt, [], told.append) == []
+    assert [record.outcome for record in ledger.records] == [FINISHED]
     assert halt.refused
-    assert told == ["the search ends early: space mine: setting lr=-1 is not allowed"]
-    assert signal.getsignal(signal.SIGINT) == before
+    assert halt.early
+    assert len(told) == 1
+    assert told[0].startswith("the search ends early: space mine: setting lr=-1")
 
 
 def test_a_time_limit_halts():
     event = threading.Event()
     assert not Halt(event).stop_all()
     assert not Halt(event, seconds=60).stop_all()
-    assert Halt(event, seconds=-1).stop_all()
+    late = Halt(event, seconds=-1)
+    assert late.stop_all()
+    assert late.up
+    assert not late.early
     event.set()
-    assert Halt(event).stop_all()
+    stopped = Halt(event, seconds=60)
+    assert stopped.stop_all()
+    assert not stopped.up
 
 
 class Follower:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import optuna
 import pytest
 
 from tune_am.errors import UserError
 from tune_am.tuning import space
 from tune_am.tuning.budget import budget_for
 from tune_am.tuning.config import SearchConfig
+from tune_am.tuning.space import quiet_optuna
 
 
 @pytest.mark.parametrize("name", ["default", "paper", "quick", "raw"])
@@ -122,3 +124,11 @@ def test_an_unknown_space_lists_the_known():
         space.load("wide")
     with pytest.raises(UserError, match=r"cannot read space no/such.py: No such file"):
         space.load("no/such.py")
+
+
+def test_optuna_speaks_again_afterwards():
+    """Whoever has studies of their own in the same notebook hears of them."""
+    before = optuna.logging.get_verbosity()
+    with quiet_optuna():
+        assert optuna.logging.get_verbosity() == optuna.logging.ERROR
+    assert optuna.logging.get_verbosity() == before != optuna.logging.ERROR

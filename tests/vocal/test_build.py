@@ -14,7 +14,7 @@ import tune_am.vocal
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.vocal.batches import Augmentation
-from tune_am.vocal.build_pack import build_pack
+from tune_am.vocal.build_pack import COMMAND, build_pack
 from tune_am.vocal.card import data_card
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.evaluation import (
@@ -210,10 +210,13 @@ def test_the_card_of_another_corpus_says_nothing_of_the_house():
     about = json.loads((Path(tune_am.vocal.__file__).parent / "pack" / "pack.json").read_text())
     house = data_card(about)
     assert "one sings most of the training songs" in house
+    assert "both it and the detector also learned from the same speech made to sing" in house
+    about["voices"] = {"speakers": 0, "minutes": 0.0}
     del about["metrics"]["detector"]["test"]
     about["sources"] = [{"id": "x", "path": "song.ogg", "role": "sung", "licence": "CC0-1.0"}]
     other = data_card({**about, "corpus": "jamendo"})
     assert "| x | x | sung |" in other
+    assert "speech made to sing" not in other
     for said in ("one song each of two acts", "one sings most", "music without any\nsinging."):
         assert said in house
         assert said not in other
@@ -240,7 +243,8 @@ def test_build_gives_a_whole_pack(recordings, work, monkeypatch):
     out = work / "pack"
 
     gan = replace(GAN, seed=1)
-    build_pack(recordings, out, work, recordings / "debian", DETECTOR, gan, gan)
+    detector = replace(DETECTOR, seed=1)
+    build_pack(recordings, out, work, recordings / "debian", detector, gan, replace(gan, steps=2))
 
     pack = Pack.load(out)
     assert pack.input_shape == (80, 115)
@@ -261,6 +265,9 @@ def test_build_gives_a_whole_pack(recordings, work, monkeypatch):
     assert pack.excerpts.credits[0].startswith("one: One - Song, second ")
     card = (out / "README.md").read_text()
     assert "| one | One | sung | train | CC-BY-SA-3.0 | yes |" in card
+    told = next(line for line in card.splitlines() if line.startswith(f"    {COMMAND} "))
+    given = "--corpus house --detector-steps 4 --draft-steps 2 --gan-steps 4 --seed 1 --device cpu"
+    assert told == f"    {COMMAND} --data DIR --out PACK {given}"
     assert (out / "samples.png").stat().st_size > 20_000
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from tune_am.am.device import device_of
 from tune_am.am.prior import Prior
-from tune_am.errors import UserError
+from tune_am.errors import UserError, reason
 
 # Inputs that a prior makes to see which range they have, and the share of their values that may lie
 # outside the range that is promised: a network without a last bound strays a little.
@@ -28,6 +29,20 @@ def expect_gradient(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor) -
             )
 
 
+def drawn(prior: Prior, n: int) -> Tensor:
+    """`n` starts [n, *latent_shape] of `prior`, where it is; `UserError` where it has a `sample` of
+    its own that does not draw such."""
+    what, shape = type(prior).__name__, [n, *prior.latent_shape]
+    try:
+        z = prior.sample(n, torch.Generator().manual_seed(0), 1.0, 0.0)  # as an ascent calls it
+    except Exception as error:  # whatever a user's code raises
+        raise UserError(f"{what} draws no starts: {reason(error, kind=True)}") from None
+    found = list(z.shape) if isinstance(z, Tensor) else type(z).__name__
+    if found != shape:
+        raise UserError(f"{what} draws starts of shape {found}, {shape} were asked for")
+    return z.to(device_of(prior))
+
+
 @torch.no_grad()
 def expect_range(prior: Prior, promised: tuple[float | None, float | None]) -> None:
     """`UserError` where `prior` makes inputs that are not finite or beyond the range `promised`."""
@@ -35,9 +50,7 @@ def expect_range(prior: Prior, promised: tuple[float | None, float | None]) -> N
         limit if end is None else end
         for end, limit in zip(promised, (-torch.inf, torch.inf), strict=True)
     )
-    weight = next(prior.parameters(), None)
-    z = prior.sample(_DRAWN, torch.Generator().manual_seed(0))
-    made = prior(z if weight is None else z.to(weight.device))
+    made = prior(drawn(prior, _DRAWN))
     if not torch.isfinite(made).all():
         raise UserError("the prior gives NaN or infinity: look at its weights")
     beyond = ((made < low) | (made > high)).float().mean()

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from tune_am.am.graph import Graph, encoded, operation
-from tune_am.am.outputs import by_unit
-from tune_am.errors import UserError
+from tune_am.am.outputs import by_unit, hooked
+from tune_am.errors import UserError, first_line
 
 # Only in what is traced, not in what is computed: checks of shapes that a graph need not repeat.
 _CHECKS = ("_assert_", "sym_constrain_range")
@@ -41,19 +41,12 @@ class _Read(nn.Module):
             return (self.network(x),)
         seen: dict[str, Tensor] = {}
 
-        def reader(name: str, layer: nn.Module):  # type: ignore[no-untyped-def]
+        def read(name: str, _module: nn.Module, output: object) -> None:
             # Cloned: an activation function that works in place comes after the hook.
-            return lambda _m, _i, output: seen.__setitem__(name, by_unit(layer, output).clone())
+            seen[name] = by_unit(self._layers[name], output).clone()
 
-        hooks = [
-            self.network.get_submodule(name).register_forward_hook(reader(name, layer))
-            for name, layer in self._layers.items()
-        ]
-        try:
+        with hooked({name: self.network.get_submodule(name) for name in self._layers}, read):
             self.network(x)
-        finally:
-            for hook in hooks:
-                hook.remove()
         return tuple(seen[name] for name in self._layers)
 
 
@@ -66,16 +59,15 @@ def as_graph(network: nn.Module, example: Tensor, layers: Sequence[str] = ()) ->
     """
     try:
         config, tensors = _described(_traced(network, example, layers), layers)
+        graph = Graph(**config)  # which has attributes that a module's name may clash with
     except Exception as error:  # torch.export's own errors are many
-        reason = " ".join(str(error).split("\n")[0].split())[:200]
         instead = "give the config that its class is called with, to store it as class and weights"
         if isinstance(network, torch.jit.ScriptModule):  # has no class to call
             instead = "give the network that it was made of, or what torch.jit.trace makes of that"
-        kind = type(network).__name__
+        kind, said = type(network).__name__, first_line(error)[:200]
         raise UserError(
-            f"{kind} cannot be stored as a torch.export graph ({reason}); {instead}"
+            f"{kind} cannot be stored as a torch.export graph ({said}); {instead}"
         ) from None
-    graph = Graph(**config)
     graph.load_state_dict(tensors)
     return graph.eval().requires_grad_(False)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.outputs import first_tensor
+from tune_am.am.outputs import hooked, tensors_of
 
 
 def layers_before(network: nn.Module, layers: Sequence[str], example: Tensor) -> dict[str, str]:
@@ -33,41 +33,37 @@ def layers_before(network: nn.Module, layers: Sequence[str], example: Tensor) ->
     }
 
 
-def _latest(outputs: dict[str, Tensor], earlier: list[str], layer: str, x: Tensor) -> str | None:
+def _latest(
+    outputs: dict[str, list[Tensor]], earlier: list[str], layer: str, x: Tensor
+) -> str | None:
     """The latest of `earlier` that feeds `layer`, itself if only the input does, else None."""
     for name in reversed(earlier):
-        if _depends(outputs[layer], outputs[name]):
+        if _depends(outputs[layer][0], outputs[name]):
             return name
-    return layer if _depends(outputs[layer], x) else None
+    return layer if _depends(outputs[layer][0], [x]) else None
 
 
-def _depends(output: Tensor, on: Tensor) -> bool:
-    if not (output.requires_grad and on.requires_grad):
+def _depends(output: Tensor, on: list[Tensor]) -> bool:
+    """Whether `output` is computed from any tensor of `on`."""
+    able = [tensor for tensor in on if tensor.requires_grad]
+    if not (output.requires_grad and able):
         return False
-    (found,) = torch.autograd.grad(output.sum(), on, retain_graph=True, allow_unused=True)
-    return found is not None
+    found = torch.autograd.grad(output.sum(), able, retain_graph=True, allow_unused=True)
+    return any(gradient is not None for gradient in found)
 
 
-def _outputs(network: nn.Module, layers: Sequence[str], x: Tensor) -> dict[str, Tensor]:
-    """The output of each layer as it left it, on the way to all that is computed of it."""
-    seen: dict[str, Tensor] = {}
+def _outputs(network: nn.Module, layers: Sequence[str], x: Tensor) -> dict[str, list[Tensor]]:
+    """The tensors that each layer gives, as it left them, on the way to all that is computed of
+    them: what comes next may go by a recurrent layer's state, not by its first tensor."""
+    seen: dict[str, list[Tensor]] = {}
 
-    def reader(name: str):  # type: ignore[no-untyped-def]
-        def read(_module: nn.Module, _inputs: object, output: object) -> Tensor | None:
-            found = first_tensor(output)
-            assert found is not None
-            seen[name] = found
-            # What comes next may work in place, and would make another tensor of it.
-            return found.clone() if output is found else None
+    def read(name: str, _module: nn.Module, output: object) -> Tensor | None:
+        seen[name] = list(tensors_of(output))
+        # What comes next may work in place, and would make another tensor of it.
+        return output.clone() if isinstance(output, Tensor) else None
 
-        return read
-
-    hooks = [network.get_submodule(name).register_forward_hook(reader(name)) for name in layers]
-    try:
+    with hooked({name: network.get_submodule(name) for name in layers}, read):
         network(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
     return seen
 
 

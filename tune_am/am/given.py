@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tune_am.am.agreement import expect_each_alone, expect_same
-from tune_am.am.ascendable import expect_gradient
+from tune_am.am.ascendable import drawn, expect_gradient
 from tune_am.am.export import as_graph, unfolded
 from tune_am.am.neuron import Tap, read_activations
 from tune_am.am.prior import GeneratorPrior, Prior
@@ -75,14 +76,14 @@ def stored_prior(
         return None, {}, ()
     network = given_network(prior, "prior")
     if isinstance(network, RawPrior | FourierPrior):
-        _expect_inputs(network, network.latent_shape, data)
+        _expect_inputs(network, data)
         return network, network.config, network.latent_shape
-    latent = _latent(network, latent)
-    own_starts = isinstance(network, Prior) and type(network).sample is not Prior.sample
-    if isinstance(network, GeneratorPrior) and not own_starts:
+    own = _of_own_starts(network)
+    latent = _latent(network, latent if own is None else None)
+    if own is None and isinstance(network, GeneratorPrior):
         network = network.generator
     with evaluated(network):
-        z = _expect_inputs(network, GeneratorPrior(network, latent).latent_shape, data)
+        z = _expect_inputs(GeneratorPrior(network, latent) if own is None else own, data)
 
         def read(z: Tensor) -> dict[str, Tensor]:
             return {"the prior's output": network(z.clone())}
@@ -92,7 +93,7 @@ def stored_prior(
             expect_each_alone(read, z)
         if config is not None:
             return network, config, latent
-        if own_starts:
+        if own is not None:
             raise UserError(
                 f"{type(network).__name__} draws starts of its own: give prior_config, what its "
                 "class is called with, to store it as class and weights"
@@ -103,29 +104,35 @@ def stored_prior(
     return graph, graph.config, latent
 
 
+def _of_own_starts(network: nn.Module) -> Prior | None:
+    """The network, if it draws its starts itself: they need not be normal, and may be all that it
+    takes."""
+    if isinstance(network, Prior) and type(network).sample is not Prior.sample:
+        return network
+    return None
+
+
 def _latent(network: nn.Module, given: int | Sequence[int] | None) -> int | Sequence[int]:
     said = getattr(network, "latent_shape", getattr(network, "latent", given))
     latent = given if given is not None else said
-    if isinstance(latent, int) or (
-        isinstance(latent, tuple | list) and all(isinstance(size, int) for size in latent)
-    ):
-        return latent
+    if isinstance(latent, Integral):  # NumPy's are Integral too
+        return int(latent)
+    if isinstance(latent, tuple | list) and all(isinstance(size, Integral) for size in latent):
+        return [int(size) for size in latent]
     raise UserError(
         f"the latent of {type(network).__name__} is not known: give latent, its length or shape"
     )
 
 
 @torch.no_grad()
-def _expect_inputs(network: nn.Module, latent: Sequence[int], data: RealData) -> Tensor:
-    """Latents [3, *latent] where the prior is; `UserError` unless it makes inputs of them."""
-    weight = next(network.parameters(), None)
-    z = torch.randn(3, *latent, generator=torch.Generator().manual_seed(0))
-    z = z if weight is None else z.to(weight.device)
+def _expect_inputs(prior: Prior, data: RealData) -> Tensor:
+    """Starts [3, *latent_shape] where the prior is; `UserError` unless it makes inputs of them."""
+    z = drawn(prior, 3)
     try:
-        made = network(z.clone())
+        made = prior(z.clone())
     except Exception as error:  # whatever a user's network raises
         raise UserError(
-            f"the prior does not take latents of shape {list(latent)}: {reason(error)}"
+            f"the prior does not take latents of shape {list(z.shape[1:])}: {reason(error)}"
         ) from None
     if not isinstance(made, Tensor):
         raise UserError(f"the prior gives {type(made).__name__}, not a tensor of inputs")

@@ -59,6 +59,7 @@ class Graph(nn.Module):
         self._input, self._output, self._layers = input, output, dict(layers)
         lines: list[Line] = [json.loads(line) for line in nodes]
         self._steps = [(name, operation(what), args, kw) for name, what, args, kw in lines]
+        self._operations = {what for _, what, _, _ in lines}
         self._tensors = {node: str(tensor[0]) for node, tensor in tensors.items()}
         self._last_use = _last_uses(lines, keep=[output, *layers.values()])
         try:
@@ -86,7 +87,7 @@ class Graph(nn.Module):
 
     def has_operation(self, prefixes: tuple[str, ...]) -> bool:
         """Whether it has an operation whose name begins with one of `prefixes`."""
-        return any(json.loads(line)[1].startswith(prefixes) for line in self.config["nodes"])
+        return any(name.startswith(prefixes) for name in self._operations)
 
     def _register(self, path: str, value: Tensor, trained: bool) -> None:
         module, _, name = path.rpartition(".")

@@ -11,16 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from tune_am.am.ascendable import expect_range
+from tune_am.am.device import device_of
 from tune_am.am.feeding import layers_before
 from tune_am.am.given import evaluated, given_network, stored_classifier, stored_prior
 from tune_am.am.neuron import Neuron
 from tune_am.am.pack import Pack, write_pack
 from tune_am.am.pack_arguments import check_aliases, check_arguments, check_stored
 from tune_am.am.place import expect_place
-from tune_am.am.prior import GeneratorPrior
+from tune_am.am.prior import prior_of
 from tune_am.am.probe import chosen_layers, units_of
-from tune_am.am.real_data import EXAMPLES, Reading, RealData
+from tune_am.am.real_data import EXAMPLES, RealData, read
 from tune_am.am.reference import TAIL
+from tune_am.am.statistics import InputStatistics
 from tune_am.am.unlearned import UNLEARNED
 from tune_am.errors import UserError, reason
 
@@ -86,8 +88,7 @@ def make_pack(
             modes.enter_context(evaluated(generator))
         stored, config = stored_classifier(network, classifier_config, example, list(offered))
         before = layers_before(network, list(offered), example)
-        reading = Reading(network, list(offered))
-        reference, shown = reading.read(data, example.device, named if credits else ())
+        reference, shown, real = read(data, network, list(offered), named if credits else ())
         count = len(next(iter(reference.values())))
         if count < FEWEST:
             raise UserError(f"real_data has {count} inputs, a search needs at least {FEWEST}")
@@ -97,8 +98,8 @@ def make_pack(
                 f"input: the shape {input['shape']} is not real_data's, {list(data.shape)}"
             )
         if generator is not None:
-            expect_range(GeneratorPrior(generator, latent), input.get("range", (None, None)))
-        statistics = reading.moments.statistics(_within(input, reading))
+            expect_range(prior_of(generator, latent), input.get("range", (None, None)))
+        statistics = _within(input, real)
         if generator is None:
             unlearned = UNLEARNED[str(prior)].of(statistics)
             generator, generator_config = unlearned, unlearned.config
@@ -116,8 +117,8 @@ def make_pack(
             neurons=neurons,
             reference=reference,
             before=before,
-            excerpts=shown if credits else None,
-            credits=[credits] * len(shown) if credits else (),
+            excerpts=shown if len(shown) else None,  # none excite a neuron where none is named
+            credits=[credits or ""] * len(shown),
             statistics=statistics,
             about=about,
             files=files,
@@ -135,7 +136,7 @@ def _example(network: nn.Module, data: RealData) -> Tensor:
             f"the classifier computes in {kind}, float32 is needed: call .float() on it"
         )
     few = torch.cat([data.example] * EXAMPLES)[:EXAMPLES]
-    return few if weight is None else few.to(weight.device)
+    return few.to(device_of(network))
 
 
 def _probed(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
@@ -161,13 +162,12 @@ def _neuron(alias: str, unit: str, layers: Mapping[str, int]) -> Neuron:
         raise UserError(f"the neuron {alias!r} is wrong: {error}") from None
 
 
-def _within(input: Mapping[str, Any], reading: Reading) -> tuple[float | None, float | None]:
-    """The range that `input` promises, which real data keep to."""
+def _within(input: Mapping[str, Any], real: InputStatistics) -> InputStatistics:
+    """`real`, the statistics of real data, with the range that `input` promises and they keep."""
     low, high = input.get("range", (None, None))
-    real = reading.moments.statistics()
     if (low is not None and real.low < low) or (high is not None and real.high > high):
         raise UserError(
             f"real_data goes from {real.low:g} to {real.high:g}, the range of an input is said to "
             f"be from {low} to {high}"
         )
-    return low, high
+    return real.within((low, high))

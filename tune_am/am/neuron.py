@@ -10,11 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.outputs import by_unit
+from tune_am.am.outputs import by_unit, hooked
 from tune_am.am.units import DIRECTION
 from tune_am.errors import UserError
-
-CENTRE = "@centre"
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,6 @@ class Neuron:
                 return cls(layer, int(unit), text)
             if unit.startswith("@"):
                 return cls(layer, -1, shown(text), _direction(Path(unit[1:]), layer, layers[layer]))
-            if unit.endswith(CENTRE):
-                raise UserError(
-                    f"neuron {text!r}: a pack has no reference for single positions, only for the "
-                    f"mean over them; ask for {text.removesuffix(CENTRE)}"
-                )
         sizes = ", ".join(f"{name}:0-{units - 1}" for name, units in layers.items())
         raise UserError(f"no neuron {text!r}; there are {', '.join([*aliases, sizes])}")
 
@@ -125,21 +118,11 @@ class Tap:
         """Activations of each layer, [n, units], for inputs `x: [n, *input_shape]`."""
         seen: dict[str, Tensor] = {}
 
-        def reader(layer: str):  # type: ignore[no-untyped-def]
-            def read(module: nn.Module, _inputs: object, output: object) -> None:
-                seen[layer] = per_unit(by_unit(module, output))
+        def read(layer: str, module: nn.Module, output: object) -> None:
+            seen[layer] = per_unit(by_unit(module, output))
 
-            return read
-
-        # Hooked for this one pass only: nothing is left behind on a network that others share.
-        hooks = [
-            module.register_forward_hook(reader(name)) for name, module in self._modules.items()
-        ]
-        try:
+        with hooked(self._modules, read):
             self._network(x.clone())  # others read `x` too, and a network may change its input
-        finally:
-            for hook in hooks:
-                hook.remove()
         return {layer: seen[layer] for layer in self._modules}
 
 

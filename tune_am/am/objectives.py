@@ -13,7 +13,8 @@ from typing import Any
 from tune_am.errors import UserError
 
 # Reported in place of a distance by a trial that diverged. Finite: a NaN is never stopped by ASHA
-# and is refused by Optuna. Larger than any score: a KID of a wide layer is easily 1e8.
+# and is refused by Optuna. Larger than most scores, but not than any: KID is of the sixth power of
+# the activations. Such a trial comes last all the same, for it breaks a constraint (`Record`).
 DIVERGED_PENALTY = 1e30
 
 ACTIVATION_FID, LAYER_FID = "activation_fid", "layer_fid"
@@ -74,7 +75,7 @@ class Objective:
 
     @property
     def worst(self) -> float:
-        """What a trial that diverged counts with: finite, and no better than any score."""
+        """What a trial that diverged counts with: finite, and hardly better than any score."""
         return 0.0 if self.maximise else DIVERGED_PENALTY
 
     def loss(self, value: float | None) -> float:

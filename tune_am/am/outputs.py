@@ -1,6 +1,10 @@
-"""What a module gives, as units."""
+"""What modules give, as units; and how it is read on its way through a network."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -8,11 +12,30 @@ from torch import Tensor, nn
 # others are along the first axis after the batch.
 UNITS_LAST = (nn.Linear, nn.Bilinear, nn.Embedding, nn.RNNBase, nn.MultiheadAttention)
 
+# Name, module and output; what it returns, unless None, goes on in the output's place.
+Reader = Callable[[str, nn.Module, object], object]
+
+
+@contextmanager
+def hooked(modules: Mapping[str, nn.Module], read: Reader) -> Iterator[None]:
+    """Meanwhile, `read` is called with whatever each of `modules` gives, under its name.
+
+    Nothing is left behind on a network that others share, also where it fails.
+    """
+    with ExitStack() as hooks:
+        for name, module in modules.items():
+            hooks.enter_context(module.register_forward_hook(partial(_told, read, name)))
+        yield
+
+
+def _told(read: Reader, name: str, module: nn.Module, _inputs: object, output: object) -> object:
+    return read(name, module, output)
+
 
 def by_unit(module: nn.Module, output: object) -> Tensor:
     """The output of `module` as [n, units, *positions]; of several tensors, the first.
 
-    A single number for each input is one unit.
+    A single number for each input is one unit. Raises `TypeError` where there is no tensor.
     """
     values = first_tensor(output)
     if values is None:
@@ -23,12 +46,12 @@ def by_unit(module: nn.Module, output: object) -> Tensor:
 
 
 def _units_last(module: nn.Module) -> bool:
-    kind = kind_of(module)
+    found = class_of(module)
     # Of subclasses of layer norms there are such that put the channels first.
-    return kind is nn.LayerNorm or issubclass(kind, UNITS_LAST)
+    return found is nn.LayerNorm or issubclass(found, UNITS_LAST)
 
 
-def kind_of(module: nn.Module) -> type[nn.Module]:
+def class_of(module: nn.Module) -> type[nn.Module]:
     """Its class; of a module of an exported program the class of PyTorch's that it was."""
     said = getattr(module, "type_name", None)
     place, _, name = str(said() if callable(said) else None).rpartition(".")
@@ -38,9 +61,15 @@ def kind_of(module: nn.Module) -> type[nn.Module]:
 
 def first_tensor(output: object) -> Tensor | None:
     """Of what a module gives the tensor that counts."""
+    return next(tensors_of(output), None)
+
+
+def tensors_of(output: object) -> Iterator[Tensor]:
+    """All tensors of what a module gives, in the order in which it gives them."""
     if isinstance(output, Tensor):
-        return output
-    parts = output.values() if isinstance(output, dict) else output
-    if not isinstance(parts, tuple | list | type({}.values())):
-        return None
-    return next((found for part in parts if (found := first_tensor(part)) is not None), None)
+        yield output
+    elif isinstance(output, dict):
+        yield from tensors_of(tuple(output.values()))
+    elif isinstance(output, tuple | list):
+        for part in output:
+            yield from tensors_of(part)

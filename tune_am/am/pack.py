@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,21 +15,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.device import device_of
 from tune_am.am.excerpts import Excerpts, load_excerpts, save_excerpts
-from tune_am.am.manifest import FILE, PRIORS, SCHEMA, ExcerptsEntry, Manifest, sha256_of
+from tune_am.am.manifest import FILE, PRIORS, SCHEMA, Manifest, sha256_of
 from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.pack_arguments import as_number
 from tune_am.am.place import expect_place
 from tune_am.am.positions import positions_of
-from tune_am.am.prior import GeneratorPrior, Prior
+from tune_am.am.prior import Prior, prior_of
 from tune_am.am.promises import check_shapes
 from tune_am.am.reference import Reference
 from tune_am.am.statistics import InputStatistics, load_statistics, save_statistics
 from tune_am.am.stored import load_network, load_tensors, save_tensors
-from tune_am.am.unlearned import UNLEARNED, kind_of
+from tune_am.am.unlearned import UNLEARNED, prior_kind
 from tune_am.errors import UserError
 
-# Packs that come with the package, by name.
+# Packs that come with the package, by name: a text. A path is always that of a folder.
 SHIPPED = {"vocal": Path(__file__).parent.parent / "vocal" / "pack"}
 
 CLASSIFIER, GENERATOR, REFERENCE, EXCERPTS, STATISTICS = (
@@ -59,6 +61,7 @@ class Pack:
     prior: Prior  # [n, *latent_shape] -> [n, *input_shape]
     reference: Reference
     manifest: dict[str, Any]  # pack.json, whole
+    described: Manifest  # what code relies on in it
     prior_kind: str = PRIORS[0]  # which of `PRIORS` the prior is
 
     @classmethod
@@ -69,30 +72,28 @@ class Pack:
         trust_code: bool = False,
         prior: str | None = None,
     ) -> Pack:
-        """The pack named or in the folder `source`, every file and shape checked.
+        """The pack named or in the folder `source`, every file and shape checked. A name is a text;
+        a folder of the same name is a `Path`, or "./name".
 
         `prior` is one of `PRIORS`: "gan" the pack's own generator, "raw" the inputs themselves,
         "fourier" their Fourier coefficients; None is the pack's own, whichever it is. `trust_code`
         allows factories outside this package: their import runs the code of whoever
         wrote them. Raises `UserError`, one line that names the file and what to do.
         """
-        folder = SHIPPED.get(str(source), Path(source))
+        shipped = SHIPPED.get(source) if isinstance(source, str) else None
+        folder = shipped or Path(source)
         manifest = Manifest.read(folder)
         manifest.check_files(folder)
         classifier = load_network(folder, manifest.classifier, trust_code)
         generator = load_network(folder, manifest.prior, trust_code)
-        own = (
-            generator
-            if isinstance(generator, Prior)
-            else GeneratorPrior(generator, manifest.latent).eval()
-        )
+        own = prior_of(generator, manifest.latent)
         reference = load_tensors(folder / manifest.reference)
         check_shapes(folder, manifest, classifier, own, reference)
         own.positions = positions_of(manifest.raw["input"], manifest.input_shape)
         device = torch.device(device)
         pack = cls(
             name=manifest.name,
-            path=folder,
+            path=folder.absolute(),  # which no shipped pack is called, wherever it is passed on
             hash=sha256_of(folder / FILE),
             device=device,
             input_shape=manifest.input_shape,
@@ -104,7 +105,8 @@ class Pack:
                 {name: reference[name].to(device) for name in manifest.layers}, manifest.before
             ),
             manifest=dict(manifest.raw),
-            prior_kind=kind_of(own),
+            described=manifest,
+            prior_kind=prior_kind(own),
         )
         return pack if prior in (None, pack.prior_kind) else pack._searched_by(str(prior))
 
@@ -130,10 +132,8 @@ class Pack:
 
         None where the pack has none; `UserError` when they are not as pack.json says.
         """
-        if "excerpts" not in self.manifest:
-            return None
-        entry = ExcerptsEntry.from_raw(self.manifest["excerpts"])
-        return load_excerpts(self.path, entry, self.input_shape)
+        entry = self.described.showable
+        return None if entry is None else load_excerpts(self.path, entry, self.input_shape)
 
     @cached_property
     @torch.no_grad()
@@ -142,7 +142,7 @@ class Pack:
 
         Those in the pack, else of its excerpts, else of what its own generator makes.
         """
-        manifest = Manifest.read(self.path)
+        manifest = self.described
         if manifest.statistics is not None:
             path = self.path / manifest.statistics
             return load_statistics(path, self.input_shape, manifest.bounds)
@@ -217,7 +217,7 @@ def write_pack(
             "schema": SCHEMA,
             "name": name,
             "input": dict(input),
-            "latent": latent if isinstance(latent, int) else list(latent),
+            "latent": list(latent) if isinstance(latent, Sequence) else latent,
             "classifier": _entry(classifier, classifier_config, CLASSIFIER),
             "prior": _entry(generator, generator_config, GENERATOR),
             "layers": _described(classifier, layers, input["shape"], before or {}),
@@ -230,12 +230,20 @@ def write_pack(
         (folder / FILE).write_text(
             json.dumps(manifest, indent=2, default=as_number) + "\n", encoding="utf-8"
         )
-        # Whoever writes a pack vouches for its code.
-        Pack.load(folder, trust_code=True).excerpts  # noqa: B018 (reading checks them)
+        _expect_sound(folder)
         if out.exists():
             out.rename(Path(place) / "old")
         folder.rename(out)
     return Pack.load(out, trust_code=True)
+
+
+def _expect_sound(folder: Path) -> None:
+    """Raise `UserError` unless the pack in `folder`, which will be gone by then, can be loaded."""
+    try:
+        # Whoever writes a pack vouches for its code.
+        Pack.load(folder, trust_code=True).excerpts  # noqa: B018 (reading checks them)
+    except UserError as error:
+        raise UserError(str(error).replace(f"{folder}{os.sep}", "")) from None
 
 
 def _entry(network: nn.Module, config: Mapping[str, Any], weights: str) -> dict[str, Any]:
@@ -256,9 +264,7 @@ def _entry(network: nn.Module, config: Mapping[str, Any], weights: str) -> dict[
 def _described(
     classifier: nn.Module, layers: Sequence[str], shape: Sequence[int], before: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    weight = next(classifier.parameters(), None)
-    device = "cpu" if weight is None else weight.device
-    outputs = Tap(classifier.eval(), layers)(torch.zeros(2, *shape, device=device))
+    outputs = Tap(classifier.eval(), layers)(torch.zeros(2, *shape, device=device_of(classifier)))
     return [
         {
             "name": layer,

@@ -56,10 +56,10 @@ def check_arguments(
             raise UserError(f"neurons: {alias!r} is {unit!r}, not a text layer:unit")
     if layers is not None and (isinstance(layers, str) or not isinstance(layers, Sequence)):
         raise UserError(f"layers={layers!r}: must be a list of names of modules")
-    sizes = [latent] if isinstance(latent, int) else latent
+    sizes = [latent] if isinstance(latent, Integral) else latent
     if sizes is not None and not (
         isinstance(sizes, tuple | list)
-        and all(isinstance(size, int) and size > 0 for size in sizes)
+        and all(isinstance(size, Integral) and int(size) > 0 for size in sizes)
     ):
         raise UserError(f"latent={latent!r}: must be a length above 0, or a shape of such")
     if credits is not None and not (isinstance(credits, str) and credits.strip()):

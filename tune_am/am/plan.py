@@ -72,21 +72,17 @@ class Plan:
         return replace(self, seed=int.from_bytes(digest[:7], "big"))
 
 
-def report_points(first: int, max_steps: int, factor: float = 2) -> tuple[int, ...]:
-    """Steps growing geometrically from `first`, the last one `max_steps`.
+def report_points(first: int, max_steps: int) -> tuple[int, ...]:
+    """Steps doubling from `first`, the last one `max_steps`.
 
-    (8, 100) gives 8, 16, 32, 64, 100. Raises `UserError` unless 1 <= first, 1 <= max_steps and
-    factor > 1.
+    (8, 100) gives 8, 16, 32, 64, 100. Raises `UserError` unless both are at least 1.
     """
-    if first < 1 or max_steps < 1 or not factor > 1:
+    if first < 1 or max_steps < 1:
         raise UserError(
-            f"report points from {first} to {max_steps} by {factor} are not allowed: "
-            "the steps must be at least 1 and the factor more than 1"
+            f"report points from {first} to {max_steps} are not allowed: both must be at least 1"
         )
     points: list[int] = []
-    point = float(first)
-    while round(point) < max_steps:
-        if not points or round(point) > points[-1]:
-            points.append(round(point))
-        point *= factor
+    while first < max_steps:
+        points.append(first)
+        first *= 2
     return (*points, max_steps)

@@ -54,6 +54,11 @@ class GeneratorPrior(Prior):
         return inputs
 
 
+def prior_of(network: nn.Module, latent: int | Sequence[int]) -> Prior:
+    """The network itself if it is a prior, else that which has it as its generator."""
+    return network if isinstance(network, Prior) else GeneratorPrior(network, latent).eval()
+
+
 def truncated_normal(uniform: Tensor, truncation: float) -> Tensor:
     """Standard normal within +-`truncation` (0: everywhere) at the quantiles `uniform`, float64."""
     low = 0.5 * math.erfc(truncation / math.sqrt(2)) if truncation > 0 else 0.0

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from tune_am.am.outputs import UNITS_LAST, by_unit, kind_of
+from tune_am.am.outputs import UNITS_LAST, by_unit, class_of, hooked
 from tune_am.errors import UserError
 
 
@@ -23,23 +23,16 @@ def units_of(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
     """
     seen: dict[str, list[Tensor | None]] = {}
 
-    def reader(name: str):  # type: ignore[no-untyped-def]
-        def read(module: nn.Module, _inputs: object, output: object) -> None:
-            try:
-                values = by_unit(module, output)
-            except TypeError:
-                return
-            batch_first = values.is_floating_point() and len(values) == len(example)
-            seen.setdefault(name, []).append(values if batch_first else None)
+    def read(name: str, module: nn.Module, output: object) -> None:
+        try:
+            values = by_unit(module, output)
+        except TypeError:
+            return
+        batch_first = values.is_floating_point() and len(values) == len(example)
+        seen.setdefault(name, []).append(values if batch_first else None)
 
-        return read
-
-    hooks = [module.register_forward_hook(reader(name)) for name, module in network.named_modules()]
-    try:
+    with hooked(dict(network.named_modules()), read):
         network(example.clone())
-    finally:
-        for hook in hooks:
-            hook.remove()
     once = {name: values[0] for name, values in seen.items() if name and len(values) == 1}
     return {name: tuple(values.shape[1:]) for name, values in once.items() if values is not None}
 
@@ -48,10 +41,16 @@ def chosen_layers(
     network: nn.Module, units: dict[str, tuple[int, ...]], asked: Sequence[str] | None
 ) -> dict[str, int]:
     """The layers `asked` for -> units, in the order in which they run; by default all of PyTorch's
-    kinds of layers with weights, and whatever else with weights has units and nothing else.
+    kinds of layers with weights, and whatever else has a matrix of weights, units and nothing else.
 
     units: from `units_of`. Raises `UserError` that names a layer which cannot be read.
     """
+    kind = type(network).__name__
+    if next(network.children(), None) is None and next(network.parameters(), None) is not None:
+        raise UserError(
+            f"{kind} is a layer alone, which has no name: wrap it, torch.nn.Sequential(layer), and "
+            "it is called 0"
+        )
     if asked is None:
         found = {
             name: shape[0]
@@ -60,18 +59,16 @@ def chosen_layers(
         }
         if not found:
             raise UserError(
-                f"{type(network).__name__} has no layers with weights that are sure to be read "
-                "right; name some of its modules as layers: "
-                f"{', '.join(list(units)[:8]) or 'none can be read'}"
+                f"{kind} has no layers with weights that are sure to be read right; name some of "
+                f"its modules as layers: {', '.join(list(units)[:8]) or 'none can be read'}"
             )
         return found
     names = {name for name, _ in network.named_modules() if name}
     for name in asked:
         if name not in names:
             close = get_close_matches(name, units, 3)
-            there = (
-                f"is {close[0]!r} meant?" if close else f"there are {', '.join(list(units)[:8])}"
-            )
+            some = ", ".join(list(units)[:8]) or "none"
+            there = f"is {close[0]!r} meant?" if close else f"there are {some}"
             raise UserError(f"the classifier has no layer {name!r}; {there}")
         if name not in units:
             raise UserError(
@@ -83,7 +80,7 @@ def chosen_layers(
 
 def _is_layer(module: nn.Module, shape: tuple[int, ...]) -> bool:
     """Whether the axis of the units of `module`, whose output is of `shape`, is beyond doubt."""
-    if issubclass(kind_of(module), (*UNITS_LAST, _ConvNd)):
+    if issubclass(class_of(module), (*UNITS_LAST, _ConvNd)):
         return True
     has_matrix = any(weight.dim() > 1 for weight in module.parameters(recurse=False))
     return has_matrix and len(shape) == 1 and next(module.children(), None) is None

@@ -21,7 +21,8 @@ def check_shapes(
     prior: Prior,
     reference: dict[str, Tensor],
 ) -> None:
-    """One pass from latent to layers: every shape is the one that pack.json promises."""
+    """One pass from starts to layers: every shape is the one that pack.json promises, every number
+    finite. Raises `UserError`."""
     path = folder / FILE
 
     def expect(what: str, found: object, promised: object) -> None:
@@ -30,13 +31,22 @@ def check_shapes(
 
     expect("the latent shape", list(prior.latent_shape), list(manifest.latent))
     try:
-        inputs = prior(torch.zeros(2, *prior.latent_shape))
+        inputs = prior(prior.sample(2, torch.Generator().manual_seed(0)))
         expect("the input shape", list(inputs.shape[1:]), list(manifest.input_shape))
         layers = Tap(classifier, list(manifest.layers))(inputs)
-    except (RuntimeError, AttributeError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # whatever networks raise
         said = reason(error)
         raise UserError(f"{path}: its networks do not run as described: {said}") from None
+    _expect_finite(folder / manifest.prior.weights, "an input of the prior", inputs)
+    if torch.equal(inputs[0], inputs[1]):  # as where a clamp hides that a weight is infinite
+        raise UserError(
+            f"{folder / manifest.prior.weights}: the prior makes the same input of every start; "
+            "get or train a sound pack"
+        )
     for name, units in manifest.layers.items():
+        _expect_finite(folder / manifest.classifier.weights, f"the layer {name}", layers[name])
         expect(f"the units of {name}", layers[name].shape[1], units)
         found = list(reference[name].shape) if name in reference else None
         expect(f"a reference of {name}", found, [manifest.excerpts, units])
@@ -45,3 +55,9 @@ def check_shapes(
             Neuron.parse(unit, {}, manifest.layers)
         except UserError as error:
             raise UserError(f"{path}: the neuron {alias!r} is wrong: {error}") from None
+
+
+def _expect_finite(path: Path, what: str, values: Tensor) -> None:
+    """Weights may be infinite, as masks are; what is computed with them may not."""
+    if not torch.isfinite(values).all():
+        raise UserError(f"{path}: {what} holds a non-finite value; get or train a sound pack")

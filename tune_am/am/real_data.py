@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.device import device_of
 from tune_am.am.neuron import Neuron, Tap
-from tune_am.am.statistics import Moments
+from tune_am.am.statistics import InputStatistics, Moments
 from tune_am.errors import UserError
 
 _BATCH = 64
@@ -32,8 +33,7 @@ class RealData:
     """
 
     def __init__(self, data: Tensor | Iterable[Any]) -> None:
-        batches = data.split(_BATCH) if isinstance(data, Tensor) else data
-        self._batches = iter(batches)
+        self._batches = _batches(data)
         self._first: list[Any] = []
         seen: list[Tensor] = []
         while sum(map(len, seen)) < EXAMPLES and (batch := next(self._batches, None)) is not None:
@@ -49,8 +49,20 @@ class RealData:
             yield _checked(batch, self.shape)
 
 
+def _batches(data: object) -> Iterator[Any]:
+    if isinstance(data, Tensor) and data.dim() > 0:
+        return iter(data.split(_BATCH))
+    # A loader may be iterable by its items alone, as a sequence is.
+    if isinstance(data, Tensor) or not (isinstance(data, Iterable) or hasattr(data, "__getitem__")):
+        what = "a single number" if isinstance(data, Tensor) else type(data).__name__
+        raise UserError(
+            f"real_data is {what}: it must be a tensor [n, *input_shape], or give batches of such"
+        )
+    return iter(data)
+
+
 def _checked(batch: Any, shape: tuple[int, ...] | None) -> Tensor:
-    values = batch[0] if isinstance(batch, list | tuple) else batch
+    values = batch[0] if isinstance(batch, list | tuple) and batch else batch
     if not isinstance(values, Tensor):
         raise UserError(f"real_data gives {type(values).__name__}: it must give tensors [n, ...]")
     if values.dtype != torch.float32:
@@ -72,40 +84,73 @@ def _checked(batch: Any, shape: tuple[int, ...] | None) -> Tensor:
     return values
 
 
-class Reading:
-    """What one pass over real data comes to. activations: layer -> [excerpts, units]."""
+class Reading(NamedTuple):
+    """What one pass over real data comes to."""
 
-    def __init__(self, classifier: nn.Module, layers: Sequence[str]) -> None:
-        self._tap, self._layers = Tap(classifier, layers), layers
-        self._parts: list[dict[str, Tensor]] = []
-        self.moments = Moments()
+    activations: dict[str, Tensor]  # layer -> [inputs, units]
+    shown: Tensor  # [n, *input_shape]; empty where no neuron is to be shown
+    statistics: InputStatistics
 
-    @torch.no_grad()
-    def read(
-        self, data: RealData, device: torch.device, shown: Sequence[Neuron]
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """Activations and the inputs [n, *input_shape] that are extreme for one of `shown`."""
-        best: dict[tuple[Neuron, int], list[tuple[float, int]]] = {
-            (neuron, sign): [] for neuron in shown for sign in (1, -1)
+
+@torch.no_grad()
+def read(
+    data: RealData, network: nn.Module, layers: Sequence[str], shown: Sequence[Neuron]
+) -> Reading:
+    """Activations of `layers`, the inputs that are extreme for one of `shown`, and statistics.
+
+    Raises `UserError` that names the input and the layer where an activation is not finite.
+    """
+    tap, device = Tap(network, layers), device_of(network)
+    moments, extremes, count = Moments(), _Extremes(shown), 0
+    parts: list[dict[str, Tensor]] = []
+    for batch in data:
+        found = {layer: values.cpu() for layer, values in tap(batch.to(device)).items()}
+        _expect_finite(found, count)
+        parts.append(found)
+        moments.add(batch)
+        extremes.add(batch, found)
+        count += len(batch)
+    activations = {layer: torch.cat([part[layer] for part in parts]) for layer in layers}
+    return Reading(activations, extremes.inputs(), moments.statistics())
+
+
+def _expect_finite(found: dict[str, Tensor], before: int) -> None:
+    """found: layer -> [b, units], of inputs after the first `before`."""
+    for layer, values in found.items():
+        if not (finite := torch.isfinite(values).all(1)).all():
+            place = before + int(finite.int().argmin())
+            raise UserError(
+                f"the classifier's layer {layer!r} is NaN or infinite for input {place} of "
+                "real_data, counted from 0: leave that out, or look at the network"
+            )
+
+
+class _Extremes:
+    """The inputs that excite any of `neurons` most and least, as they come by."""
+
+    def __init__(self, neurons: Sequence[Neuron]) -> None:
+        # Values and places, the most extreme first; equal ones in the order in which they came.
+        self._leaders: dict[tuple[Neuron, int], list[tuple[float, int]]] = {
+            (neuron, sign): [] for neuron in neurons for sign in (1, -1)
         }
-        kept: dict[int, Tensor] = {}
-        count = 0
-        for batch in data:
-            found = {layer: values.cpu() for layer, values in self._tap(batch.to(device)).items()}
-            self._parts.append(found)
-            self.moments.add(batch)
-            for (neuron, sign), leaders in best.items():
-                values = sign * found[neuron.layer][:, neuron.unit]
-                leaders += [(float(v), count + i) for i, v in enumerate(values.tolist())]
-                leaders.sort(key=lambda pair: (-pair[0], pair[1]))
-                del leaders[SHOWN:]
-            wanted = {place for leaders in best.values() for _, place in leaders}
-            fresh = {place: batch[place - count].cpu().clone() for place in wanted
-                     if count <= place < count + len(batch)}  # fmt: skip
-            kept = {place: x for place, x in {**kept, **fresh}.items() if place in wanted}
-            count += len(batch)
-        activations = {
-            layer: torch.cat([part[layer] for part in self._parts]) for layer in self._layers
-        }
-        inputs = [kept[place] for place in sorted(kept)]
-        return activations, torch.stack(inputs) if inputs else torch.empty(0)
+        self._kept: dict[int, Tensor] = {}
+        self._count = 0
+
+    def add(self, batch: Tensor, found: dict[str, Tensor]) -> None:
+        """`batch: [b, *input_shape]`; found: layer -> [b, units]."""
+        before = self._count
+        self._count += len(batch)
+        for (neuron, sign), leaders in self._leaders.items():
+            values = sign * found[neuron.layer][:, neuron.unit]
+            leaders += [(value, before + i) for i, value in enumerate(values.tolist())]
+            leaders.sort(key=lambda pair: (-pair[0], pair[1]))
+            del leaders[SHOWN:]
+        wanted = {place for leaders in self._leaders.values() for _, place in leaders}
+        kept = {place: x for place, x in self._kept.items() if place in wanted}
+        fresh = {place: batch[place - before].cpu().clone() for place in wanted if place >= before}
+        self._kept = {**kept, **fresh}
+
+    def inputs(self) -> Tensor:
+        """[n, *input_shape], in the order in which they came."""
+        inputs = [self._kept[place] for place in sorted(self._kept)]
+        return torch.stack(inputs) if inputs else torch.empty(0)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from tune_am.am.ascent import SIGNS, Ascent, default_chunk
-from tune_am.am.measures import Measure, measure
+from tune_am.am.measures import Measure
 from tune_am.am.neuron import Neuron, read_activations
 from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.pack import Pack
@@ -27,15 +27,11 @@ SAMPLE_STEPS_PER_SECOND = "sample_steps_per_second"  # starts times steps in a s
 DIVERGED_FROM = 0.5
 
 
-def score(
-    ascent: Ascent, pack: Pack, target: Target, by: Measure | None = None
-) -> dict[str, float]:
+def score(ascent: Ascent, pack: Pack, target: Target, by: Measure) -> dict[str, float]:
     """Metrics of the examples that `ascent` keeps now, all finite whatever happened to the starts.
 
-    Starts whose activation was never finite have no example and are left out. by: the objective,
-    activation-FID unless given.
+    Starts whose activation was never finite have no example and are left out. by: the objective.
     """
-    by = by or measure()
     valid = torch.isfinite(ascent.kept_activations)
     kept = ascent.kept_activations[valid]
     improved = SIGNS[ascent.direction] * (kept - ascent.start_activations[valid]) > 0

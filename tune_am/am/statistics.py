@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -38,7 +38,13 @@ class InputStatistics:
         """Those of `inputs: [n, *input_shape]`; bounds that are not known are those they have."""
         moments = Moments()
         moments.add(inputs)
-        return moments.statistics(bounds)
+        return moments.statistics().within(bounds)
+
+    def within(self, bounds: Bounds) -> InputStatistics:
+        """The same for inputs within `bounds`, of which those that are not known stay."""
+        low, high = bounds
+        low, high = (self.low if low is None else low, self.high if high is None else high)
+        return replace(self, low=float(low), high=float(high))
 
 
 # Their covariance is a square: more channels than this are no channels.
@@ -76,18 +82,16 @@ class Moments:
         self._low = min(self._low, float(values.min()))
         self._high = max(self._high, float(values.max()))
 
-    def statistics(self, bounds: Bounds = (None, None)) -> InputStatistics:
-        """The statistics of all batches; bounds that are not known are those they have."""
-        if self._shape is None:
-            raise UserError("there are no inputs to take statistics of")
-        low, high = bounds
+    def statistics(self) -> InputStatistics:
+        """The statistics of all batches, of which there must be one."""
+        assert self._shape is not None, "statistics of no inputs"
         offset = self._sum / self._count
         return InputStatistics(
             shape=self._shape,
             mean=self._origin[:, 0] + offset,
             covariance=self._products / self._count - torch.outer(offset, offset),
-            low=self._low if low is None else low,
-            high=self._high if high is None else high,
+            low=self._low,
+            high=self._high,
         )
 
 
@@ -105,8 +109,6 @@ def load_statistics(path: Path, shape: tuple[int, ...], bounds: Bounds) -> Input
     found = {name: list(tensor.shape) for name, tensor in tensors.items()}
     if found != promised:
         raise UserError(f"{path}: holds {found}, inputs of shape {list(shape)} need {promised}")
-    low, high = (
-        float(value) if bound is None else bound
-        for bound, value in zip(bounds, tensors["range"], strict=True)
-    )
-    return InputStatistics(shape, tensors["mean"], tensors["covariance"], low, high)
+    low, high = tensors["range"].tolist()
+    stored = InputStatistics(shape, tensors["mean"], tensors["covariance"], low, high)
+    return stored.within(bounds)

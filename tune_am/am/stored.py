@@ -20,9 +20,10 @@ def load_network(folder: Path, entry: NetworkEntry, trust_code: bool) -> nn.Modu
     """The network of `entry` with its weights, checked, frozen and in evaluation mode."""
     path = folder / entry.weights
     factory = _factory(folder, entry.factory, trust_code)
+    tensors = load_tensors(path, infinite=True)
     try:
         network = factory(**entry.config)
-        network.load_state_dict(load_tensors(path))
+        network.load_state_dict(tensors)
     except (TypeError, ValueError, RuntimeError) as error:
         said = reason(error)
         raise UserError(f"{path}: does not fit {entry.factory} of {FILE}: {said}") from None
@@ -50,14 +51,15 @@ def _factory(folder: Path, name: str, trust_code: bool) -> type[nn.Module]:
     return found
 
 
-def load_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, all finite."""
+def load_tensors(path: Path, infinite: bool = False) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, all finite; none NaN where they may be infinite, as the
+    causal mask of a network is. Raises `UserError`."""
     try:
         tensors = load_file(path)
     except SafetensorError as error:
         raise UserError(f"{path}: is not safetensors ({error}); get the pack again") from None
     for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
+        if torch.isnan(tensor).any() or not (infinite or torch.isfinite(tensor).all()):
             raise UserError(f"{path}: {name} holds a non-finite value; get or train a sound pack")
     return tensors
 
@@ -65,14 +67,27 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 def save_tensors(
     tensors: Mapping[str, Tensor], path: Path, dtype: torch.dtype | None = None
 ) -> None:
-    """Write safetensors; floating-point ones as `dtype`, if it is given."""
+    """Write safetensors; floating-point ones as `dtype`, if it is given.
 
-    def stored(tensor: Tensor) -> Tensor:
-        cast = dtype if tensor.is_floating_point() else None
-        return tensor.detach().to("cpu", cast or tensor.dtype).contiguous()
-
-    save_file({name: stored(tensor) for name, tensor in tensors.items()}, path)
+    Raises `UserError` that names a tensor with values beyond those of `dtype`.
+    """
+    stored = {}
+    for name, tensor in tensors.items():
+        # A copy of its own: safetensors takes no two names of one tensor, as tied weights are.
+        wanted = dtype if dtype and tensor.is_floating_point() else tensor.dtype
+        stored[name] = tensor.detach().to("cpu", wanted, copy=True).contiguous()
+        if wanted != tensor.dtype and _overflows(tensor, stored[name]):
+            raise UserError(
+                f"{path.name}: {name} has values beyond those of {dtype}, at most "
+                f"{torch.finfo(wanted).max:g}: choose torch.bfloat16, or leave dtype out"
+            )
+    save_file(stored, path)
     readable(path)
+
+
+def _overflows(tensor: Tensor, cast: Tensor) -> bool:
+    lost = torch.isfinite(tensor).cpu() & ~torch.isfinite(cast.float())
+    return bool(lost.any())
 
 
 def readable(path: Path) -> None:

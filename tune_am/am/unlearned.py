@@ -107,7 +107,7 @@ UNLEARNED: dict[str, type[RawPrior] | type[FourierPrior]] = {
 }
 
 
-def kind_of(prior: Prior) -> str:
+def prior_kind(prior: Prior) -> str:
     """What `--prior` calls it."""
     return next(
         (kind for kind, prior_type in UNLEARNED.items() if type(prior) is prior_type), "gan"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from os.path import relpath
@@ -13,61 +12,33 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from tune_am.am.objectives import Objective, objective
+from tune_am.am.objectives import Objective
 from tune_am.am.pack import Pack
 from tune_am.report import provenance, template, words
-from tune_am.report.data import SCHEMA
-from tune_am.report.folder import FACTS, PAGE, new_folder
+from tune_am.report.finished import FinishedRun
+from tune_am.report.folder import PAGE
 from tune_am.report.media import picture_uri
 from tune_am.report.page import axes_of
-from tune_am.report.renderer import Renderer, renderer_for
+from tune_am.report.renderer import Renderer
 from tune_am.tuning.folder import UNITS
 from tune_am.tuning.result import TITLES
 
-_EMPTY: dict[str, Any] = {
-    "charts": {},
-    "levels": None,
-    "search": None,
-}  # what a report has for its scripts
 
-
-def write_campaign(run: Path, pack: Pack, out: Path | None = None, overwrite: bool = True) -> Path:
-    """Write the page about the campaign in the folder `run` into the folder `out`, its `report` if
-    None; the path of the page. Raises `UserError` for inputs that cannot be drawn."""
-    result = json.loads((run / "result.json").read_text(encoding="utf-8"))
-    asked = json.loads((run / "search.json").read_text(encoding="utf-8"))
-    renderer = renderer_for(pack)
-    out = out or run / "report"
-    with new_folder(out, overwrite) as folder:
-        page = campaign_page(run, result, asked, pack, renderer, out)
-        (folder / PAGE).write_text(page, encoding="utf-8")
-        facts = {"schema": SCHEMA, **{name: result[name] for name in ("neuron", UNITS)}}
-        (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    return out / PAGE
-
-
-def campaign_page(
-    run: Path,
-    result: Mapping[str, Any],
-    asked: Mapping[str, Any],
-    pack: Pack,
-    renderer: Renderer,
-    out: Path,
-) -> str:
-    """The page, for the folder `out`. result, asked: result.json and search.json of the folder
-    `run`."""
-    made = objective(result["objective"])
-    examples = {row["neuron"]: _example(run / row["folder"], result) for row in result[UNITS]}
+def campaign_page(run: FinishedRun, pack: Pack, renderer: Renderer, out: Path) -> str:
+    """The page of the campaign `run`, for the folder `out`."""
+    result, asked = run.result, run.asked
+    made = run.objective
+    examples = {row["neuron"]: _example(run.path / row["folder"], result) for row in result[UNITS]}
     inputs = [found[0] for found in examples.values() if found is not None]
     limits = renderer.limits(torch.stack(inputs)) if inputs else (0.0, 1.0)
     rows = [
-        _row(run, out, place, row, examples[row["neuron"]], made, renderer, limits)
+        _row(run.path, out, place, row, examples[row["neuron"]], made, renderer, limits)
         for place, row in enumerate(result[UNITS])
     ]
     rows.sort(key=lambda row: (row["distance"] is None, row["distance"]))
     return template.fill(
         "campaign.html",
-        data=_EMPTY,
+        data={},
         title=f"What {'silences' if result['direction'] == 'min' else 'excites'} "
         f"{result['neuron']}",
         result=result,
@@ -80,7 +51,7 @@ def campaign_page(
             ("The campaign:", str(asked.get("command", ""))),
             (
                 f"The page of one neuron, here {rows[0]['neuron']}:",
-                shlex.join(["python", "-m", "tune_am.explain", str(run / rows[0]["folder"])]),
+                shlex.join(["python", "-m", "tune_am.explain", str(run.path / rows[0]["folder"])]),
             ),
         ],
         provenance=[

@@ -43,9 +43,7 @@ def compare_page(columns: Sequence[Side], media: Media, commands: dict[str, str]
             "charts": {
                 f"-{i}": {key: one[key] for key in ("neuron", "activations")}
                 for i, one in enumerate(stated, start=1)
-            },
-            "levels": None,
-            "search": None,
+            }
         },
         title="Compared: " + "; ".join(side.title for side in columns),
         sides=[_column(side, one, media) for side, one in zip(columns, stated, strict=True)],
@@ -66,7 +64,6 @@ def _column(side: Side, stated: dict[str, Any], media: Media) -> dict[str, Any]:
         "title": side.title,
         "ci95": shown.row["ci95"],
         "metric": shown.objective.metric,
-        "label": shown.objective.label,
         "controls": shown.controls,
         "trials": run.result["trials_total"],
         "sample_steps": f"{run.result['sample_steps']:,}",

@@ -17,6 +17,7 @@ from tune_am.tuning.defaults import CPU
 # Nothing here may import torch or matplotlib: --help and a bad flag answer at once.
 
 EXAMPLES = 8
+FEW = 4  # of a setting that is there for comparison
 MOST_EXAMPLES = 50
 
 
@@ -115,7 +116,8 @@ def _parser() -> argparse.ArgumentParser:
         "--examples",
         type=reader(int),
         metavar="N",
-        help=f"examples to show, with --neuron also starts, 2 to {MOST_EXAMPLES} [{EXAMPLES}]",
+        help=f"examples to show, with --neuron also starts, 2 to {MOST_EXAMPLES} [{EXAMPLES}, of "
+        f"searches side by side {FEW} each]",
     )
     add("--overwrite", action="store_true", help="replace an earlier report in that folder")
     add("--trust-code", action="store_true", help="import a pack's code from outside tune_am")

@@ -14,7 +14,7 @@ from torch import Tensor
 from tune_am.errors import UserError
 from tune_am.report.renderer import Axis, Renderer, is_line
 
-HEIGHT, WIDTH = 128, 256  # pixels of a picture; as wide as the signal is long, where that is more
+HEIGHT, WIDTH = 128, 256  # pixels of a picture, however long the signal
 
 PEAK = 0.9  # of full scale, to which a sound is brought: no player clips, the quiet are heard too
 
@@ -40,23 +40,15 @@ class Curve(Renderer):
         self.height, self.width = HEIGHT, WIDTH
         self.x, self.y = Axis("sample"), Axis(self.scale)
         self._rate = 0
-        self._range: tuple[float | None, float | None] = (None, None)
 
     def describe(self, entry: Mapping[str, Any]) -> None:
-        self._range = tuple(entry.get("range", (None, None)))
+        self.said = tuple(entry.get("range", self.said))
         self.y = Axis(str(entry.get("units", self.scale)))
         if rate := entry.get("sample_rate"):
             self._rate, self.suffix = int(rate), ".wav"
             ends = (0.0, "0"), (1.0, f"{self.samples / self._rate:.3g}")
             self.x = Axis("time, s", ends)
             self.heard = "Sounds are brought to one loudness."
-
-    def limits(self, inputs: Tensor) -> tuple[float, float]:
-        low, high = (
-            found if said is None else said
-            for said, found in zip(self._range, super().limits(inputs), strict=True)
-        )
-        return low, high
 
     def codes(self, inputs: Tensor, limits: tuple[float, float]) -> Tensor:
         low, high = limits

@@ -84,7 +84,7 @@ def ascent(trace: Trace) -> dict[str, Any]:
     return {
         "steps": steps.tolist(),
         "starts": [[_finite(v) for v in start] for start in kept.T.tolist()],
-        "median": [_finite(v) for v in kept.median(1).values.tolist()],
+        "median": [_finite(v) for v in trace.median[steps - 1].tolist()],
     }
 
 

@@ -19,11 +19,9 @@ from tune_am.am.plan import Plan
 from tune_am.am.score import activations_of, inputs_of
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
+from tune_am.report.config import FEW
 from tune_am.report.finished import FinishedRun, Kept, worst_trial
 from tune_am.report.trace import Trace, affordable, watch
-
-# Examples shown of a setting that is there for comparison.
-FEW = 4
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,8 @@ class Explanation:
 
     @property
     def target(self) -> Tensor:
-        """Activations [TAIL] of the real excerpts that the score compares with."""
-        return self.pack.reference.target(self.neuron, self.plan.direction).activations
+        """Activations [TAIL] of the real excerpts that the score compares with, on the CPU."""
+        return self.pack.reference.target(self.neuron, self.plan.direction).activations.cpu()
 
     @property
     def groups(self) -> list[Group]:
@@ -92,7 +90,9 @@ class Explanation:
 
 
 def best_of_run(run: FinishedRun, pack: Pack, examples: int) -> Explanation | None:
-    """The best setting of a search, to stand beside others; None without its examples."""
+    """The best setting of a search, to stand beside others; None without its examples. Raises
+    `UserError` where no trial has a score."""
+    run.expect_score()
     kept = run.best()
     if kept is None:
         return None
@@ -139,19 +139,15 @@ def explain_run(run: FinishedRun, pack: Pack, examples: int) -> Explanation | No
 
 
 def explain_settings(
-    pack: Pack,
-    plan: Plan,
-    settings: Settings,
-    steps: int,
-    examples: int,
-    controlled: bool = True,
+    pack: Pack, plan: Plan, settings: Settings, controlled: bool = True
 ) -> Explanation:
-    """A neuron at given settings, with no search behind them; its controls if `controlled`, which
-    take about as long as the ascent."""
-    trace = watch(pack, plan.fresh("explain"), settings, steps, examples)
+    """A neuron at given settings, with no search behind them: an ascent of `plan.max_steps` from
+    `plan.starts` starts, all of them shown; its controls if `controlled`, which take about as long.
+    Raises `UserError` where the ascent diverges."""
+    steps = plan.max_steps
+    trace = watch(pack, plan.fresh("explain"), settings, steps, plan.starts)
     valid = torch.isfinite(trace.activations[-1])
     kept = Kept(trace.latents[-1][valid], trace.activations[-1][valid])
-    plan = replace(plan, starts=examples)
     if len(kept.activations) < 2:
         raise UserError(
             f"the ascent diverges at these settings (lr={settings.lr}): try a smaller --lr"
@@ -172,7 +168,7 @@ def explain_settings(
             "random_classifier": controls.random_classifier(pack, plan, settings, steps),
             "real_vs_real": controls.real_vs_real(pack, plan),
         }
-    shown = _shown(pack, plan, kept, examples)
+    shown = _shown(pack, plan, kept, plan.starts)
     return Explanation(
         row=row,
         kept=kept,

@@ -30,7 +30,7 @@ from tune_am.report.words import numbers
 
 COLUMNS = 4
 
-# Rows of examples in a figure: more would be too small to see in print.
+# Synthesised examples in a figure: more rows of them would be too small to see in print.
 MOST = 8
 
 
@@ -40,8 +40,8 @@ def draw_figures(
     limits: tuple[float, float],
     searched: Sequence[dict[str, Any]],
     folder: Path,
-) -> list[str]:
-    """Draw all of them into `folder`; their names. searched: the trials of `page.trial_rows`."""
+) -> None:
+    """Draw all of them into `folder`. searched: the trials of `data.trial_rows`."""
     folder.mkdir()
     with house_style():
         figures = {
@@ -55,7 +55,6 @@ def draw_figures(
             figures["search"] = search_figure(shown, searched)
         for name, figure in figures.items():
             save(figure, folder, name)
-    return list(figures)
 
 
 @house_style()
@@ -134,14 +133,14 @@ def ascent_figure(shown: Explanation, trace: Trace) -> Figure:
     figure = new_figure(2.6)
     axes = figure.subplots()
     steps = np.arange(1, trace.steps + 1)
-    courses = trace.activations.numpy()
-    axes.plot(steps, courses, color=SYNTHESISED, alpha=0.45, linewidth=1)
-    axes.plot(steps, np.median(courses, axis=1), color=SYNTHESISED, linewidth=2)
+    median = trace.median.numpy()
+    axes.plot(steps, trace.activations.numpy(), color=SYNTHESISED, alpha=0.45, linewidth=1)
+    axes.plot(steps, median, color=SYNTHESISED, linewidth=2)
     mean, deviation = float(shown.target.mean()), float(shown.target.std())
     axes.axhspan(mean - deviation, mean + deviation, color=REAL, alpha=0.18, linewidth=0)
     axes.axhline(mean, color=REAL, linewidth=1.2)
     direct_label(axes, steps[-1], mean, "real, mean ± SD", REAL)
-    direct_label(axes, steps[-1], float(np.median(courses[-1])), "median start", SYNTHESISED)
+    direct_label(axes, steps[-1], float(median[-1]), "median start", SYNTHESISED)
     axes.set_xlabel("step of the ascent")
     axes.set_ylabel(f"activation of {shown.neuron.name}")
     axes.margins(x=0.01)
@@ -179,7 +178,7 @@ def activations_figure(shown: Explanation) -> Figure:
 
 @house_style()
 def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figure:
-    """Every trial's score along its ascent, and where it was stopped."""
+    """Every trial's score along its ascent, and how it ended."""
     figure = new_figure(3.2)
     axes = figure.subplots()
     best, points = shown.row["trial"], shown.plan.report_points
@@ -192,11 +191,9 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
         steps, course = zip(*trial["course"], strict=True)
         leads = trial["trial"] == best
         colour = SYNTHESISED if leads else INK
-        stopped = trial["outcome"] != "finished"
+        ended = trial["outcome"] == "finished"
         axes.plot(steps, course, color=colour, linewidth=2 if leads else 0.9, zorder=2 + leads)
-        axes.plot(
-            steps[-1], course[-1], marker="x" if stopped else "o", ms=5, color=colour, zorder=3
-        )
+        axes.plot(steps[-1], course[-1], marker="o" if ended else "x", ms=5, color=colour, zorder=3)
     for name, words in (("never_optimised", "never optimised"), ("real_vs_real", "real vs real")):
         if name in shown.controls:
             level = shown.controls[name][made.metric]
@@ -212,7 +209,7 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
             )
     axes.plot([], [], "o-", color=SYNTHESISED, label="best")
     axes.plot([], [], "o-", color=INK, label="ran to the end")
-    axes.plot([], [], "x-", color=INK, label="stopped early")
+    axes.plot([], [], "x-", color=INK, label="did not run to the end")
     axes.set_xscale("log")
     if made.rooted:
         # Distances are squares: their roots are in the units of the activation.

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from tune_am.am.neuron import beside
-from tune_am.am.objectives import DEFAULT, Objective, objective
+from tune_am.am.neuron import beside, direction_file
+from tune_am.am.objectives import Objective, objective
 from tune_am.am.pack import SHIPPED, Pack
 from tune_am.am.plan import Plan
+from tune_am.am.score import BEST_STEP
 from tune_am.errors import UserError
-from tune_am.tuning.folder import UNITS
-
-SCHEMA = 1  # of result.json
+from tune_am.tuning.folder import RESULT_SCHEMA, UNITS
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class FinishedRun:
 
     @classmethod
     def read(cls, path: Path, campaign: bool = False) -> FinishedRun:
-        """The search in the folder `path`, or the campaign where that will do. Raises `UserError`
-        where there is none that ended."""
+        """The search in the folder `path`, which has a score; with `campaign` any search or
+        campaign. Raises `UserError` where there is none that ended."""
         if not path.is_dir():
             raise UserError(f"no run folder {path}: name the folder of an earlier search")
         asked = _read_json(path, "search.json", "it is no run folder")
@@ -49,10 +49,10 @@ class FinishedRun:
             "result.json",
             f"its search has not ended: python -m tune_am.search --resume {path}",
         )
-        if result.get("schema") != SCHEMA:
+        if result.get("schema") != RESULT_SCHEMA:
             raise UserError(
                 f"{path / 'result.json'}: schema {result.get('schema')!r} is unknown, this version "
-                f"reads {SCHEMA}; update tune-am or search again"
+                f"reads {RESULT_SCHEMA}; update tune-am or search again"
             )
         run = cls(path.absolute(), result, asked)
         if run.several and not campaign:
@@ -60,9 +60,16 @@ class FinishedRun:
                 f"{path} is a campaign over many neurons: name the folder of one, as in "
                 f"{path / UNITS}"
             )
-        if not run.several and result["best"] is None:
-            raise UserError(f"{path}: no trial got as far as a score, there is nothing to explain")
+        if not campaign:
+            run.expect_score()
         return run
+
+    def expect_score(self) -> None:
+        """Raise `UserError` where there is nothing to explain."""
+        if self.result["best"] is None:
+            raise UserError(
+                f"{self.path}: no trial got as far as a score, there is nothing to explain"
+            )
 
     @property
     def several(self) -> bool:
@@ -80,18 +87,23 @@ class FinishedRun:
 
     @property
     def objective(self) -> Objective:
-        """What settings were scored by; activation-FID in results from before it was said."""
-        return objective(self.result.get("objective", DEFAULT.name))
+        """What settings were scored by."""
+        return objective(self.result["objective"])
 
     @property
-    def prior(self) -> str | None:
-        """Where the ascent searched; None, the pack's own, in results from before it was said."""
-        return self.result.get("prior")
+    def prior(self) -> str:
+        """Where the ascent searched."""
+        return str(self.result["prior"])
+
+    @property
+    def neuron(self) -> str:
+        """What was explained; a direction by its copy in the run folder."""
+        return beside(self.result["neuron"], self.path)
 
     def plan(self) -> Plan:
         result = self.result
         return Plan(
-            neuron=beside(result["neuron"], self.path),
+            neuron=self.neuron,
             direction=result["direction"],
             starts=result["starts"],
             report_points=tuple(result["report_points"]),
@@ -156,18 +168,33 @@ def opposite(run: FinishedRun) -> FinishedRun | None:
     for path in run.path.parent.iterdir():
         try:
             other = FinishedRun.read(path)
-        except (UserError, KeyError, TypeError, OSError):
-            continue
-        same = all(other.result[key] == run.result[key] for key in ("neuron", "complete"))
-        same &= other.result["pack"]["hash"] == run.result["pack"]["hash"]
-        same &= other.prior == run.prior and other.objective == run.objective
-        if same and other.direction != run.direction:
-            found.append(((path / "result.json").stat().st_mtime, other))
+            if other.direction != run.direction and _alike(run, other):
+                found.append(((path / "result.json").stat().st_mtime, other))
+        except (UserError, KeyError, TypeError, OSError, ValueError, EOFError):
+            continue  # no run, or one that cannot be read
     return max(found, key=lambda pair: pair[0])[1] if found else None
 
 
+def _alike(run: FinishedRun, other: FinishedRun) -> bool:
+    """Whether both asked about the same neuron of the same pack, by the same objective."""
+    same = all(other.result[key] == run.result[key] for key in ("neuron", "complete"))
+    same &= other.result["pack"]["hash"] == run.result["pack"]["hash"]
+    same &= other.prior == run.prior and other.objective == run.objective
+    return same and _direction(run) == _direction(other)
+
+
+def _direction(run: FinishedRun) -> list[float] | None:
+    """The vector of a run on a direction: a name says its file only. None of a unit."""
+    file = direction_file(run.neuron)
+    if file is None:
+        return None
+    vector: list[float] = np.load(file, allow_pickle=False).tolist()
+    return vector
+
+
 def worst_trial(run: FinishedRun) -> dict[str, Any] | None:
-    """The row of the trial that scored worst, at the step it came to; None without any.
+    """The row of the trial that scored worst, its `step` that of the score and `reached` the last;
+    None without any.
 
     Trials that are shown already, and those that diverged, which have no examples to speak of, are
     left out.
@@ -179,7 +206,12 @@ def worst_trial(run: FinishedRun) -> dict[str, Any] | None:
         if row["outcome"] in ("finished", "stopped_early") and row["trial"] not in shown
     ]
     made = run.objective
-    return max(rows, key=lambda row: made.loss(row[made.metric]), default=None)
+    worst = max(rows, key=lambda row: made.loss(row[made.metric]), default=None)
+    if worst is None:
+        return None
+    reports = [r for r in run.course(worst["trial"]) if r["step"] <= worst["step"]]
+    step = int(reports[-1].get(BEST_STEP, worst["step"])) if reports else worst["step"]
+    return {**worst, "step": step, "reached": worst["step"]}
 
 
 def _read_json(path: Path, name: str, otherwise: str) -> dict[str, Any]:

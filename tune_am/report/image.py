@@ -24,18 +24,9 @@ class Image(Renderer):
     scale = "grey level"
     note = "Pictures are drawn pixel by pixel, small ones enlarged."
 
-    _range: tuple[float | None, float | None] = (None, None)
-
     def describe(self, entry: Mapping[str, Any]) -> None:
-        self._range = tuple(entry.get("range", (None, None)))
+        self.said = tuple(entry.get("range", self.said))
         self.scale = str(entry.get("units", self.scale))
-
-    def limits(self, inputs: Tensor) -> tuple[float, float]:
-        found = super().limits(inputs)
-        low, high = (
-            value if said is None else said for said, value in zip(self._range, found, strict=True)
-        )
-        return low, high
 
     def codes(self, inputs: Tensor, limits: tuple[float, float]) -> Tensor:
         codes = super().codes(inputs, limits)

@@ -39,10 +39,11 @@ def from_keywords(
         )
     if settings is not None and neuron is None:
         raise UserError("settings go with neuron= only: a run has its own")
-    asked = {name: value for name, value in options.items() if value not in (None, False)}
+    asked = {name: value for name, value in options.items() if value is not None}
     if neuron is not None:
         asked["neuron"] = neuron
     asked = {name: checked(name, _KINDS.get(name, str), value) for name, value in asked.items()}
+    asked = {name: value for name, value in asked.items() if value is not False}  # flags not given
     if "out" in asked:
         asked["out"] = Path(asked["out"])
     if not isinstance(settings, Settings | Mapping | None):

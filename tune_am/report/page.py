@@ -6,39 +6,40 @@ from typing import Any
 
 from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.report import provenance, template, words
-from tune_am.report.data import facts, scale, search
+from tune_am.report.config import FEW
+from tune_am.report.data import facts, scale
 from tune_am.report.explanation import Explanation, Group
 from tune_am.report.finished import FinishedRun
 from tune_am.report.media import Media, legend
 from tune_am.report.renderer import Renderer
 from tune_am.tuning.result import TITLES
 
+# How a trial ended, wherever the page says it.
 OUTCOMES = {
     "finished": "ran to the end",
     "stopped_early": "stopped early",
     "diverged": "diverged",
+    "failed": "failed",
     "unfinished": "cut off",
 }
 
 
 def report_page(
-    shown: Explanation, media: Media, beside: Explanation | None, commands: dict[str, str]
+    shown: Explanation,
+    media: Media,
+    beside: Explanation | None,
+    searched: dict[str, Any] | None,
+    commands: dict[str, str],
 ) -> str:
-    """The page. beside: the same neuron the other way round. commands: what for -> a command."""
+    """The page. beside: the same neuron the other way round. searched: `data.search` of its run, if
+    it has one. commands: what for -> a command."""
     stated = facts(shown)
     run = shown.run
     most, _ = words.how(shown.plan.direction)
-    searched = None if run is None else search(run)
-    kept_apart = {"charts": {"": _chart_facts(stated)}, "levels": _levels(shown)}
-    kept_apart["score"] = {
-        "label": shown.objective.label,
-        "scale": scale(shown.objective),
-        "maximise": shown.objective.maximise,
-    }
     excerpts = shown.pack.excerpts
     return template.fill(
         "report.html",
-        data={**kept_apart, "search": searched and {**searched, "penalty": DIVERGED_PENALTY}},
+        data=_for_scripts(shown, stated, searched),
         facts=stated,
         score=shown.objective,
         facts_run=None if run is None else run.result,
@@ -61,9 +62,9 @@ def report_page(
         ties=""
         if run is None
         else words.ties(shown.row, run.result["runners_up"], shown.objective),
-        beside=None if beside is None else [side(shown, media), side(beside, media)],
+        beside=None if beside is None else [side(one, media, FEW) for one in (shown, beside)],
         account="" if run is None else _account(run),
-        outcomes=[] if run is None else _outcomes(run.result["trials"]),
+        outcomes=[] if searched is None else _outcomes(searched["trials"]),
         importances=[] if run is None else _importances(run.result["importances"]),
         unit=run is not None and run.of_campaign,
         controls_words=words.controls(shown.plan.direction, shown.objective),
@@ -93,15 +94,15 @@ def axes_of(renderer: Renderer, limits: tuple[float, float]) -> dict[str, Any]:
     }
 
 
-def side(shown: Explanation, media: Media) -> dict[str, Any]:
-    """One of two or more explanations that stand side by side."""
+def side(shown: Explanation, media: Media, most: int | None = None) -> dict[str, Any]:
+    """One of two or more explanations that stand side by side, with at most so many examples."""
     return {
         "title": f"{shown.neuron.name}, {shown.plan.direction}imised",
         "fid": shown.row[shown.objective.metric],
         "label": shown.objective.label,
         "sure": sure(shown.row),
         "mean": float(shown.kept.activations.mean()),
-        "cards": media.cards(shown.best)[:4],
+        "cards": media.cards(shown.best)[:most],
     }
 
 
@@ -126,8 +127,16 @@ def _path(shown: Explanation, media: Media) -> list[dict[str, Any]]:
     return media.cards(shown.path, [f"step {step}" for step in shown.trace.path])
 
 
-def _chart_facts(stated: dict[str, Any]) -> dict[str, Any]:
-    return {key: stated[key] for key in ("neuron", "activations", "ascent")}
+def _for_scripts(
+    shown: Explanation, stated: dict[str, Any], searched: dict[str, Any] | None
+) -> dict[str, Any]:
+    made, charted = shown.objective, ("neuron", "activations", "ascent")
+    return {
+        "charts": {"": {key: stated[key] for key in charted}},
+        "levels": _levels(shown),
+        "score": {"label": made.label, "scale": scale(made), "maximise": made.maximise},
+        "search": searched and {**searched, "penalty": DIVERGED_PENALTY, "outcomes": OUTCOMES},
+    }
 
 
 def _levels(shown: Explanation) -> list[dict[str, Any]]:
@@ -161,11 +170,20 @@ def _other(
         "title": _title(key),
         "settings": words.settings_in_words(row["settings"]),
         "step": row["step"],
-        "ended": ", where the search stopped it" if row.get("outcome") == "stopped_early" else "",
+        "ended": _reached(row),
         "fid": row[shown.objective.metric],
         "sure": sure(row),
         "cards": media.cards(group),
     }
+
+
+def _reached(row: dict[str, Any]) -> str:
+    """Where the ascent ended, of a trial as the search left it."""
+    if "reached" not in row:
+        return ""
+    if row["outcome"] == "stopped_early":
+        return f"; the search stopped it at step {row['reached']}"
+    return f"; it ran to step {row['reached']}" if row["reached"] > row["step"] else ""
 
 
 def _title(key: str) -> str:
@@ -175,12 +193,7 @@ def _title(key: str) -> str:
 def _account(run: FinishedRun) -> str:
     """What was spent, in a sentence."""
     result = run.result
-    ended = {
-        "stopped early": result["trials_stopped_early"],
-        "diverged": result["trials_diverged"],
-        "failed": result["trials_failed"],
-        "cut off": result["trials_unfinished"],
-    }
+    ended = {word: result[f"trials_{key}"] for key, word in OUTCOMES.items() if key != "finished"}
     told = [f"{count} {word}" for word, count in ended.items() if count] or ["all to the end"]
     points = ", ".join(map(str, result["report_points"]))
     return (

@@ -38,13 +38,15 @@ class Renderer:
     A domain's renderer is a subclass. x, y: the axes of a picture. scale: what its colours mean.
     colours: matplotlib's name of the colour map, None where a pixel is a colour already. suffix: of
     the sounds' files, None where an input makes no sound. heard: what those are, a
-    sentence. note: what all that leaves out.
+    sentence. note: what all that leaves out. said: the ends of the scale as far as the pack says
+    them, None for an end to be found.
     """
 
     x, y = Axis(), Axis()
     scale = "value"
     suffix: str | None = None
     heard, note = "", ""
+    said: tuple[float | None, float | None] = (None, None)
 
     def __init__(self, shape: Sequence[int]) -> None:
         if not (len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3))):
@@ -60,8 +62,12 @@ class Renderer:
         """Take in what the entry "input" of pack.json says of an input."""
 
     def limits(self, inputs: Tensor) -> tuple[float, float]:
-        """The values at the ends of the one colour scale that all of `inputs` share."""
-        return float(inputs.min()), float(inputs.max())
+        """The values at the ends of the one scale that all of `inputs` share."""
+        low, high = self.said
+        return (
+            float(inputs.min()) if low is None else low,
+            float(inputs.max()) if high is None else high,
+        )
 
     def codes(self, inputs: Tensor, limits: tuple[float, float]) -> Tensor:
         """Pictures of `inputs: [n, *input_shape]`, uint8, the top row first.

@@ -102,6 +102,6 @@ def direct_label(axes: Axes, x: float, y: float, text: str, colour: str) -> None
 def save(figure: Figure, folder: Path, name: str) -> None:
     """Write ``name.png`` and ``name.svg``."""
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out once for both: the layout is half of the time
+    figure.set_layout_engine(None)  # laid out once: each file would be drawn twice
     figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
     figure.savefig(folder / f"{name}.svg", metadata={"Date": None})

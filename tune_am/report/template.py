@@ -15,11 +15,14 @@ from tune_am.report import words
 from tune_am.tuning.result import TITLES
 
 _FOLDER = Path(__file__).parent / "page"
+# What scripts look for on every page.
+_NOTHING: dict[str, Any] = {"charts": {}, "levels": None, "search": None}
 SCRIPTS = ("kit.js", "players.js", "examples.js", "search.js", "parallel.js", "units.js")
 
 
 def fill(name: str, data: dict[str, Any], **content: Any) -> str:
-    """The page `name` with `content`, every value escaped, and `data` for its scripts.
+    """The page `name` with `content`, every value escaped, and `data` for its scripts: charts,
+    levels and search, as far as it has them.
 
     Nothing is fetched: the page's own security policy allows its one script, by digest, and
     pictures and sounds that it holds itself.
@@ -33,7 +36,7 @@ def fill(name: str, data: dict[str, Any], **content: Any) -> str:
             css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
             script=Markup(script),
             script_hash=digest,
-            data=Markup(_json(data)),
+            data=Markup(_json({**_NOTHING, **data})),
             titles=TITLES,
             **content,
         )

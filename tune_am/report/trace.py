@@ -39,6 +39,11 @@ class Trace:
         return int((self.sign * self.activations[-1]).nan_to_num(-torch.inf).argmax())
 
     @property
+    def median(self) -> Tensor:
+        """[steps], over the starts; of an even number of them the mean of the middle two."""
+        return self.activations.quantile(0.5, dim=1)
+
+    @property
     def path(self) -> list[int]:
         return path_of(self.steps)
 

@@ -8,15 +8,19 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
+from tune_am.am.pack import Pack
 from tune_am.am.stored import readable
+from tune_am.report.campaign import campaign_page
 from tune_am.report.compare import Side, compare_page
-from tune_am.report.data import SCHEMA, facts, trial_rows
+from tune_am.report.data import SCHEMA, facts, search
 from tune_am.report.explanation import Explanation, Group, typical_inputs
 from tune_am.report.figures import draw_figures
+from tune_am.report.finished import FinishedRun
 from tune_am.report.folder import FACTS, PAGE, new_folder
 from tune_am.report.media import Media
 from tune_am.report.page import report_page
 from tune_am.report.renderer import renderer_for
+from tune_am.tuning.folder import UNITS
 
 LATENTS, SOUNDS, FIGURES = "latents.safetensors", "sounds", "figures"
 
@@ -31,12 +35,13 @@ def write_report(
     """Write the report on `shown` into the new folder `out`; the path of its page."""
     renderer = renderer_for(shown.pack)
     groups = shown.groups + ([] if beside is None else [beside.best])
+    searched = None if shown.run is None else search(shown.run)
     with new_folder(out, overwrite) as folder:
         media = Media.write(renderer, typical_inputs(shown), groups, folder / SOUNDS)
-        searched = [] if shown.run is None else trial_rows(shown.run)
-        draw_figures(shown, renderer, media.limits, searched, folder / FIGURES)
+        trials = [] if searched is None else searched["trials"]
+        draw_figures(shown, renderer, media.limits, trials, folder / FIGURES)
         _save_latents(groups, folder / LATENTS)
-        page = report_page(shown, media, beside, commands)
+        page = report_page(shown, media, beside, searched, commands)
         (folder / PAGE).write_text(page, encoding="utf-8")
         _write_json(folder / FACTS, facts(shown))
     return out.absolute() / PAGE
@@ -62,6 +67,18 @@ def write_comparison(
         _write_json(
             folder / FACTS, {"schema": SCHEMA, "compared": [facts(side.shown) for side in columns]}
         )
+    return out.absolute() / PAGE
+
+
+def write_campaign(run: FinishedRun, pack: Pack, out: Path, overwrite: bool = False) -> Path:
+    """Write the page about the campaign `run` into the folder `out`; its path. Raises `UserError`
+    for inputs that cannot be drawn."""
+    renderer = renderer_for(pack)
+    with new_folder(out, overwrite) as folder:
+        page = campaign_page(run, pack, renderer, out)
+        (folder / PAGE).write_text(page, encoding="utf-8")
+        stated = {name: run.result[name] for name in ("neuron", UNITS)}
+        _write_json(folder / FACTS, {"schema": SCHEMA, **stated})
     return out.absolute() / PAGE
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import platform
 import shlex
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from tune_am import __version__
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import objective
-from tune_am.am.pack import SHIPPED
 from tune_am.tuning import cluster, tracking, tracking_store
 from tune_am.tuning.folder import UNITS
 from tune_am.tuning.job import Job
@@ -21,8 +19,7 @@ from tune_am.tuning.label import file_name
 def asked(job: Job) -> dict[str, Any]:
     """What search.json keeps: enough to go on, and to say what was run."""
     config = {**job.config.to_dict(), "out": None, "mlflow_uri": job.kept_uri}
-    if job.config.pack not in SHIPPED:
-        config["pack"] = str(Path(job.config.pack).absolute())  # to be found from anywhere
+    config["pack"] = job.kept_pack
     about = {"id": job.id, "pack_hash": job.pack.hash, "versions": versions()}
     about["budget"] = job.budget.spent_on
     typed = job.config.mlflow_uri is not None  # or of the environment, which may change
@@ -62,9 +59,10 @@ def params(job: Job) -> dict[str, Any]:
 
 
 def tags(job: Job) -> dict[str, Any]:
+    of = params(job)
     return {
         **{
-            name: params(job)[name]
+            name: of[name]
             for name in ("neuron", "direction", "objective", "pack", "prior", "space")
         },
         "pack.hash": job.pack.hash,

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tune_am.tuning.folder import RunFolder
+from tune_am.tuning.result import columns
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -60,11 +61,7 @@ def files(
 
 def table(content: dict[str, Any]) -> dict[str, list[Any]]:
     """All trials of a result.json as columns, settings apart."""
-    rows = [
-        {**{k: v for k, v in row.items() if k != "settings"}, **row["settings"]}
-        for row in content["trials"]
-    ]
-    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+    return columns(content["trials"])
 
 
 def pictures(folder: RunFolder, pack: Pack) -> Iterator[tuple[int, Image]]:

@@ -13,21 +13,17 @@ from tune_am.tuning.stopping_rule import StoppingRule
 
 
 class Asha(StoppingRule):
-    """At each rung the best 1/`reduction` of the trials that got there go on, and late starters.
+    """At each rung the best 1/`REDUCTION` of the trials that got there go on, and late starters.
 
     Spared is a trial that ends nearest of all if each keeps its `course`. (Ray's own ASHA counts
     its rungs with a logarithm that is sometimes one too few, loses them on restore, and knows a
     trial by its score alone.)
     """
 
-    def __init__(self, report_points: Sequence[int], reduction: float = REDUCTION) -> None:
-        super().__init__(report_points)
-        self._reduction = reduction
-
     def _stops(self, record: Record, others: Sequence[Record], step: int) -> bool:
         there = [other for other in others if other.report_at(step) is not None]
         standings = [other.standing_at(step) for other in there]
-        if among_best(record.standing_at(step), standings, self._reduction):
+        if among_best(record.standing_at(step), standings, REDUCTION):
             return False
         return self._ends(record, step) >= min(self._ends(other, step) for other in there)
 

@@ -64,10 +64,12 @@ def check_address(address: str) -> None:
 
 
 def environment_address() -> str | None:
-    """The cluster that RAY_ADDRESS names, as `ray job submit` sets it; None for an address of Ray's
-    other services, which start with what they speak, or where this process has a Ray."""
+    """The cluster that RAY_ADDRESS names, as `ray job submit` sets it; None for "local", for an
+    address of Ray's other services, which start with what they speak, or where this process has a
+    Ray."""
     address = os.environ.get("RAY_ADDRESS")
-    return None if not address or "//" in address or running() else address
+    elsewhere = address and address != "local" and "//" not in address and not running()
+    return address if elsewhere else None
 
 
 def gpus() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import os
@@ -13,7 +14,8 @@ from typing import Any
 
 from tune_am.errors import UserError
 
-SCHEMA = 1
+SCHEMA = 1  # of search.json
+RESULT_SCHEMA = 1
 
 # A search writes a few megabytes; a disk this full is about to fail it.
 LEAST_FREE_BYTES = 64 * 2**20
@@ -117,8 +119,6 @@ class RunFolder:
 
     def __enter__(self) -> RunFolder:
         """Hold the folder: two searches must not share a ledger."""
-        import fcntl
-
         self._lock = open(self.path / ".lock", "w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,6 +11,7 @@ from optuna.samplers import BaseSampler, GPSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from tune_am.tuning.defaults import STARTUP_TRIALS
 from tune_am.tuning.standing import common_space, ranked
 
 
@@ -23,9 +24,9 @@ class CopulaGP(BaseSampler):
     at the same steps. Constraints that every trial keeps are not modelled.
     """
 
-    def __init__(self, seed: int, n_startup_trials: int) -> None:
+    def __init__(self, seed: int) -> None:
         self._gp = GPSampler(
-            seed=seed, n_startup_trials=n_startup_trials, warn_independent_sampling=False
+            seed=seed, n_startup_trials=STARTUP_TRIALS, warn_independent_sampling=False
         )
 
     def infer_relative_search_space(

@@ -17,8 +17,8 @@ class Hyperband(Asha):
     all run to their end. So the share of steps that a too early first rung can spoil is bounded.
     """
 
-    def __init__(self, report_points: Sequence[int], reduction: float = REDUCTION) -> None:
-        super().__init__(report_points, reduction)
+    def __init__(self, report_points: Sequence[int]) -> None:
+        super().__init__(report_points)
         self._costs = [self._cost(bracket) for bracket in range(len(self.rungs) + 1)]
         self._spent = [0.0] * len(self._costs)
         self._brackets: list[int] = []  # those of the first trials, as far as anybody asked
@@ -37,11 +37,11 @@ class Hyperband(Asha):
         return self._brackets[number]
 
     def _cost(self, bracket: int) -> float:
-        """Mean steps of a trial in `bracket`, of which 1/`reduction` goes on at each rung."""
+        """Mean steps of a trial in `bracket`, of which 1/`REDUCTION` goes on at each rung."""
         ends = (*self.rungs[bracket:], self.points[-1])
         steps, share = float(ends[0]), 1.0
         for begin, end in pairwise(ends):
-            share /= self._reduction
+            share /= REDUCTION
             steps += share * (end - begin)
         return steps
 

@@ -16,7 +16,7 @@ from tune_am.am.controls import random_distance
 from tune_am.am.device import chosen_device
 from tune_am.am.neuron import beside, direction_file, shown
 from tune_am.am.objectives import DEFAULT
-from tune_am.am.pack import Pack
+from tune_am.am.pack import SHIPPED, Pack
 from tune_am.am.plan import Plan
 from tune_am.am.reference import TAIL, Target
 from tune_am.am.units import select, several
@@ -24,7 +24,7 @@ from tune_am.errors import UserError
 from tune_am.tuning import cluster, tracking_store
 from tune_am.tuning.budget import Budget, budget_for
 from tune_am.tuning.config import SearchConfig, default_folder, flag, resumed
-from tune_am.tuning.defaults import GRID, RESCORE_STARTS, SAMPLER
+from tune_am.tuning.defaults import GRID, SAMPLER
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.grid import gridded
 from tune_am.tuning.label import file_name
@@ -90,6 +90,12 @@ class Job:
         return tracking_store.absolute(asked)
 
     @property
+    def kept_pack(self) -> str:
+        """The pack as the run folder keeps it: to be found from anywhere."""
+        pack = self.config.pack
+        return pack if pack in SHIPPED else str(Path(pack).absolute())
+
+    @property
     def artifact_store(self) -> Path:
         """Where MLflow's files go if its runs are in a database."""
         return self.folder.path.parent / "mlflow-artifacts"
@@ -104,13 +110,16 @@ class Job:
             words += ["--ray-address", self.config.ray_address]
         if self.config.no_report:
             words.append("--no-report")
-        if not self.fresh:  # the run folder has what was asked at first
-            kept = self.folder.asked()[0]["config"]
-            for name in ("pack", "trials", "workers"):
-                if (value := getattr(self.config, name)) != kept.get(name):
-                    words += [flag(name), str(value)]
-        if self.config.mlflow_uri is not None and self.kept_uri is None:
-            words += ["--mlflow-uri", tracking_store.redacted(self.config.mlflow_uri)]
+        # The run folder has what was asked at first.
+        kept = self.folder.asked()[0]["config"] if not self.fresh else {}
+        now = {**self.config.to_dict(), "pack": self.kept_pack}
+        for name in ("pack", "trials", "workers", "device"):
+            if name in kept and now[name] != kept[name]:
+                words += [flag(name), str(now[name])]
+        uri = self.config.mlflow_uri
+        known = self.kept_uri is not None and kept.get("mlflow_uri", self.kept_uri) == self.kept_uri
+        if uri is not None and not known:
+            words += ["--mlflow-uri", tracking_store.redacted(self.kept_uri or uri)]
         return f"python -m tune_am.search {shlex.join(words)}"
 
     def placed(self) -> Job:
@@ -146,7 +155,7 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
                 f"{config.resume} is one neuron of a campaign: --resume {folder.path.parents[1]}"
             )
         config = resumed(asked["config"], config, given)
-        typed = "mlflow_uri" in given or asked.get("mlflow_typed", True)
+        typed = "mlflow_uri" in given or asked["mlflow_typed"]
         if not typed and os.environ.get("MLFLOW_TRACKING_URI"):  # as it is set now, then
             config = replace(config, mlflow_uri=None)
         space, identity = from_source(config.space, source, rehearsed=True), asked["id"]
@@ -172,7 +181,7 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     _check(neurons, pack, config.direction)
     asked_for = config.neuron if campaign else neurons[0]
     budget = budget_for(config, space, asked_for, len(neurons) if campaign else None)
-    if asked is not None and "budget" in asked:  # which older searches lack
+    if asked is not None:
         budget = budget.as_begun(asked["budget"], budget.trials if "trials" in given else None)
     apart = config.diversity and config.diversity * random_distance(pack, budget.plan)
     budget = replace(budget, plan=replace(budget.plan, apart=apart))
@@ -183,8 +192,7 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
         real = pack.reference.target(pack.neuron(neurons[0]), config.direction, 2 * TAIL)
         one, other = (Target(*(values[i::2] for values in real)) for i in (0, 1))
         budget.plan.measure()(one, other)
-    if config.mlflow_uri is not None:  # what was typed is shown and kept
-        command = command.replace(config.mlflow_uri, tracking_store.redacted(config.mlflow_uri))
+    command = tracking_store.redacted(command)  # it is shown and kept
     made = Job(identity, config, space, pack, budget, plans, folder, command, asked is None)
     if config.ray_address is not None:
         cluster.check_address(config.ray_address)
@@ -216,7 +224,7 @@ def _check(neurons: Sequence[str], pack: Pack, direction: str) -> None:
                     "knows them: rename one"
                 )
         neuron = pack.neuron(name)
-        pack.reference.target(neuron, direction, 2 * RESCORE_STARTS)
+        pack.reference.target(neuron, direction, 2 * TAIL)
         if neuron.place in places:
             raise UserError(f"--neuron: {places[neuron.place]} and {neuron.name} are the same")
         places[neuron.place] = neuron.name

@@ -55,9 +55,6 @@ class Trials(Protocol):
     def leaders(self) -> list[Record]:
         """The trials to look at, the best first."""
 
-    def now(self, record: Record) -> Record:
-        """`record` as it stands by now."""
-
     def best_beside(self, record: Record) -> Record | None:
         """The best trial on the neuron of `record`."""
 
@@ -137,9 +134,6 @@ class Ledger:
     @property
     def leaders(self) -> list[Record]:
         return sorted(self.scored, key=lambda record: record.standing)
-
-    def now(self, record: Record) -> Record:
-        return self._records[record.number]
 
     def best_beside(self, record: Record) -> Record | None:
         return self.best

@@ -41,8 +41,9 @@ DESCRIPTIONS = {
     CHECKPOINT_SECONDS: "seconds to write the state of a trial",
 }
 
-# Tags. Neuron and direction are the same for all of a search.
-NEURON, DIRECTION, TRIAL, STATE = "neuron", "direction", "trial", "state"
+# Tags. Neuron and direction are the same for all of a search. Of a campaign, whose neuron is
+# "fc8:*", the unit is what a trial is on.
+NEURON, DIRECTION, UNIT, TRIAL, STATE = "neuron", "direction", "unit", "trial", "state"
 SEARCH_TAGS = (NEURON, DIRECTION)
 
 # States of a trial beside its outcomes: none of its steps is taken yet, or it has a worker.
@@ -115,7 +116,8 @@ class SearchMetrics:
     def __enter__(self) -> SearchMetrics:
         from ray.util.metrics import Counter, Gauge  # a second, if Ray is not loaded yet
 
-        tags = {TRIALS: (STATE,), **dict.fromkeys(self._of_a_trial, (TRIAL,))}
+        tags: dict[str, tuple[str, ...]] = dict.fromkeys(self._of_a_trial, (UNIT, TRIAL))
+        tags |= {TRIALS: (STATE,), self._best_score: (UNIT,), BEST_TRIAL: (UNIT,)}
         said = {**DESCRIPTIONS, **self._described}
         self._gauges = {
             name: Gauge(PREFIX + name, said[name], (*SEARCH_TAGS, *tags.get(name, ())))
@@ -164,7 +166,7 @@ class SearchMetrics:
         return found
 
     def _tags_of(self, record: Record) -> dict[str, str]:
-        return {**self._tags, NEURON: tag(record.neuron)} if record.neuron else self._tags
+        return {**self._tags, UNIT: tag(record.neuron)}
 
     def _states(self, running: int) -> dict[str, int]:
         """How many trials are in each state: all of them, so that a state nobody is in is 0."""
@@ -220,6 +222,6 @@ class WorkerMetrics:
             self._seconds[REPORT_SECONDS].observe(seconds, self._tags)
         self._reported = None
 
-    def another_trial(self, plan: Plan) -> None:
-        """The worker goes on to a trial of `plan`."""
-        self._tags, self._reported = search_tags(plan), None
+    def another_trial(self, tags: dict[str, str]) -> None:
+        """The worker goes on to a trial of the search of these `search_tags`."""
+        self._tags, self._reported = tags, None

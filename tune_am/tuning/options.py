@@ -105,7 +105,9 @@ def checked(name: str, kind: Any, value: Any) -> Any:
         wanted = "a number"
     elif kind is str:
         value = getattr(value, "path", value) if name == "pack" else value  # a pack is its folder
-        value = os.fspath(value) if isinstance(value, os.PathLike) else value
+        if isinstance(value, os.PathLike):
+            # A bare text may name a shipped pack, a path never does.
+            value = os.path.join(os.curdir, value) if name == "pack" else os.fspath(value)
         good, wanted = isinstance(value, str), "a text"
     elif kind is bool:
         good, wanted = isinstance(value, bool), "True or False"

@@ -128,6 +128,9 @@ class Screen(Progress):
     def trial_started(self, record: Record) -> None:
         self._running[record.key] = record
 
+    def trial_reported(self, record: Record) -> None:
+        self._running[record.key] = record
+
     def trial_ended(self, record: Record) -> None:
         self._running.pop(record.key)
 
@@ -137,7 +140,7 @@ class Screen(Progress):
             words = title in ("", "optimizer")
             table.add_column(title, justify="left" if words else "right", no_wrap=True)
         for record in list(self._running.values())[-RUNNING_ROWS:]:
-            _add(table, self._ledger.now(record), "running")
+            _add(table, record, "running")
         best = {record.key for record in self._ledger.bests}
         for record in self._ledger.leaders[:BEST_ROWS]:
             _add(table, record, "best so far" if record.key in best else _words(record))

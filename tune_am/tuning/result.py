@@ -13,7 +13,6 @@ from torch import Tensor
 
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import (
-    DEFAULT,
     DIVERGED_PENALTY,
     OBJECTIVES,
     Objective,
@@ -22,14 +21,12 @@ from tune_am.am.objectives import (
 from tune_am.am.pack import Pack
 from tune_am.am.stored import readable
 from tune_am.tuning.budget import Budget
-from tune_am.tuning.defaults import RESCORED
+from tune_am.tuning.folder import RESULT_SCHEMA
 from tune_am.tuning.importance import importances
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.progress import number
 from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Record
 from tune_am.tuning.rescore import Candidate, Rescored, candidates
-
-SCHEMA = 1
 
 # Of the controls, by their names.
 TITLES = {
@@ -37,6 +34,17 @@ TITLES = {
     "random_classifier": "random classifier",
     "real_vs_real": "real against real",
 }
+
+
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's row with its settings beside the rest."""
+    return {**{key: value for key, value in row.items() if key != "settings"}, **row["settings"]}
+
+
+def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Trials' rows as a table, `flat`."""
+    table = [flat(row) for row in rows]
+    return {name: [row[name] for row in table] for name in table[0]} if table else {}
 
 
 def build(
@@ -56,7 +64,7 @@ def build(
     else:
         ranking = [_search_row(candidate, plan.starts) for candidate in candidates(ledger.scored)]
     return {
-        "schema": SCHEMA,
+        "schema": RESULT_SCHEMA,
         "complete": rows is not None and controls is not None,
         "neuron": shown(plan.neuron),
         "direction": plan.direction,
@@ -79,7 +87,7 @@ def build(
         "seconds": round(seconds, 1),
         "sample_steps": plan.starts * sum(record.step for record in records),
         "best": ranking[0] if ranking else None,
-        "runners_up": ranking[1:RESCORED],
+        "runners_up": ranking[1:],
         "controls": controls or {},
         # A campaign's few trials on one neuron would say nothing.
         "importances": {} if ledger.neuron else importances(ledger),
@@ -121,7 +129,7 @@ def summary(result: dict[str, Any]) -> str:
     """The result on one screen."""
     if result["best"] is None:
         return "No trial got as far as a score."
-    made = objective(result.get("objective", DEFAULT.name))  # results from before there was one
+    made = objective(result["objective"])
     second = _second(made)
     width = max(14, len(made.label))
     titles = f"{made.label:>{width}}   {'95 % interval':18}{second.label:>10}"

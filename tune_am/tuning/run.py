@@ -13,7 +13,6 @@ from typing import Any
 from ray import tune
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
-from ray.tune.search import Searcher
 
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
@@ -23,9 +22,8 @@ from tune_am.tuning.label import file_name, search_title, trial_title
 from tune_am.tuning.ledger import Ledger, Trials
 from tune_am.tuning.ray_scheduler import RuleScheduler
 from tune_am.tuning.schedulers import stopping_rule
-from tune_am.tuning.searcher import LedgerSearcher, Listener
-from tune_am.tuning.space import Space, SpaceError
-from tune_am.tuning.stopping import handlers_kept
+from tune_am.tuning.searcher import LedgerSearcher, Listener, Proposer
+from tune_am.tuning.space import Space
 from tune_am.tuning.trial import NUMBER, SETTINGS, TASK, AscentTrial
 
 
@@ -48,6 +46,12 @@ class Halt(tune.Stopper):
         self._reserve = reserve
         self.hopeless = False  # set where every trial fails
         self.refused = False  # set where the space refuses to go on
+        self.up = False  # set where the time was
+
+    @property
+    def early(self) -> bool:
+        """Whether the run broke off."""
+        return self.hopeless or self.refused
 
     @property
     def seconds_left(self) -> float:
@@ -61,7 +65,8 @@ class Halt(tune.Stopper):
         return False
 
     def stop_all(self) -> bool:
-        return self.event.is_set() or self.hopeless or self.seconds_left < 0
+        self.up = self.up or self.seconds_left < 0
+        return self.event.is_set() or self.hopeless or self.up
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles it into a snapshot that nobody reads; an event has no pickle
@@ -122,7 +127,7 @@ def scheduler(ledger: Ledger, budget: Budget) -> RuleScheduler:
 
 
 def run(
-    searcher: Searcher,
+    searcher: Proposer,
     scheduler: FIFOScheduler,
     budget: Budget,
     trials: int,
@@ -137,37 +142,34 @@ def run(
     environment.prepare()
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(budget.workers)  # workers start side by side
     failures = Failures(halt, told)
-    try:
-        # Not `tune.Tuner`, which pickles searcher, ledger and all for a restore that nobody asks
-        # for. Ray does not set the handlers of signals back where the space ends the run.
-        with handlers_kept():
-            tune.run(
-                AscentTrial,
-                name=f"tune-{time.time_ns():x}",
-                storage_path=str(folder.absolute()),
-                resources_per_trial=budget.resources,
-                num_samples=trials,
-                search_alg=searcher,
-                scheduler=scheduler,
-                max_concurrent_trials=budget.workers,
-                reuse_actors=True,
-                stop=halt,
-                callbacks=[failures],
-                max_failures=1,
-                raise_on_failed_trial=False,
-                trial_name_creator=lambda trial: trial_title(
-                    _plan(trial), Settings.from_dict(trial.config[SETTINGS])
-                ),
-                trial_dirname_creator=lambda trial: file_name(
-                    f"{search_title(_plan(trial))}-{trial.config[NUMBER]:04d}"
-                ),
-                verbose=0,
-                # The other leaves an empty object in a notebook.
-                progress_reporter=tune.CLIReporter(),
-            )
-    except SpaceError as error:  # which costs no trial that ended
+    # Not `tune.Tuner`, which pickles searcher, ledger and all for a restore that nobody asks for.
+    tune.run(
+        AscentTrial,
+        name=f"tune-{time.time_ns():x}",
+        storage_path=str(folder.absolute()),
+        resources_per_trial=budget.resources,
+        num_samples=trials,
+        search_alg=searcher,
+        scheduler=scheduler,
+        max_concurrent_trials=budget.workers,
+        reuse_actors=True,
+        stop=halt,
+        callbacks=[failures],
+        max_failures=1,
+        raise_on_failed_trial=False,
+        trial_name_creator=lambda trial: trial_title(
+            _plan(trial), Settings.from_dict(trial.config[SETTINGS])
+        ),
+        trial_dirname_creator=lambda trial: file_name(
+            f"{search_title(_plan(trial))}-{trial.config[NUMBER]:04d}"
+        ),
+        verbose=0,
+        # The other leaves an empty object in a notebook.
+        progress_reporter=tune.CLIReporter(),
+    )
+    if searcher.refused is not None:
         halt.refused = True
-        told(f"the search ends early: {error}")
+        told(f"the search ends early: {searcher.refused}")
     return failures.tracebacks
 
 

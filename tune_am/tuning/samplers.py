@@ -130,7 +130,7 @@ class _Nsga2(NSGAIISampler):
 
 _SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": _tpe,
-    "gp": lambda seed: CopulaGP(seed, STARTUP_TRIALS),
+    "gp": CopulaGP,
     "cmaes": _CmaEs,
     "random": lambda seed: RandomSampler(seed),
     # The points of a grid are enqueued (`tune_am.tuning.grid`): nothing is left to propose.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from ray.tune.search import Searcher
@@ -11,7 +10,7 @@ from ray.tune.search import Searcher
 from tune_am.am.score import COLLAPSE
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Record, has_diverged
-from tune_am.tuning.space import Space
+from tune_am.tuning.space import Space, SpaceError
 from tune_am.tuning.trial import NUMBER, REPORTED, SETTINGS, TASK, reported
 
 
@@ -25,7 +24,36 @@ class Listener(Protocol):
     def trial_ended(self, record: Record) -> None: ...
 
 
-class LedgerSearcher(Searcher):
+class Proposer(Searcher):
+    """What the searchers are to Ray Tune: their metric is their own, all that they know is on disk
+    already, and where the space refuses to be drawn from no more trials are begun.
+
+    refused: what it said then.
+    """
+
+    refused: SpaceError | None = None
+
+    def set_search_properties(
+        self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
+    ) -> bool:
+        return True  # the config holds constants only
+
+    def suggest(self, trial_id: str) -> Any:
+        try:
+            return self.propose(trial_id)
+        except SpaceError as error:
+            self.refused = error
+            return Searcher.FINISHED
+
+    def propose(self, trial_id: str) -> dict[str, Any]:
+        """The config of the next trial. Raises `SpaceError`."""
+        raise NotImplementedError
+
+    def save(self, checkpoint_path: str) -> None:
+        pass
+
+
+class LedgerSearcher(Proposer):
     """Proposes first the trials that a stop left unfinished, then new ones of TPE.
 
     In place of Ray's `OptunaSearch`, of which nothing would be left: it tells trials that ASHA
@@ -51,17 +79,12 @@ class LedgerSearcher(Searcher):
         self._waiting = ledger.unfinished
         self._numbers: dict[str, int] = {}  # Ray's trial id -> number
 
-    def set_search_properties(
-        self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
-    ) -> bool:
-        return True  # the config holds constants only; metric and mode are this class's own
-
     @property
     def waiting(self) -> bool:
         """Whether trials that a stop left unfinished wait for a worker."""
         return bool(self._waiting)
 
-    def suggest(self, trial_id: str) -> dict[str, Any]:
+    def propose(self, trial_id: str) -> dict[str, Any]:
         record = self._waiting.pop(0) if self._waiting else self._ledger.ask(self._space)
         self._numbers[trial_id] = record.number
         for listener in self._listeners:
@@ -106,10 +129,3 @@ class LedgerSearcher(Searcher):
     def _metrics(self, result: dict[str, Any]) -> dict[str, float]:
         names = (*reported(self._ledger.objective), COLLAPSE)
         return {name: float(result[name]) for name in names if name in result}
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: the ledger is on disk already."""
-        Path(checkpoint_path).touch()
-
-    def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a search is resumed from its ledger")

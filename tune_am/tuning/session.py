@@ -15,15 +15,14 @@ from typing import Any
 from tune_am.errors import UserError
 from tune_am.tuning import account, artifacts, cluster, environment, tracking, tracking_store
 from tune_am.tuning.campaign.hunt import Campaign
+from tune_am.tuning.clock import Clock
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.hunt import Hunt, Single
 from tune_am.tuning.job import Job, prepare
 from tune_am.tuning.label import trial_title
-from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.metrics import SearchMetrics
 from tune_am.tuning.progress import Progress
-from tune_am.tuning.record import Record
 from tune_am.tuning.run import Halt, to_run
 from tune_am.tuning.searcher import Listener
 from tune_am.tuning.stopping import handlers_kept, stopping
@@ -31,9 +30,8 @@ from tune_am.tuning.views import View, stdout_view
 
 INTERRUPTED = 130  # exit status, as of a shell for SIGINT
 
-# The ledger's notes: how long the search has run, over all sessions; and that its report is made
-# and MLflow has what there is to look at.
-_SECONDS, _SHOWN = "seconds", "shown"
+# The ledger's note that the report is made and MLflow has what there is to look at.
+_SHOWN = "shown"
 
 _BUSY = threading.Lock()  # a process has one Ray, one screen and one Ctrl-C
 
@@ -42,7 +40,7 @@ _BUSY = threading.Lock()  # a process has one Ray, one screen and one Ctrl-C
 class Ended:
     """A search that has ended. content: of result.json, in part only where it was stopped, by the
     signal `signal` or, if that is None, by its caller. found: whether any trial has a score. early:
-    whether its space refused to go on to the last trial."""
+    whether it broke off: the space refused to go on, or every trial failed."""
 
     folder: RunFolder
     content: dict[str, Any]
@@ -140,7 +138,7 @@ def _run(
 ) -> Ended:
     config, budget, folder = job.config, job.budget, job.folder
     hunt = _hunt(job)
-    clock = _Clock(hunt.notes, begun)
+    clock = Clock(hunt.notes, begun)
     view = make_view(hunt.trials, budget.trials, config.time_budget or math.inf)
     live = SearchMetrics(budget.plan, budget.trials, hunt.trials)
     with stopping(view, cancelled) as (halt, caught), live:
@@ -176,13 +174,13 @@ def _run(
     if content["complete"]:
         _show(hunt, log, view, content)
     left, resume = to_run(hunt.trials, budget), job.resume_command
-    if config.time_budget is not None and left > 0 and not stopped:
+    if stop.up and left > 0 and not stopped:
         text = f"The time was up with {left} trials left. To go on: {resume}"
         view.event("time_up", text, {"left": left, "resume": resume})
     if stopped:
         view.event("stopped", f"Stopped. To go on: {resume}", {"resume": resume})
     signal = caught[0] if caught else None
-    return Ended(folder, content, bool(hunt.trials.scored), stopped, signal, stop.refused)
+    return Ended(folder, content, bool(hunt.trials.scored), stopped, signal, stop.early)
 
 
 def _score_again(hunt: Hunt, view: Progress, halt: threading.Event) -> None:
@@ -275,27 +273,3 @@ def _complete(job: Job, make_view: View) -> Ended | None:
         if not hunt.notes.noted(_SHOWN, False):
             _show(hunt, None, view, content)
     return Ended(job.folder, content, bool(hunt.trials.scored))
-
-
-class _Clock:
-    """Keeps in the ledger how long the search has run, so that a kill loses little of it."""
-
-    def __init__(self, ledger: Ledger, begun: float) -> None:
-        self._ledger, self._begun = ledger, begun
-        self._before = ledger.noted(_SECONDS, 0.0)
-
-    @property
-    def seconds(self) -> float:
-        return self._before + time.monotonic() - self._begun
-
-    def note(self) -> None:
-        self._ledger.note(_SECONDS, self.seconds)
-
-    def trial_started(self, record: Record) -> None:
-        pass
-
-    def trial_reported(self, record: Record) -> None:
-        pass
-
-    def trial_ended(self, record: Record) -> None:
-        self.note()

@@ -12,7 +12,8 @@ settings of one ascent by the names of `tune_am.am.settings.Settings`. It may al
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -165,11 +166,14 @@ def _ends(drawn: Sequence[optuna.Trial]) -> list[dict[str, Any]]:
     return list(ends.values())
 
 
-class quiet_optuna(warnings.catch_warnings):
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
     """Keeps Optuna's remarks off the user's screen."""
-
-    def __enter__(self) -> Any:
-        entered = super().__enter__()
+    before = optuna.logging.get_verbosity()
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        return entered
+        try:
+            yield
+        finally:
+            optuna.logging.set_verbosity(before)

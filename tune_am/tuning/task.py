@@ -11,15 +11,17 @@ import torch
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.tuning.label import search_title
+from tune_am.tuning.metrics import search_tags
 
 
 def task(
-    pack: Pack, plan: Plan, folder: Path, trust_code: bool = False, title: str | None = None
+    pack: Pack, plan: Plan, folder: Path, trust_code: bool = False, whole: Plan | None = None
 ) -> dict[str, Any]:
     """What all trials on a neuron share, as plain values.
 
-    folder: where they keep their states. title: of the workers, which may go on to other neurons.
+    folder: where they keep their states. whole: of a campaign, by whose neurons its workers go.
     """
+    whole = whole or plan
     return {
         "pack": str(pack.path.absolute()),
         "hash": pack.hash,
@@ -27,7 +29,8 @@ def task(
         "folder": str(folder.absolute()),
         "trust_code": trust_code,
         "prior": pack.prior_kind,
-        "title": title or search_title(plan),
+        "title": search_title(whole),
+        "tags": search_tags(whole),
     }
 
 

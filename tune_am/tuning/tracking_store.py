@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shlex
@@ -119,10 +120,6 @@ def _alone(uri: str) -> Iterator[None]:
     """One process at a time where `uri` is a local database: MLflow makes its tables without a
     lock, and searches that start together would break them for good."""
     file = uri.split("?")[0].partition(":///")[2] if uri.startswith("sqlite") else ""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        file = ""
     if not file:  # a server, or a database in memory
         yield
         return

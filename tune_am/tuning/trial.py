@@ -78,7 +78,7 @@ class AscentTrial(tune.Trainable):
         self._folder = config[TASK]["folder"]
         self._reported = config[REPORTED]
         settings = Settings.from_dict(config[SETTINGS])
-        self._metrics.another_trial(self._plan)
+        self._metrics.another_trial(config[TASK]["tags"])
         self._log = TrialLog(config[NUMBER], trial_title(self._plan, settings))
         given = ", ".join(f"{name} {value}" for name, value in settings.to_dict().items())
         self._log.line(f"begins: {given}")

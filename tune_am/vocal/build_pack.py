@@ -101,8 +101,7 @@ def assemble(
             for split in ("train", "valid", "test")
         },
         "training": {
-            "command": f"{COMMAND} --corpus {corpus} --data DIR --out PACK"
-            + (" --voices" if voices else ""),
+            "command": _command(detector_training, gan_training, draft_training, corpus, voices),
             "detector": asdict(detector_training),
             "draft": asdict(draft_training) | _spent(work / "draft"),
             "gan": asdict(gan_training) | _spent(work / "gan"),
@@ -152,6 +151,22 @@ def assemble(
             dtype=STORED,
             overwrite=True,
         )
+
+
+def _command(
+    detector: DetectorTraining, gan: GanTraining, draft: GanTraining, corpus: str, voices: bool
+) -> str:
+    """What to type for the same pack, whatever the defaults are by then."""
+    how = {
+        "--corpus": corpus,
+        "--detector-steps": detector.steps,
+        "--draft-steps": draft.steps,
+        "--gan-steps": gan.steps,
+        "--seed": detector.seed,
+        "--device": detector.device,
+    }
+    options = " ".join(f"{flag} {value}" for flag, value in how.items())
+    return f"{COMMAND} --data DIR --out PACK {options}" + (" --voices" if voices else "")
 
 
 def _statistics(work: Path) -> InputStatistics:

@@ -96,9 +96,10 @@ Of {gan["samples"]} random samples of the generator, {gan["heard_as_singing"]:.0
 singing by the detector.
 
 The generator's samples against training excerpts, in the features of a judge: another network,
-trained on other artists (`python -m tune_am.vocal.fidelity`). Real excerpts of songs that no GAN
-had are the yardstick. (Other detectors and generators that were trained and not chosen, seeds and
-fewer singers: `bench/README.md` of the repository.)
+trained on songs of other acts{_shared(about["voices"])}
+(`python -m tune_am.vocal.fidelity`). Real excerpts of songs that no GAN had are the yardstick.
+(Other detectors and generators that were trained and not chosen, seeds and fewer singers:
+`bench/README.md` of the repository.)
 
 {_fidelity(gan["fidelity"])}
 
@@ -262,6 +263,13 @@ def _speech(metrics: dict[str, Any]) -> str:
     return f"""
 Speech is no hard negative: at the threshold above, {metrics["speech"]["false_positives"]:.0%} of
 speech without music is heard as singing."""
+
+
+def _shared(voices: dict[str, Any]) -> str:
+    """What the detector and the shipped judge both learned from."""
+    if not voices["speakers"]:
+        return ""
+    return "; both it and the detector also learned from the same speech made to sing"
 
 
 def _voices(voices: dict[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
 ``python -m tune_am.vocal.judge RUN_DIR [--json FILE]`` says which share of the best setting's
 examples the judge hears as singing, beside what it is to be read against. The judge is of another
-architecture and learned from other artists than the classifier that was explained (judge_net.py).
+architecture and learned from songs of other acts than the shipped detector; both also learned from
+the same speech made to sing (judge_net.py).
 """
 
 from __future__ import annotations

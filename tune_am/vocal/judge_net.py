@@ -1,6 +1,8 @@
-"""The judge: a second singing detector, of another architecture, trained on other artists.
+"""The judge: a second singing detector, of another architecture, trained on songs of other acts.
 
-No search, detector or generator ever learned from it or from its songs, so it may judge them.
+No search, detector or generator learned from its songs. It is not independent of them all the same:
+the shipped detector and judge also learned from the same speech of 100 speakers made to sing, some
+of the judge's songs chose the detector's checkpoint, and its features chose the generator's.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Trains the judge, on artists that the detector and the GAN never learned from.
+"""Trains the judge, on songs of acts that the detector and the GAN never learned from.
 
-Run alone: ``python -m tune_am.vocal.train_judge --work DIR [--steps N] [--seed N]``. The same
-command goes on from the last checkpoint and ends with ``DIR/judge/judge.safetensors``; copied to
-``tune_am/vocal/judge.safetensors`` it is the judge that comes with the package.
+Run alone: ``python -m tune_am.vocal.train_judge --work DIR [--voices] [--steps N] [--seed N]``. The
+same command goes on from the last checkpoint and ends with ``DIR/judge/judge.safetensors``; copied
+to ``tune_am/vocal/judge.safetensors`` it is the judge that comes with the package. That one learned
+with ``--voices``: from the detector's own speech made to sing too.
 """
 
 from __future__ import annotations

@@ -6,10 +6,10 @@ const search = data.search && {
   marks: new Map(), // trial -> its nodes in every view
   trialsOf: (number) => search.marks.get(number) || search.marks.set(number, []).get(number),
 
+  ended: (trial) => data.search.outcomes[trial.outcome],
   words(trial) {
-    const ends = { finished: "ran to the end", stopped_early: `stopped at step ${trial.step}`, diverged: "diverged", failed: "failed", unfinished: `cut off at step ${trial.step}` };
     const settings = data.search.varied.map((name) => `${name} ${show(trial.settings[name])}`);
-    return [`trial ${trial.trial}: ${data.score.label} ${number(trial.score)}, ${ends[trial.outcome]}`, ...settings].join("\n");
+    return [`trial ${trial.trial}: ${data.score.label} ${number(trial.score)}, ${this.ended(trial)} (step ${trial.step})`, ...settings].join("\n");
   },
   kept(trial) {
     const within = ([axis, [low, high]]) => axis.at(trial) >= low - 1e-9 && axis.at(trial) <= high + 1e-9;
@@ -94,7 +94,7 @@ function drawCourses(svg, width) {
 // The table: sorted by any column, its rows walked with the arrow keys.
 function fillTable(table) {
   const columns = [
-    ["trial", (t) => t.trial], ["outcome", (t) => t.outcome.replace("_", " ")], ["step", (t) => t.step],
+    ["trial", (t) => t.trial], ["outcome", search.ended], ["step", (t) => t.step],
     [data.score.label, (t) => t.score], ...data.search.varied.map((name) => [name, (t) => t.settings[name]]),
   ];
   const body = document.createElement("tbody"), heads = document.createElement("tr");

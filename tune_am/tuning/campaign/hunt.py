@@ -91,9 +91,11 @@ class Campaign:
         return result.metrics(content)
 
     def report(self) -> Path:
-        from tune_am.report.campaign import write_campaign  # matplotlib and more
+        from tune_am.report.finished import FinishedRun
+        from tune_am.report.write import write_campaign  # matplotlib and more
 
-        return write_campaign(self.job.folder.path, self.job.pack)
+        run = FinishedRun.read(self.job.folder.path, campaign=True)
+        return write_campaign(run, self.job.pack, run.path / REPORT, overwrite=True)
 
     def files(self, content: dict[str, Any]) -> Iterator[tuple[Path, str | None]]:
         folder, card = self.job.folder, self.job.pack.path / "README.md"
@@ -111,9 +113,7 @@ class Campaign:
     def _measure_floors(self, halt: threading.Event) -> bool:
         """Once for all units: a resumed campaign finds them noted. False when halted."""
         known = self.notes.noted(_FLOORS)
-        examples = starts_of(self.job.budget.plan)
-        # Versions before took others than the best is scored on.
-        if known is None or any(floor["n"] != examples for floor in known.values()):
+        if known is None:
             known = floors(list(self._units.values()), self.job.budget, halt)
             if known is None:
                 return False

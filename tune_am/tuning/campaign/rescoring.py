@@ -40,7 +40,7 @@ class Verdict:
 
 def starts_of(plan: Plan) -> int:
     """Fresh starts on which a unit's best setting is scored: as many as a trial has, so that it
-    costs no more than one."""
+    costs no more than one, and no more than a search alone takes."""
     return min(RESCORE_STARTS, plan.starts)
 
 
@@ -96,7 +96,7 @@ def judge(
 
 
 def floors(
-    units: Sequence[Unit], budget: Budget, halt: threading.Event | None = None
+    units: Sequence[Unit], budget: Budget, halt: threading.Event
 ) -> dict[str, Control] | None:
     """The control `real_vs_real` of each unit, by name; the workers share them out. None when
     halted."""
@@ -107,7 +107,7 @@ def floors(
         )
         for part in parts
     ]
-    done = gather(futures, halt or threading.Event())
+    done = gather(futures, halt)
     if done is None:
         return None
     return {

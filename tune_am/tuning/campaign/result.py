@@ -13,7 +13,7 @@ from tune_am.tuning import result
 from tune_am.tuning.campaign.pace import ascending_seconds
 from tune_am.tuning.campaign.rescoring import Verdict
 from tune_am.tuning.campaign.unit import Unit
-from tune_am.tuning.folder import UNITS
+from tune_am.tuning.folder import RESULT_SCHEMA, UNITS
 from tune_am.tuning.job import Job
 from tune_am.tuning.label import settings_title
 from tune_am.tuning.progress import number
@@ -58,7 +58,7 @@ def build(
     ascending += sum(verdict.seconds for verdict in verdicts.values())
     scored = [unit for unit in units if unit.ledger.scored]
     return {
-        "schema": result.SCHEMA,
+        "schema": RESULT_SCHEMA,
         "complete": len(verdicts) == len(scored) > 0,
         "neuron": shown(plan.neuron),
         "direction": plan.direction,
@@ -116,16 +116,9 @@ def metrics(content: Mapping[str, Any]) -> dict[str, float]:
 
 def table(results: Mapping[str, dict[str, Any]]) -> dict[str, list[Any]]:
     """All trials of all units as columns, the neuron among them."""
-    rows = [
-        {
-            "neuron": name,
-            **{key: value for key, value in row.items() if key != "settings"},
-            **row["settings"],
-        }
-        for name, of in results.items()
-        for row in of["trials"]
-    ]
-    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+    return result.columns(
+        [{"neuron": name, **row} for name, of in results.items() for row in of["trials"]]
+    )
 
 
 def summary(content: Mapping[str, Any]) -> str:
@@ -136,21 +129,20 @@ def summary(content: Mapping[str, Any]) -> str:
         return "No trial got as far as a score."
     made = objective(content["objective"])
     rows.sort(key=lambda row: (row["distance"] is None, row["distance"]))
-    width = max(14, len(made.label))
-    lines = ["", f"  {'neuron':14}{made.label:>{width}}{'noise floor':>13}{'x floor':>10}"]
-    lines[-1] += f"{'trials':>8}"
     few = rows if len(rows) <= SHOWN else [*rows[: SHOWN // 2], None, *rows[-(SHOWN // 2) :]]
-    for row in few:
-        lines.append(f"  {'...':14}" if row is None else _line(row, made, width))
+    widths = max(13, *(len(row["neuron"]) for row in few if row)) + 1, max(14, len(made.label))
+    lines = ["", f"  {'neuron':{widths[0]}}{made.label:>{widths[1]}}{'noise floor':>13}"]
+    lines[-1] += f"{'x floor':>10}{'trials':>8}"
+    lines += ["  ..." if row is None else _line(row, made, widths) for row in few]
     lines += ["", _account(content, rows), _agreed(rows)]
     return "\n".join(lines)
 
 
-def _line(row: Mapping[str, Any], made: Objective, width: int) -> str:
+def _line(row: Mapping[str, Any], made: Objective, widths: tuple[int, int]) -> str:
     floor = row["controls"].get("real_vs_real")
     values = number(row["best"][made.metric]), number(made.floor(floor)) if floor else "-"
     return (
-        f"  {row['neuron']:14.14}{values[0]:>{width}}{values[1]:>13}"
+        f"  {row['neuron']:{widths[0]}}{values[0]:>{widths[1]}}{values[1]:>13}"
         f"{number(row['distance']):>10}{row['trials_total']:>8}"
     )
 

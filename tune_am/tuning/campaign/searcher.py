@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ray.tune.search import Searcher
-
 from tune_am.tuning.campaign.pool import Pool
 from tune_am.tuning.campaign.rules import SAMPLED_EVERY, next_neuron
 from tune_am.tuning.campaign.unit import Unit
-from tune_am.tuning.searcher import LedgerSearcher, Listener
+from tune_am.tuning.searcher import LedgerSearcher, Listener, Proposer
 from tune_am.tuning.space import Space
 
 # Units on which each point of the space is tried where nothing better is known yet.
 POINT_UNITS = 3
 
 
-class CampaignSearcher(Searcher):
+class CampaignSearcher(Proposer):
     """Sends each trial to the searcher of its own unit.
 
     First the trials that a stop left unfinished; then `rules.next_neuron` says which unit is to
@@ -42,18 +40,13 @@ class CampaignSearcher(Searcher):
         }
         self._homes: dict[str, LedgerSearcher] = {}  # Ray's trial id -> its unit's searcher
 
-    def set_search_properties(
-        self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
-    ) -> bool:
-        return True  # metric and mode are this class's own
-
-    def suggest(self, trial_id: str) -> dict[str, Any]:
+    def propose(self, trial_id: str) -> dict[str, Any]:
         name = next((name for name, one in self._searchers.items() if one.waiting), None)
         if name is None:
             name = self.next_unit()
             self.enqueue(self.units[name])
         self._homes[trial_id] = self._searchers[name]
-        return self._homes[trial_id].suggest(trial_id)
+        return self._homes[trial_id].propose(trial_id)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         self._homes[trial_id].on_trial_result(trial_id, result)
@@ -62,12 +55,6 @@ class CampaignSearcher(Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         self._homes.pop(trial_id).on_trial_complete(trial_id, result, error)
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing: the ledgers are on disk already."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a campaign is resumed from its ledgers")
 
     def next_unit(self) -> str:
         """The name of the unit that is to have the next trial."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tune_am.am.controls import Control
-from tune_am.am.neuron import shown
+from tune_am.am.neuron import direction_file, shown
 from tune_am.am.objectives import Objective
 from tune_am.am.plan import Plan
 from tune_am.tuning import account
 from tune_am.tuning.campaign.rules import Course
 from tune_am.tuning.folder import UNITS, RunFolder
 from tune_am.tuning.job import Job
-from tune_am.tuning.label import file_name, search_title
+from tune_am.tuning.label import file_name
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import FAILED, Record
 from tune_am.tuning.task import task
@@ -45,12 +46,13 @@ class Unit:
             asked = account.asked(job)
             config = {**asked["config"], "neuron": name}
             folder.create({**asked, "config": config, "campaign": name}, job.space.source)
+            if (file := direction_file(plan.neuron)) is not None:  # for whoever explains the unit
+                shutil.copyfile(file, folder.path / file.name)
         ledger = Ledger(
             folder.journal, job.title_of(plan), job.config.seed, plan.scored_by, neuron=name
         )
-        # The workers serve all units and are called after all.
-        title = search_title(job.budget.plan)
-        work = task(job.pack, plan, folder.trials, job.config.trust_code, title)
+        whole = job.budget.plan  # the workers serve all units
+        work = task(job.pack, plan, folder.trials, job.config.trust_code, whole)
         return cls(name, job.pack.neuron(plan.neuron).layer, plan, ledger, folder, work)
 
     @property
@@ -90,9 +92,6 @@ class UnitTrials:
     def leaders(self) -> list[Record]:
         """The best of each neuron, the nearest to its noise floor first."""
         return sorted(self.bests, key=lambda best: self._units[best.neuron].course.distance)
-
-    def now(self, record: Record) -> Record:
-        return self._units[record.neuron].ledger.now(record)
 
     def best_beside(self, record: Record) -> Record | None:
         return self._units[record.neuron].ledger.best

@@ -1,0 +1,113 @@
+"""Networks and data that do not fit are named in one line, and nothing is written."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.am.own_models import SMALL, Thrower
+from tune_am.am.make_pack import make_pack
+from tune_am.am.prior import GeneratorPrior
+from tune_am.errors import UserError
+
+
+class OwnStarts(GeneratorPrior):
+    def sample(self, *arguments: Any, **options: Any) -> Tensor:
+        return super().sample(*arguments, **options).abs()
+
+
+class Steep(nn.Sequential):
+    """Of 1 it makes 1e20: more than float32 holds of what is much larger."""
+
+    def __init__(self) -> None:
+        super().__init__(OrderedDict(first=nn.Linear(6, 4), last=nn.Linear(4, 2)))
+        for layer in self:
+            nn.init.constant_(layer.weight, 1e10)
+
+
+FAR = {"real_data": torch.ones(100, 6).index_fill(0, torch.tensor([70]), 1e25)}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"classifier": 3}, "the classifier is int, not a network"),
+        ({"classifier": nn.Linear(5, 2)}, r"does not take real_data of shape \[6\], float32"),
+        ({"classifier": nn.Linear(6, 2).double()}, "computes in float64, float32 is needed"),
+        ({"classifier": nn.Linear(6, 2)}, "Linear is a layer alone.*wrap it, torch.nn.Sequential"),
+        (
+            {"classifier": nn.Sequential(OrderedDict(config=nn.Linear(6, 2)))},
+            "Sequential cannot be stored as a torch.export graph .*'config' already exists",
+        ),
+        ({"classifier": nn.Flatten()}, "Flatten has no layers with weights that are sure"),
+        ({"classifier": Thrower()}, "'head' is .* off once stored: does the network draw random"),
+        ({"real_data": torch.zeros(100, 6).byte()}, r"real_data is uint8.*x\.float\(\) / 255"),
+        ({"real_data": torch.zeros(100, 6).half()}, "real_data is float16"),
+        ({"real_data": torch.zeros(99, 6)}, "has 99 inputs, a search needs at least 100"),
+        ({"real_data": torch.full((100, 6), torch.nan)}, "a non-finite value"),
+        ({"real_data": []}, "real_data is empty"),
+        ({"real_data": ["x"]}, "real_data gives str"),
+        ({"real_data": [()]}, "real_data gives tuple"),
+        ({"real_data": None}, r"real_data is NoneType: it must be a tensor \[n, \*input_shape\]"),
+        ({"real_data": torch.tensor(1.0)}, "real_data is a single number: it must be a tensor"),
+        ({"classifier": Steep(), **FAR}, "layer 'last' is NaN or infinite for input 70 of real_d"),
+        (
+            {"classifier": Steep(), "dtype": torch.float16},
+            r"^classifier.safetensors: first.weight has values beyond .*float16, at most 65504: ch",
+        ),
+        ({"real_data": [torch.zeros(9, 6), torch.zeros(9, 7)]}, r"shape \[7\] after such of \[6\]"),
+        (
+            {"classifier": nn.Sequential(nn.Linear(3000, 2)), "real_data": torch.zeros(100, 3000)},
+            r"3000 channels, at most 2048 are allowed: .* \[1, samples\]",
+        ),
+        ({"real_data": torch.zeros(100)}, r"a batch of shape \[64\]"),
+        ({"layers": ["3"]}, "the classifier has no layer '3'; there are 0, 1, 2"),
+        ({"neurons": {"a": "2:5"}}, "the neuron 'a' is wrong: no neuron '2:5'"),
+        (
+            {"neurons": {"a": "2:@direction.npy"}},
+            "the neuron 'a' is wrong: .* is not written layer",
+        ),
+        ({"neurons": {"a": "5:0"}, "layers": ["0"]}, "no layer '5'"),
+        ({"input": {"range": [0, 1]}}, r"real_data goes from -.* from 0 to 1"),
+        ({"prior": "vae"}, "unknown prior 'vae': give a network, or raw, fourier"),
+        ({"prior": "fourier"}, r"shape \[6\] have no Fourier prior"),
+        ({"prior": nn.Linear(3, 6)}, "the latent of Linear is not known: give latent"),
+        ({"prior": nn.Linear(3, 6), "latent": 4}, r"does not take latents of shape \[4\]"),
+        ({"prior": nn.Linear(3, 5), "latent": 3}, r"makes \[3, 5\] float32 of 3 .* \[3, 6\] float"),
+        ({"prior": nn.Linear(3, 6).double(), "latent": 3}, "does not take latents of shape"),
+        ({"prior": OwnStarts(nn.Linear(3, 6), 3)}, "draws starts of its own: give prior_config"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        make_pack(**{**SMALL, **change}, out=tmp_path / "pack")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_networks_whose_outputs_depend_on_the_batch_are_refused(tmp_path: Path) -> None:
+    """Also where a loader gives one input at a time, and where a network has a config."""
+    norm = nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten())
+    image = {"real_data": torch.rand(100, 1, 4, 4).split(1), "out": tmp_path / "pack"}
+    classifier = nn.Sequential(*norm, nn.Linear(16, 2))
+    for more in ({}, {"classifier_config": {}}):
+        with pytest.raises(UserError, match="the classifier's layer '2' is not the same for one"):
+            make_pack(**{**SMALL, **image, **more, "classifier": classifier})
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(16, 2))
+    generator = nn.Sequential(nn.Linear(3, 16), nn.Unflatten(1, (1, 4, 4)), norm[0])
+    with pytest.raises(UserError, match="the prior's output is not the same for one"):
+        make_pack(**{**SMALL, **image, "classifier": plain, "prior": generator, "latent": 3})
+
+
+def test_torchscript_is_refused(tmp_path: Path) -> None:
+    with pytest.warns(Warning, match=r"torch.jit.script.* is deprecated"):
+        classifier, prior = (torch.jit.script(nn.Linear(*sizes)) for sizes in ((6, 2), (3, 6)))
+    with pytest.raises(UserError, match="TorchScript, whose layers cannot be read"):
+        make_pack(**{**SMALL, "classifier": classifier}, out=tmp_path / "pack")
+    with pytest.raises(UserError, match=r"or what torch.jit.trace makes of that"):
+        make_pack(**{**SMALL, "prior": prior, "latent": 3}, out=tmp_path / "pack")
