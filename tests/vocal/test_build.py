@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import tune_am.vocal
+import tune_am.vocal.train_detector as train_detector_module
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.vocal.batches import Augmentation
@@ -41,6 +42,12 @@ def work(corpus, tmp_path):
     """A work folder of the test's own that shares the corpus."""
     (tmp_path / "corpus").symlink_to(corpus / "corpus")
     return tmp_path
+
+
+@pytest.fixture
+def few_looks(monkeypatch):
+    """A detector is validated every two seconds of the songs."""
+    monkeypatch.setattr(train_detector_module, "VALIDATION_HOP", 4 * VALIDATION_HOP)
 
 
 class Cut(Exception):
@@ -117,6 +124,7 @@ def assert_same(one, other):
         assert one == other
 
 
+@pytest.mark.usefixtures("few_looks")
 def test_an_interrupted_detector_ends_as_if_it_had_not_been(work):
     def final_weights():
         state = torch.load(work / "detector" / "checkpoint.pt", weights_only=True)
@@ -153,6 +161,7 @@ def test_an_interrupted_detector_ends_as_if_it_had_not_been(work):
         train_detector(work, DETECTOR, Augmentation(shift=2.0))
 
 
+@pytest.mark.usefixtures("few_looks")
 def test_what_was_trained_on_another_corpus_is_not_taken_for_it(work, corpus):
     train_detector(work, QUICK_DETECTOR)
     train_draft(work, QUICK_GAN)
@@ -238,6 +247,7 @@ def test_the_detector_s_logits_are_calibrated_on_the_validation_songs(work):
     torch.testing.assert_close(values, shifted, rtol=0, atol=1e-4)
 
 
+@pytest.mark.usefixtures("few_looks")
 def test_build_gives_a_whole_pack(recordings, work, monkeypatch):
     monkeypatch.setattr("tune_am.vocal.build_pack.SAMPLES", 40)
     out = work / "pack"
