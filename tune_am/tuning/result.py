@@ -97,25 +97,26 @@ def build(
 
 
 def save_best(path: Path, best: Rescored, pack: Pack) -> None:
-    """latents [n, latent], inputs [n, *input_shape], activations [n] of the re-scored best, and of
-    which trial and step it is (`kept_of`)."""
-    tensors = {
-        "latents": best.latents.contiguous(),
-        "inputs": best.inputs(pack).contiguous(),
-        "activations": best.activations.contiguous(),
-    }
+    """latents [n, latent], inputs [n, *input_shape], activations [n] of the re-scored best."""
+    made = {"latents": best.latents, "inputs": best.inputs(pack), "activations": best.activations}
+    save_made(path, best.candidate, made)
+
+
+def save_made(path: Path, candidate: Candidate, made: Mapping[str, Tensor]) -> None:
+    """Write what was made by a setting, and of which trial and step it is."""
     scratch = path.with_name(f".{path.name}.new")
-    save_file(tensors, scratch, metadata=_which(best.candidate))
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in made.items()}
+    save_file(tensors, scratch, metadata=_which(candidate))
     readable(scratch)
     os.replace(scratch, path)
 
 
-def kept_of(path: Path, candidate: Candidate) -> tuple[Tensor, Tensor] | None:
-    """Latents and activations that `save_best` wrote for `candidate`; None where it has not."""
+def made_of(path: Path, candidate: Candidate, *names: str) -> tuple[Tensor, ...] | None:
+    """The tensors of these names that `save_made` wrote for `candidate`; None where it has not."""
     try:
         with safe_open(path, "pt") as file:
             if file.metadata() == _which(candidate):
-                return file.get_tensor("latents"), file.get_tensor("activations")
+                return tuple(file.get_tensor(name) for name in names)
     except (OSError, SafetensorError):
         pass
     return None

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import ray
 
+from tune_am.am import controls
+from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign import rescoring
@@ -40,6 +42,26 @@ def test_what_a_killed_session_kept_is_not_ascended_for_again(
     path.write_bytes(path.read_bytes()[:1000])
     assert rescoring.score_again(tiny_task, best, path)[0].scores == first.scores
     assert ascended == [later, best]
+
+
+def test_nor_is_a_random_classifier_ascended_on_again(
+    tiny_task: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best, path = Candidate(3, Settings(lr=0.1), 4, 1.0), tmp_path / rescoring.UNLEARNED
+    plans = [Plan(**tiny_task["plan"])]
+    first, _ = rescoring._random_classifier(tiny_task, plans, best, path)
+    ascended: list[int] = []
+    ascend = controls.random_classifier_latents
+
+    def counted(*asked: Any) -> Any:
+        ascended.append(asked[-1])
+        return ascend(*asked)
+
+    monkeypatch.setattr(controls, "random_classifier_latents", counted)
+    assert rescoring._random_classifier(tiny_task, plans, best, path)[0] == first
+    assert ascended == []
+    rescoring._random_classifier(tiny_task, plans, replace(best, step=8), path)
+    assert ascended == [8]
 
 
 def test_noise_floors_are_given_up_when_halted(

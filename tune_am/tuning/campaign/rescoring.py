@@ -24,8 +24,11 @@ from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.rescore import Candidate, Rescored, ascend, candidates, gather, joined, remote
-from tune_am.tuning.result import kept_of, save_best
+from tune_am.tuning.result import made_of, save_best, save_made
 from tune_am.tuning.task import pack_and_plan
+
+# In a unit's folder: what was ascended to on the random classifier of the control.
+UNLEARNED = "random_classifier.safetensors"
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,10 @@ def judge(
     ]
     futures += [
         remote(_random_classifier, budget, "control: random classifier").remote(
-            group[0].task, [unit.plan for unit in group], best[group[0].name]
+            group[0].task,
+            [unit.plan for unit in group],
+            best[group[0].name],
+            group[0].folder.path / UNLEARNED,
         )
         for group in groups
     ]
@@ -145,23 +151,27 @@ def score_again(task: dict[str, Any], best: Candidate, path: Path) -> tuple[Resc
     pack, plan = pack_and_plan(task)
     begun = time.perf_counter()
     part = replace(plan.fresh("rescore 0"), starts=starts_of(plan))
-    kept = kept_of(path, best) or ascend(task, best, part)
+    latents, activations = made_of(path, best, "latents", "activations") or ascend(task, best, part)
     seconds = time.perf_counter() - begun
-    row = joined(best, [kept], pack, plan)
+    row = joined(best, [(latents, activations)], pack, plan)
     save_best(path, row, pack)
     return row, seconds
 
 
 def _random_classifier(
-    task: dict[str, Any], plans: Sequence[Plan], best: Candidate
+    task: dict[str, Any], plans: Sequence[Plan], best: Candidate, path: Path
 ) -> tuple[list[Control], float]:
-    """The control of each of `plans`, and the seconds of the one ascent."""
+    """The control of each of `plans`, and the seconds of the one ascent; its latents go to `path`,
+    or are there from a session that was killed."""
     pack, plan = pack_and_plan(task)
     begun = time.perf_counter()
-    fresh = replace(plan.fresh("random classifier"), starts=starts_of(plan))
-    kept = controls.random_classifier_latents(pack, fresh, best.settings, best.step)
+    if (made := made_of(path, best, "latents")) is None:
+        fresh = replace(plan.fresh("random classifier"), starts=starts_of(plan))
+        made = (controls.random_classifier_latents(pack, fresh, best.settings, best.step),)
+        save_made(path, best, {"latents": made[0]})
     seconds = time.perf_counter() - begun
-    return controls.against_references(pack, plans, inputs_of(pack, kept)), seconds
+    inputs = inputs_of(pack, made[0].to(pack.device))
+    return controls.against_references(pack, plans, inputs), seconds
 
 
 def _never(task: dict[str, Any], plans: Sequence[Plan]) -> list[Control]:
