@@ -13,8 +13,8 @@ class Defaults:
     max_steps: int
 
 
-# Two cores give 70 to 100 sample-steps a second with the vocal pack, so that the search takes about
-# two minutes, the re-scoring of the best as long, and all of it with Ray's start less than six.
+# Two cores give some 50 sample-steps a second with the vocal pack, so that the search takes about
+# three and a half minutes, the re-scoring of the best half of that, and all of it some seven.
 CPU = Defaults(trials=24, starts=16, first_point=5, max_steps=40)
 GPU = Defaults(trials=128, starts=64, first_point=8, max_steps=256)
 WORKERS_PER_GPU = 4
