@@ -20,9 +20,9 @@ POINTS = [
 ]
 
 
-# Where 95 % of random latents lie. Beyond, a generator was never trained: examples match the neuron's
-# activation all the same, but of a vocal pack of before the judge heard singing in 36 and 42 % of them
-# (two searches), within in 84 %. Of the shipped one it hears singing in 98 % either way (one each).
+# Where 95 % of random latents lie. Beyond, a generator was never trained, and examples match the
+# neuron's activation all the same: of a vocal pack of before the judge heard singing in 36 and 42 %
+# of them (two searches), within in 84 %. Of the shipped one it is 98 % either way (one search each).
 RADIUS = 1.1
 
 
