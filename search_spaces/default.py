@@ -22,7 +22,7 @@ POINTS = [
 
 # Where 95 % of random latents lie. Beyond, a generator was never trained, and examples match the
 # neuron's activation all the same: of a vocal pack of before the judge heard singing in 36 and 42 %
-# of them (two searches), within in 84 %. Of the shipped one it is 98 % either way (one search each).
+# of them (two searches), within in 84 %. Of the shipped one it is 98 % either way (a search each).
 RADIUS = 1.1
 
 
