@@ -28,6 +28,8 @@ def load_pack(
         raise UserError(
             f'device={device!r}: PyTorch sees no such device here; use "cpu" or, on a GPU, "cuda"'
         ) from None
+    if torch.device(device).type not in ("cpu", "cuda"):  # Apple's has no float64
+        raise UserError(f'device={device!r}: use "cpu" or, on a GPU, "cuda"')
     return Pack.load(source if isinstance(source, str) else Path(source), device, trust_code)
 
 

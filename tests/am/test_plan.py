@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan, report_points
+from tune_am.am.settings import Settings
+from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
 
 
@@ -56,3 +62,19 @@ def test_fresh_starts_are_fixed_by_seed_and_stream() -> None:
     }
     assert len(seeds) == 4
     assert (fresh.neuron, fresh.starts, fresh.report_points) == ("vocal", 50, (2, 4))
+
+
+def test_more_starts_need_no_more_room() -> None:
+    """Of an accelerator, which has room for those of a trial; a CPU takes few at a time anyway."""
+    there = Plan("vocal", starts=8, device="cuda").on(50)
+    assert (there.starts, there.at_once) == (50, 8)
+    assert Plan("vocal", starts=64, device="cuda").on(50).at_once == 50
+    assert Plan("vocal", starts=8).on(50).at_once is None
+
+
+def test_starts_that_ascend_together_make_no_difference(tiny_pack: Path) -> None:
+    pack, plan = Pack.load(tiny_pack), Plan("vocal", starts=6, report_points=(4,))
+    settings = Settings(lr=0.1)
+    runs = [TrialRun(pack, replace(plan, at_once=n), settings) for n in (None, 1, 4)]
+    scores = [run.advance_to(4)["activation_fid"] for run in runs]
+    assert scores == pytest.approx([scores[0]] * 3, rel=1e-4)

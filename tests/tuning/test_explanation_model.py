@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.report.finished import FinishedRun
+from tune_am.tuning import artifacts
 from tune_am.tuning import explanation_model as model
 
 STARTS = 10  # on which the search was re-scored
@@ -92,6 +94,22 @@ def test_a_large_pack_stays_where_it_is(runs, shown_pack, tmp_path, monkeypatch)
     model.save(tmp_path / "one", Pack.load(shown_pack), "vocal", "max", best)
     assert not (tmp_path / "one" / "data" / "pack").exists()
     assert len(pyfunc.load_model(str(tmp_path / "one")).predict({"number": 2, "seed": 0})) == 2
+
+
+def test_what_a_pack_s_folder_links_to_stays_there(runs, shown_pack, tmp_path):
+    """A link into somebody's home or data is not the pack's, and not for a shared MLflow."""
+    pack, run = tmp_path / "pack", FinishedRun.read(runs / "most")
+    shutil.copytree(shown_pack, pack)
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "key").write_text("secret")
+    (pack / "data").symlink_to(tmp_path / "private")
+    (pack / "README.md").symlink_to(tmp_path / "private" / "key")
+    loaded = Pack.load(pack)
+    model.save(tmp_path / "model", loaded, "vocal", "max", run.result["best"])
+    copied = {file.name for file in (tmp_path / "model" / "data" / "pack").iterdir()}
+    assert copied == {"pack.json", *loaded.described.sha256}
+    assert artifacts.card(loaded) == []
+    assert artifacts.card(Pack.load("vocal"))[0][0].name == "README.md"
 
 
 def test_a_pack_that_changed_is_refused(runs, shown_pack, tiny_pack, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from reports import report
 
+from tune_am.tuning import importance
 from tune_am.tuning.importance import FEWEST, importances
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.space import from_source
@@ -38,6 +39,31 @@ def test_equal_scores_say_nothing(make_ledger, plain_space):
     for _ in range(FEWEST):
         ledger.write(ledger.ask(plain_space).number, report(4, 1.0), FINISHED)
     assert importances(ledger) == {}
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-30, 0.0, -1.0])
+def test_scores_of_any_size_cost_no_result(make_ledger, plain_space, unit):
+    """Distances of a layer after a softmax are tiny, all may be none, KID may be below 0."""
+    ledger = make_ledger()
+    for _ in range(3 * FEWEST):
+        record = ledger.ask(plain_space)
+        score = unit * (1 + abs(record.settings.lr - 0.1))
+        ledger.write(record.number, report(4, score), FINISHED)
+    shares = importances(ledger)
+    assert next(iter(shares), None) == ("lr" if unit > 0 else None)
+
+
+def test_of_many_trials_some_count(make_ledger, plain_space, monkeypatch):
+    monkeypatch.setattr(importance, "MOST", 20)
+    ledger = make_ledger()
+    for i in range(60):
+        record = ledger.ask(plain_space)
+        ledger.write(record.number, report(4, float(i)), FINISHED)
+    chosen = {record.number for record in importance._some(ledger.scored)}
+    assert len(chosen) == 20
+    assert set(range(10)) <= chosen  # the best
+    assert max(chosen) > 30
+    assert sum(importances(ledger).values()) == pytest.approx(1)
 
 
 def test_choices_count_too(make_ledger):

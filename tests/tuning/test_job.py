@@ -156,6 +156,11 @@ def test_neurons_have_folders_of_their_own(tiny_pack: Path, tmp_path: Path) -> N
     neurons = ",".join(f"fc8:@{tmp_path / name}.npy" for name in ("a b", "a_b"))
     with pytest.raises(UserError, match="would have one folder: rename one"):
         prepare(SearchConfig(neurons, str(tiny_pack)), frozenset(), "")
+    for name in ("a", "A"):  # one file to some file systems
+        np.save(tmp_path / f"{name}.npy", np.arange(8.0) + ord(name))
+    neurons = ",".join(f"fc8:@{tmp_path / name}.npy" for name in ("a", "A"))
+    with pytest.raises(UserError, match="have one name, by which the run knows them"):
+        prepare(SearchConfig(neurons, str(tiny_pack)), frozenset(), "")
     names = ("fc8:1", "猫", "狗", "a/b", "a_b", "a.b")
     assert len({file_name(name) for name in names}) == len(names)
     assert file_name("fc8:1") == "fc8_1"

@@ -9,6 +9,9 @@ import pytest
 import torch
 
 from tune_am.am.objectives import DIVERGED_PENALTY
+from tune_am.am.pack import Pack
+from tune_am.am.plan import Plan
+from tune_am.tuning.task import pack_and_plan, task
 from tune_am.tuning.trial import METRICS, AscentTrial
 
 
@@ -99,3 +102,11 @@ def test_a_reused_actor_gives_the_numbers_of_a_new_one(tiny_task):
 def test_a_pack_that_changed_meanwhile_is_refused(tiny_task):
     with pytest.raises(RuntimeError, match="changed since"):
         begin({**tiny_task, "hash": "0" * 64})
+
+
+def test_a_shipped_pack_goes_by_its_name(tiny_pack, tmp_path):
+    """On a cluster each machine has one, wherever tune-am lies there; any other by its place."""
+    shipped, own = Pack.load("vocal"), Pack.load(tiny_pack)
+    told = {pack.name: task(pack, Plan("vocal"), tmp_path)["pack"] for pack in (shipped, own)}
+    assert told == {"vocal": "vocal", "tiny": str(tiny_pack)}
+    assert pack_and_plan(task(shipped, Plan("vocal"), tmp_path))[0].hash == shipped.hash

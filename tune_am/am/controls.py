@@ -65,6 +65,7 @@ def random_classifier_latents(pack: Pack, plan: Plan, settings: Settings, step: 
         seed=plan.seed,
         direction=plan.direction,
         device=pack.device,
+        chunk=plan.at_once,
     )
     ascent.advance(step)
     return ascent.kept_latents[torch.isfinite(ascent.kept_activations)]

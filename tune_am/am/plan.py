@@ -21,6 +21,7 @@ class Plan:
     common random numbers. objective: what a trial is scored by, a name of
     `tune_am.am.objectives` or "module:function"; the latter is imported only if `trust_code`.
     apart: the least mean RMS difference of two examples, in units of the input; 0 allows any.
+    at_once: starts that ascend together; None leaves it to the device (`ascent.default_chunk`).
     """
 
     neuron: str
@@ -32,6 +33,7 @@ class Plan:
     objective: str = DEFAULT.name
     trust_code: bool = False
     apart: float = 0.0
+    at_once: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "report_points", tuple(self.report_points))
@@ -65,6 +67,13 @@ class Plan:
     def measure(self) -> Measure:
         """The objective, to be measured; imports that of a user's. Raises `UserError`."""
         return measure(self.objective, self.trust_code)
+
+    def on(self, starts: int) -> Plan:
+        """The same plan on so many starts, as many at once as its trials have: an accelerator with
+        room for those need not have room for more."""
+        if self.device == "cpu":
+            return replace(self, starts=starts)
+        return replace(self, starts=starts, at_once=min(self.starts, starts))
 
     def fresh(self, stream: str) -> Plan:
         """The same plan on other starts: those of the named stream, fixed by the seed."""

@@ -51,6 +51,7 @@ class TrialRun:
             seed=plan.seed,
             direction=plan.direction,
             device=pack.device,
+            chunk=plan.at_once,
         )
         self.best: Best | None = None
         self._seconds = 0.0

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 REPORT, TABLE, CARD, PICTURE = "report", "trials.json", "pack", "examples.png"
 
 _SHOWN = 4  # examples in a trial's picture
+MOST_PICTURES = 200  # each is a request to MLflow's server
 
 
 def write_report(folder: RunFolder, trust_code: bool) -> Path:
@@ -48,7 +49,7 @@ def files(
     for path, place in (
         (folder.result, None),
         (folder.best, None),
-        (pack.path / "README.md", CARD),
+        *card(pack),
         (report, REPORT),
     ):
         if path.exists():
@@ -59,13 +60,20 @@ def files(
         yield model, explanation_model.NAME
 
 
+def card(pack: Pack) -> list[tuple[Path, str]]:
+    """The data card of `pack` and where it goes, if it has one of its own."""
+    named = "README.md" in pack.described.sha256
+    return [(pack.path / "README.md", CARD)] if named else []
+
+
 def table(content: dict[str, Any]) -> dict[str, list[Any]]:
     """All trials of a result.json as columns, settings apart."""
     return columns(content["trials"])
 
 
 def pictures(folder: RunFolder, pack: Pack) -> Iterator[tuple[int, Image]]:
-    """Of each trial that kept examples its number and a small picture of a few, on one scale."""
+    """Of each of the `MOST_PICTURES` best trials that kept examples its number and a small picture
+    of a few, on one scale."""
     import torch
 
     from tune_am.am.score import inputs_of
@@ -75,7 +83,10 @@ def pictures(folder: RunFolder, pack: Pack) -> Iterator[tuple[int, Image]]:
 
     run, renderer = FinishedRun.read(folder.path), renderer_for(pack)
     shown = {}
-    for row in run.result["trials"]:
+    best = sorted(
+        run.result["trials"], key=lambda row: run.objective.loss(row[run.objective.metric])
+    )
+    for row in best[:MOST_PICTURES]:
         if (kept := run.kept(row["trial"])) is not None:
             latents = kept.latents[:_SHOWN].to(pack.device)
             shown[row["trial"]] = inputs_of(pack, latents).cpu()

@@ -12,7 +12,7 @@ from typing import Any
 
 import ray
 
-from tune_am.errors import UserError, first_line
+from tune_am.errors import UserError, first_line, reason
 from tune_am.tuning import environment
 
 CONNECT_SECONDS = 3
@@ -114,6 +114,8 @@ def start(workers: int, gpus: int, address: str | None) -> str | None:
         else:
             os.environ.pop("RAY_ADDRESS", None)
             context = ray.init(
+                # Or it would be whatever `ray start` has left or runs on this machine.
+                address="local",
                 num_cpus=workers,
                 num_gpus=gpus,
                 include_dashboard=importlib.util.find_spec("aiohttp_cors") is not None,
@@ -121,7 +123,9 @@ def start(workers: int, gpus: int, address: str | None) -> str | None:
                 **common,
             )
     except (Exception, SystemExit) as error:
-        raise UserError(f"Ray does not start: {first_line(error)}") from None
+        # Which goes on for pages, but where versions differ: they are in the lines that follow.
+        said = reason(error) if "Version mismatch" in str(error) else first_line(error)
+        raise UserError(f"Ray does not start: {said}") from None
     url = context.dashboard_url
     return f"http://{url}" if url else None
 

@@ -23,6 +23,7 @@ import numpy as np
 from tune_am import __version__
 from tune_am.am.ascent import Ascent
 from tune_am.am.device import chosen_device
+from tune_am.am.manifest import FILE
 from tune_am.am.neuron import beside, direction_file, shown
 from tune_am.am.pack import Pack
 from tune_am.am.score import inputs_of
@@ -54,8 +55,12 @@ def save(out: Path, pack: Pack, neuron: str, direction: str, best: Mapping[str, 
     data.mkdir(parents=True)
     if (file := direction_file(neuron)) is not None:
         shutil.copyfile(file, data / file.name)
-    if _size(pack.path) <= MOST_COPIED_BYTES:
-        shutil.copytree(pack.path, data / _PACK)
+    # What pack.json names: its folder may hold, or link to, what is none of a model's business.
+    files = [pack.path / name for name in (FILE, *pack.described.sha256)]
+    if sum(file.stat().st_size for file in files) <= MOST_COPIED_BYTES:
+        (data / _PACK).mkdir()
+        for file in files:
+            shutil.copyfile(file, data / _PACK / file.name)
     setting = {
         "neuron": shown(neuron),
         "direction": direction,
@@ -79,10 +84,6 @@ def _signature(shape: Sequence[int]) -> ModelSignature:
     single = np.dtype(np.float32)
     made = [TensorSpec(single, (-1, *shape), _INPUTS), TensorSpec(single, (-1,), _ACTIVATIONS)]
     return ModelSignature(Schema([ColSpec("long", name) for name in _COLUMNS]), Schema(made))
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> ExplanationModel:

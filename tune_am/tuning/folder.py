@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import json
 import os
@@ -13,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from tune_am.errors import UserError
+from tune_am.tuning.lock import lock
 
 SCHEMA = 1  # of search.json
 RESULT_SCHEMA = 1
@@ -121,8 +121,8 @@ class RunFolder:
         """Hold the folder: two searches must not share a ledger."""
         self._lock = open(self.path / ".lock", "w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            lock(self._lock)
+        except BlockingIOError:
             self._lock.close()
             raise UserError(f"{self.path} is in use by another search") from None
         return self

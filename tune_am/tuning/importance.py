@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 
 import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
+from tune_am.am.objectives import Objective
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import Record
 from tune_am.tuning.space import quiet_optuna
 
-# Fewer trials say nothing about any setting.
-FEWEST = 8
+# Fewer trials say nothing about any setting; more cost minutes, and say no more.
+FEWEST, MOST = 8, 300
+
+# Of the largest, the least score that is told from none, where it is a square.
+_LEAST = 1e-12
 
 
 def importances(ledger: Ledger) -> dict[str, float]:
@@ -24,32 +29,53 @@ def importances(ledger: Ledger) -> dict[str, float]:
     Trials can only be compared at equal steps, so each counts with its score at the last report
     point that at least half of them reached, and those that did not with their last; what breaks a
     constraint is as bad as the worst of the others. Numbers are
-    taken by rank and scores by logarithm: both span decades. Empty where there are fewer than
-    `FEWEST` trials, or nothing varies.
+    taken by rank and scores by logarithm: both span decades. Of many trials the best half of `MOST`
+    and as many of the others count. Empty where there are fewer than `FEWEST` trials, or nothing
+    varies.
     """
-    records = ledger.scored
+    records = _some(ledger.scored)
     if len(records) < FEWEST:
         return {}
     step = sorted(record.step for record in records)[len(records) // 2]
-    scores = _scores(records, step)
+    values = _values(_scores(records, step), ledger.objective)
     columns = _varying(records)
-    if not columns or len(set(scores)) == 1:
+    if not columns or len(set(values)) == 1:
         return {}
     from optuna.importance import FanovaImportanceEvaluator  # scikit-learn: two seconds
 
     with quiet_optuna():
         study = optuna.create_study(direction="minimize")
-        for i, score in enumerate(scores):
+        for i, value in enumerate(values):
             study.add_trial(
                 optuna.trial.create_trial(
-                    params={name: values[i] for name, values in columns.items()},
-                    distributions={name: _domain(values) for name, values in columns.items()},
-                    value=math.log(max(score, 1e-6)) if ledger.objective.squared else score,
+                    params={name: column[i] for name, column in columns.items()},
+                    distributions={name: _domain(column) for name, column in columns.items()},
+                    value=value,
                 )
             )
         evaluator = FanovaImportanceEvaluator(seed=0)
-        shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        try:
+            shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        except RuntimeError:  # its trees found nothing to tell apart
+            return {}
     return {name: float(share) for name, share in shares.items()}
+
+
+def _some(records: Sequence[Record]) -> list[Record]:
+    """Of many the best half of `MOST`, and as many of the others, drawn."""
+    if len(records) <= MOST:
+        return list(records)
+    ranked = sorted(records, key=lambda record: record.standing)
+    best, others = ranked[: MOST // 2], ranked[MOST // 2 :]
+    return best + random.Random(0).sample(others, MOST // 2)
+
+
+def _values(scores: Sequence[float], objective: Objective) -> list[float]:
+    """Scores as they are compared: squares by their logarithm."""
+    if not objective.squared:
+        return list(scores)
+    least = _LEAST * max(scores)
+    return [math.log(max(score, least)) if least > 0 else 0.0 for score in scores]
 
 
 def _scores(records: Sequence[Record], step: int) -> list[float]:

@@ -211,13 +211,13 @@ def _check_drawn(pack: Pack) -> None:
 
 def _check(neurons: Sequence[str], pack: Pack, direction: str) -> None:
     """Raise `UserError` unless the pack has each of `neurons` and real excerpts enough, and none is
-    another under a second name."""
+    another under a second name. Names in other letters are alike: file systems may think so."""
     places: dict[str, str] = {}
     files: dict[str, Path] = {}
     folders: dict[str, str] = {}
     for name in neurons:
         if (file := direction_file(name)) is not None:
-            other = files.setdefault(file.name, file.absolute())
+            other = files.setdefault(file.name.casefold(), file.absolute())
             if other != file.absolute():
                 raise UserError(
                     f"--neuron: {other} and {file.absolute()} have one name, by which the run "
@@ -228,6 +228,6 @@ def _check(neurons: Sequence[str], pack: Pack, direction: str) -> None:
         if neuron.place in places:
             raise UserError(f"--neuron: {places[neuron.place]} and {neuron.name} are the same")
         places[neuron.place] = neuron.name
-        beside_it = folders.setdefault(file_name(shown(name)), name)
+        beside_it = folders.setdefault(file_name(shown(name)).casefold(), name)
         if beside_it != name:
             raise UserError(f"--neuron: {beside_it} and {name} would have one folder: rename one")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -162,7 +162,7 @@ def _parts(plan: Plan) -> list[Plan]:
     """The fresh starts, in parts that can ascend side by side."""
     count = CPU_PARTS if plan.device == "cpu" else 1
     sizes = [len(part) for part in torch.arange(RESCORE_STARTS).tensor_split(count)]
-    return [replace(plan.fresh(f"rescore {i}"), starts=n) for i, n in enumerate(sizes)]
+    return [plan.fresh(f"rescore {i}").on(n) for i, n in enumerate(sizes)]
 
 
 def ascend(task: dict[str, Any], candidate: Candidate, part: Plan) -> tuple[Tensor, Tensor]:
@@ -203,8 +203,7 @@ def joined(
 
 def _random_classifier(task: dict[str, Any], best: Candidate) -> controls.Control:
     pack, plan = pack_and_plan(task)
-    plan = replace(plan, starts=RESCORE_STARTS)
-    return controls.random_classifier(pack, plan, best.settings, best.step)
+    return controls.random_classifier(pack, plan.on(RESCORE_STARTS), best.settings, best.step)
 
 
 def _cheap_controls(task: dict[str, Any]) -> dict[str, controls.Control]:

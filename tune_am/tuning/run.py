@@ -87,7 +87,7 @@ class Failures(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Trial, **info: Any) -> None:
         # Not `get_error`, which looks where the file is copied to when the trial ends.
-        self.tracebacks.append(Path(trial.error_file).read_text(encoding="utf-8"))
+        self.tracebacks.append(Path(trial.error_file).read_text(encoding="utf-8", errors="replace"))
         if len(self.tracebacks) == 1:
             line = self.tracebacks[0].strip().splitlines()[-1]
             self._told(f"trial {trial.config[NUMBER]} failed: {line}")

@@ -119,7 +119,7 @@ class _Nsga2(NSGAIISampler):
         """The best of all generations before: with one objective no more is left of elitism. Their
         values are their ranks."""
         order = ranked(study)
-        before = sorted(t.number for t in order)[: generation * POPULATION]
+        before = set(sorted(t.number for t in order)[: generation * POPULATION])
         sign = 1 if study.direction == StudyDirection.MINIMIZE else -1
         best = [t for t in order if t.number in before][:POPULATION]
         return [

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from ray.tune.error import TuneError
+
 from tune_am.errors import UserError
 from tune_am.tuning import account, artifacts, cluster, environment, tracking, tracking_store
 from tune_am.tuning.campaign.hunt import Campaign
@@ -151,7 +153,12 @@ def _run(
             if cancelled():  # before Ray makes workers for nothing
                 halt.set()
             tell = partial(_trouble, view)
-            errors = [] if halt.is_set() else hunt.run(stop, follow, tell)
+            try:
+                errors = [] if halt.is_set() else hunt.run(stop, follow, tell)
+            except TuneError as error:  # of what fails in Ray's loop, on a full disk for one
+                log.close({}, "FAILED", hunt.trials.unfinished)
+                text = f"the search broke off: {_last_line(str(error))}"
+                raise UserError(f"{text}; to go on: {job.resume_command}") from None
         if errors:
             with folder.errors.open("a", encoding="utf-8") as file:
                 file.write("\n".join(errors))

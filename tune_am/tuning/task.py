@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tune_am.am.pack import Pack
+from tune_am.am.pack import SHIPPED, Pack
 from tune_am.am.plan import Plan
 from tune_am.tuning.label import search_title
 from tune_am.tuning.metrics import search_tags
@@ -23,7 +23,8 @@ def task(
     """
     whole = whole or plan
     return {
-        "pack": str(pack.path.absolute()),
+        # A shipped one by its name: each machine of a cluster has its own.
+        "pack": pack.name if SHIPPED.get(pack.name) == pack.path else str(pack.path),
         "hash": pack.hash,
         "plan": {**vars(plan), "report_points": list(plan.report_points)},
         "folder": str(folder.absolute()),

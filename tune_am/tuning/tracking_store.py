@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shlex
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tune_am.errors import UserError, first_line
 from tune_am.tuning import environment
+from tune_am.tuning.lock import lock
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -124,6 +124,6 @@ def _alone(uri: str) -> Iterator[None]:
         yield
         return
     Path(file).parent.mkdir(parents=True, exist_ok=True)
-    with open(f"{file}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with open(f"{file}.lock", "w") as held:
+        lock(held, wait=True)
         yield

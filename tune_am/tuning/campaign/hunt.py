@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tune_am.tuning.artifacts import CARD, REPORT
+from tune_am.tuning import artifacts
+from tune_am.tuning.artifacts import REPORT
 from tune_am.tuning.campaign import result
 from tune_am.tuning.campaign.pace import rescoring_seconds
 from tune_am.tuning.campaign.rescoring import Verdict, floors, judge, starts_of
@@ -98,9 +99,9 @@ class Campaign:
         return write_campaign(run, self.job.pack, run.path / REPORT, overwrite=True)
 
     def files(self, content: dict[str, Any]) -> Iterator[tuple[Path, str | None]]:
-        folder, card = self.job.folder, self.job.pack.path / "README.md"
-        report = folder.path / REPORT
-        wanted = ((folder.result, None), (report, REPORT), (card, CARD))
+        folder = self.job.folder
+        report, card = folder.path / REPORT, artifacts.card(self.job.pack)
+        wanted = ((folder.result, None), (report, REPORT), *card)
         return ((path, place) for path, place in wanted if path.exists())
 
     def table(self, content: dict[str, Any]) -> Mapping[str, list[Any]]:
