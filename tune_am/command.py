@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from tune_am.errors import UserError
@@ -18,6 +19,10 @@ class CommandParser(argparse.ArgumentParser):
     """Says what is wrong with the options in one line, without those that would be right."""
 
     def error(self, message: str) -> NoReturn:
+        if message.startswith("unrecognized arguments: -"):
+            typed = message.split()[2].partition("=")[0]
+            close = get_close_matches(typed, self._option_string_actions, 1)
+            message += f"; is {close[0]} meant?" if close else "; --help lists the options"
         raise UserError(message)
 
 

@@ -53,3 +53,4 @@ def test_a_direction_with_a_comma_in_its_name_is_one(tmp_path: Path) -> None:
     file.touch()
     assert not several(f"fc8:@{file}")
     assert several(f"fc8:@{file},fc8:3")
+    assert several(f"vocal,fc8:@{file}")

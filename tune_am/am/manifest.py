@@ -77,7 +77,9 @@ class Manifest:
             raise UserError(
                 f"no pack in {folder}: it has no {FILE}; give the folder of one (--pack)"
             ) from None
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+        except ValueError as error:
             raise UserError(
                 f"{path}: cannot be read ({reason(error, kind=True)}); get the pack again"
             ) from None

@@ -17,7 +17,8 @@ def several(text: str) -> bool:
 
     A direction whose file has a comma in its name is one neuron, where there is such a file.
     """
-    if Path(text.partition(DIRECTION)[2]).is_file():
+    layer, _, file = text.partition(DIRECTION)
+    if "," not in layer and Path(file).is_file():
         return False
     return "," in text or re.search(r":(\*|\d+-\d+)$", text) is not None
 

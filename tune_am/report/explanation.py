@@ -208,7 +208,7 @@ def _apart(pack: Pack, kept: Kept, best: Group) -> Group | None:
     """Of the other examples up to `FEW`, each the one farthest from `best` and those before it
     (farthest-first traversal, Gonzalez 1985), by the RMS difference of inputs; None without others.
 
-    Those that excite most are often alike; these show how wide what excites is.
+    Those that excite most are often alike; these show how unlike examples can be.
     """
     flat = inputs_of(pack, kept.latents.to(pack.device)).cpu().flatten(1)
     nearest = torch.cdist(flat, best.inputs.flatten(1)).min(1).values

@@ -219,7 +219,9 @@ def _read_json(path: Path, name: str, otherwise: str) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((path / name).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} has no {name}: {otherwise}") from None
-    except (OSError, ValueError):
+    except OSError as error:
+        raise UserError(f"cannot read {path / name}: {error.strerror or error}") from None
+    except ValueError:
         raise UserError(f"{path / name} is damaged and cannot be read") from None
     if not isinstance(content, dict):
         raise UserError(f"{path / name} is damaged and cannot be read")

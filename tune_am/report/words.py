@@ -170,8 +170,8 @@ def verdict(
         )
     if not apart(row, controls["random_classifier"], objective):
         return (
-            f"the examples {real}, but a classifier that learnt nothing gives examples about as "
-            "good: they show the prior, not the neuron"
+            f"the examples {real}, but those of a classifier that learnt nothing cannot be told "
+            "from them by the score: they may show the prior, not the neuron"
         )
     return f"the examples {real}, and a classifier that learnt nothing does not lead to such"
 

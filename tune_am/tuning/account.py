@@ -93,7 +93,9 @@ def facts(job: Job, log: tracking.Tracking, dashboard: str | None) -> dict[str, 
         "folder": str(job.folder.path),
         "dashboard": dashboard,
         "optuna_dashboard": optuna_command(job),
+        "report_points": list(job.budget.plan.report_points),
         "tracking_uri": tracking_store.redacted(log.uri),
+        "mlflow": tracking_store.ui_command(log.uri),
         "run_id": log.run_id,
     }
 
@@ -124,7 +126,7 @@ def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
         **({"diversity": _diversity(job)} if job.config.diversity else {}),
         "run folder": str(job.folder.path),
         "Ray dashboard": _dashboard(dashboard),
-        "Optuna": optuna_command(job),
+        "Optuna": optuna_command(job) + (" (one for each neuron)" if job.several else ""),
         "MLflow": tracking_store.ui_command(log.uri),
     }
     return "\n".join(f"{name:14} {value}" for name, value in rows.items()) + "\n"
@@ -142,7 +144,7 @@ def _dashboard(address: str | None) -> str:
     return f"{address} (asks for what `{command}` prints)" if command else address
 
 
-def closing(job: Job, log: tracking.Tracking) -> str:
+def closing(job: Job, uri: str) -> str:
     folder = job.folder
     examples = f"\nExamples: {folder.best}" if folder.best.exists() else ""
-    return f"\nResult:   {folder.result}{examples}\nMLflow:   {tracking_store.ui_command(log.uri)}"
+    return f"\nResult:   {folder.result}{examples}\nMLflow:   {tracking_store.ui_command(uri)}"

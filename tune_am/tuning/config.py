@@ -151,8 +151,8 @@ class SearchConfig:
         None,
         duration,
         "TIME",
-        "start and go on with trials this long (90s, 5m, 1h); the re-scoring of the best follows, "
-        "with several neurons within this time",
+        "start and go on with trials this long (90s, 5m, 1h; a number alone is seconds); the "
+        "re-scoring of the best follows, with several neurons within this time",
         resumable=True,
     )
     no_report: bool = _option(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tune_am.am.score import BEST_STEP, STEP
 from tune_am.tuning.ledger import Trials
 from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Record
@@ -26,7 +27,9 @@ class Events(Progress):
         self.event("trial_started", "", facts)
 
     def trial_reported(self, record: Record) -> None:
-        self.event("trial_reported", "", {**_which(record), **record.reports[-1]})
+        report = dict(record.reports[-1])
+        steps = {name: int(report[name]) for name in (STEP, BEST_STEP) if name in report}
+        self.event("trial_reported", "", {**_which(record), **report, **steps})
 
     def trial_ended(self, record: Record) -> None:
         facts = {

@@ -176,7 +176,7 @@ def _run(
     content = hunt.write(clock.seconds, where)
     status = "KILLED" if stopped else "FINISHED" if content["complete"] else "FAILED"
     log.close(hunt.metrics(content), status, hunt.trials.unfinished)
-    text = f"{hunt.summary(content)}\n{account.closing(job, log)}"
+    text = f"{hunt.summary(content)}\n{account.closing(job, log.uri)}"
     view.event("result", text, {"path": str(folder.result), "result": content})
     if content["complete"]:
         _show(hunt, log, view, content)
@@ -276,7 +276,8 @@ def _complete(job: Job, make_view: View) -> Ended | None:
             return None
         view = make_view(hunt.trials, job.budget.trials, math.inf)
         facts = {"path": str(job.folder.result), "result": content}
-        view.event("result", hunt.summary(content), facts)
+        text = f"{hunt.summary(content)}\n{account.closing(job, job.tracking_uri)}"
+        view.event("result", f"{text}\nNo trial was left to run; --trials N goes on to N.", facts)
         if not hunt.notes.noted(_SHOWN, False):
             _show(hunt, None, view, content)
     return Ended(job.folder, content, bool(hunt.trials.scored))

@@ -45,12 +45,14 @@ _WORDS = {
 class Verdict:
     """Share of `n` excerpts that the judge hears as singing, and its 95 % Wilson interval.
 
-    Of random classifiers it is that of so many classifiers: the examples of one may all be alike.
+    The interval is that of so many `independent` ones: of random classifiers that is the number of
+    classifiers, for the examples of one may all be alike.
     """
 
     heard_as_singing: float
     ci95: tuple[float, float]
     n: int
+    independent: int
 
 
 def judge_run(run: FinishedRun, pack: Pack, judge: Judge) -> dict[str, Verdict]:
@@ -95,7 +97,8 @@ def verdict(judge: Judge, excerpts: Tensor, independent: int | None = None) -> V
     n = len(excerpts)
     share = float((hear(judge, excerpts).logits > 0).double().mean())
     independent = n if independent is None else min(independent, n)
-    return Verdict(share, wilson_interval(share * independent, independent), n)
+    interval = wilson_interval(share * independent, independent)
+    return Verdict(share, interval, n, independent)
 
 
 def wilson_interval(successes: float, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
@@ -147,11 +150,13 @@ def _real_halves(pack: Pack, plan: Plan) -> dict[str, Tensor]:
 
 def table(verdicts: dict[str, Verdict], facts: dict[str, Any]) -> str:
     """The verdicts for the terminal, and how far the judge itself can be trusted."""
-    lines = [f"{'':22}heard as singing   95 % interval      n"]
+    lines = [f"{'':22}heard as singing   95 % interval        n"]
     for name, row in verdicts.items():
         low, high = row.ci95
         interval = f"{low:.0%} to {high:.0%}"
-        lines.append(f"  {_WORDS[name]:20}{row.heard_as_singing:>16.0%}   {interval:15}{row.n:>5}")
+        each = row.n // row.independent
+        count = f"{row.independent} x {each}" if each > 1 else f"{row.n}"
+        lines.append(f"  {_WORDS[name]:20}{row.heard_as_singing:>16.0%}   {interval:15}{count:>7}")
     measured = facts.get("measures", {}).get("all")
     if measured:
         lines.append(

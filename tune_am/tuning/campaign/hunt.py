@@ -70,7 +70,8 @@ class Campaign:
         view.event("rescore", text, {"neurons": len(units), "settings": 1, "starts": starts})
 
         def told(done: int, tasks: int) -> None:
-            view.event("rescoring", f"  {done} of {tasks} done", {"done": done, "tasks": tasks})
+            text = f"  {done} of {tasks} ascents and controls done"
+            view.event("rescoring", text, {"done": done, "tasks": tasks})
 
         self._verdicts = judge(units, self.job.budget, halt, told) or {}
 
