@@ -33,6 +33,15 @@ SEARCHES = {
 }
 
 
+# Servers of the user's own are none of the tests' business.
+for name in (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_EXPERIMENT_NAME",
+    "MLFLOW_EXPERIMENT_ID",
+    "RAY_ADDRESS",
+):
+    os.environ.pop(name, None)
+
 # Ray's workers give way to whatever else runs; beside the other half of the tests they starve.
 os.environ.setdefault("RAY_worker_niceness", "0")
 
@@ -65,6 +74,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _one_thread() -> None:
     """Tiny networks are slower on several threads, and sums depend on how many there are."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """What a test draws does not depend on the tests before it."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture

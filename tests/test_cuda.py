@@ -67,9 +67,8 @@ def test_a_trial_goes_on_from_its_state(packs, exact):
 def test_a_recurrent_classifier(tmp_path):
     data = torch.randn(100, 5, 6)
     made = make_pack(Remembering(), "raw", data, {"a": "head:1"}, tmp_path / "pack")
-    run = TrialRun(
-        Pack.load(made.path, "cuda"), replace(PLAN, neuron="a", report_points=(3,)), Settings()
-    )
+    plan = replace(PLAN, neuron="a", report_points=(3,))
+    run = TrialRun(Pack.load(made.path, "cuda"), plan, Settings(l2=0.0))
     assert run.advance_to(3)["improved_share"] == 1
 
 

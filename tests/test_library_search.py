@@ -52,7 +52,6 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatc
     """Ctrl-C in the main thread, resumes whose callback and whose re-scoring fail, and one from a
     thread that comes to the end."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background job
         signal.signal(signal.SIGINT, signal.default_int_handler)
     before = variables()
@@ -119,7 +118,6 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatc
 @pytest.mark.usefixtures("own_ray")
 def test_progress_is_shown_when_asked_for(tiny_pack, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     cancel = threading.Event()
     cancel.set()
     result = tune_am.search("vocal", pack=tiny_pack, progress=True, cancel=cancel, **SIZES)
@@ -137,7 +135,6 @@ def test_the_notebook_runs(shown_pack, tmp_path, monkeypatch):
     """Its cells in order, as small as can be; the last expression of each can be shown."""
     pytest.importorskip("IPython", reason="IPython is not installed")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     namespace: dict[str, Any] = {}
     kinds: list[str] = []

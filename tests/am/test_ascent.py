@@ -228,9 +228,11 @@ def test_a_layout_is_tried_on_more_than_one_input(starts: int) -> None:
     assert torch.isfinite(ascent.kept_activations).all()
 
 
-@pytest.mark.parametrize(("starts", "direction"), [(0, "max"), (2, "up")])
-def test_refuses_what_makes_no_sense(starts: int, direction: str) -> None:
-    with pytest.raises(UserError, match=r"starts=0|'up'.*max, min"):
+@pytest.mark.parametrize(
+    ("starts", "direction", "said"), [(0, "max", "starts=0"), (2, "up", "'up'.*max, min")]
+)
+def test_refuses_what_makes_no_sense(starts: int, direction: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
         Ascent(IdentityPrior(), Linear(), UNIT, Settings(), starts, 0, direction)
 
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 from scipy import linalg
 from torch import Tensor
-from torchmetrics.image.fid import _compute_fid
 
 from tune_am.am.frechet import bootstrap_interval, frechet_distance
 
@@ -56,13 +55,12 @@ def test_is_symmetric_and_moves_with_a_shift(d: int) -> None:
 
 
 @pytest.mark.parametrize(("n", "m", "d"), [(200, 150, 8), (1000, 30, 20), (30, 20, 64)])
-def test_equals_independent_implementations(n: int, m: int, d: int) -> None:
+def test_equals_an_independent_implementation(n: int, m: int, d: int) -> None:
     mix = normal(d, d, seed=5)  # correlated coordinates
     x, y = normal(n, d, seed=6) @ mix, normal(m, d, seed=7, shift=0.5)
     moments = [(s.mean(0), torch.cov(s.T)) for s in (x, y)]
     ours = frechet_distance(x, y)
-    assert ours == pytest.approx(float(_compute_fid(*moments[0], *moments[1])), rel=1e-5)
-    # tr sqrt(S1 S2) again, by the symmetric form and a matrix root of another library. With n < D
+    # tr sqrt(S1 S2) by the symmetric form and a matrix root of another library. With n < D
     # the root is of a singular matrix: good to the square root of round-off.
     (m1, c1), (m2, c2) = [(mean.numpy(), cov.numpy()) for mean, cov in moments]
     root = np.real(linalg.sqrtm(c1))

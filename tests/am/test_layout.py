@@ -30,12 +30,12 @@ def test_computes_the_same_and_leaves_the_original_alone(network: nn.Module) -> 
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
             module.reset_parameters()
-    network.eval().requires_grad_(False)
-    x = torch.randn(3, 80, 115)
+    network.double().eval().requires_grad_(False)
+    x = torch.randn(3, 80, 115, dtype=torch.float64)
     before = {name: type(module) for name, module in network.named_modules()}
     copy = laid_out(network)
     for ours, theirs in zip(gradient(copy, x), gradient(network, x), strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
     assert before == {name: type(module) for name, module in network.named_modules()}
 
 

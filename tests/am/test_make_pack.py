@@ -161,7 +161,7 @@ def test_a_recurrent_classifier(tmp_path: Path) -> None:
     assert is_recurrent(network)
     assert is_recurrent(pack.classifier)
     assert not is_recurrent(pack.prior)
-    run = TrialRun(pack, Plan("a", starts=2, report_points=(3,)), Settings(lr=0.1))
+    run = TrialRun(pack, Plan("a", starts=2, report_points=(3,)), Settings(lr=0.1, l2=0.0))
     assert run.advance_to(3)["improved_share"] == 1
 
 

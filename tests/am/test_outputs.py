@@ -34,6 +34,7 @@ def test_a_layer_is_read_before_what_changes_it_in_place() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.conv, self.fc, self.relu = nn.Conv2d(3, 4, 3), nn.Linear(4, 5), nn.ReLU(True)
+            nn.init.constant_(self.fc.bias, -1.0)
 
         def forward(self, x: Tensor) -> tuple[Tensor, None]:
             return self.relu(self.fc(self.relu(self.conv(x)).mean((2, 3)))), None

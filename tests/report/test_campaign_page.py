@@ -55,7 +55,7 @@ def test_the_command_makes_it_too(campaign: Path, tmp_path: Path, capsys) -> Non
     assert "--examples: a campaign's page has one example of each" in capsys.readouterr().err
     # The command it names makes the page of a neuron.
     (typed,) = re.findall(r"<code>python -m tune_am.explain (.*)</code>", again)
-    assert main([*shlex.split(typed), "--overwrite"]) == 0
+    assert main([*shlex.split(typed), "--overwrite", "--examples", "2"]) == 0
     page = campaign / "units" / "fc8_1" / "report" / "report.html"
     said = page.read_text(encoding="utf-8")
     page.unlink()

@@ -44,7 +44,10 @@ def test_the_command_line_is_the_dataclass():
         (["--neuron", "vocal", "--time-budget", "0"], "must be more than 0"),
         (["--neuron", "vocal", "--quiet", "--json"], "exclude each other"),
         (["--resume", "a", "--out", "b"], "exclude each other"),
-        (["--neuron", "vocal", "--trails", "9"], "unrecognized arguments: --trails 9; is --trials meant?"),
+        (
+            ["--neuron", "vocal", "--trails", "9"],
+            "unrecognized arguments: --trails 9; is --trials meant?",
+        ),
         (["--neuron"], "expected one argument"),
     ],
 )

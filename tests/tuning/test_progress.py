@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 
 from reports import report
 from rich.console import Console
@@ -56,7 +57,9 @@ def test_the_time_left_is_no_more_than_there_is(make_ledger, plain_space, capsys
     ledger = make_ledger()
     play(Lines(ledger, 10**9, seconds=30), ledger, plain_space)
     for line in capsys.readouterr().out.splitlines():
-        assert line.endswith((" 30 s left", " 29 s left"))
+        left = re.search(r" (\d+) s left$", line)
+        assert left is not None
+        assert int(left[1]) <= 30
 
 
 def test_one_object_per_event(make_ledger, plain_space, capsys):
@@ -77,7 +80,8 @@ def test_one_object_per_event(make_ledger, plain_space, capsys):
     }
 
 
-def test_a_table_in_a_terminal(make_ledger, plain_space):
+def test_a_table_in_a_terminal(make_ledger, plain_space, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     ledger = make_ledger()
     out = io.StringIO()
     view = Screen(ledger, 3, Console(file=out, force_terminal=True, width=100))

@@ -20,7 +20,7 @@ from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.space import Space, from_source
 from tune_am.tuning.standing import ranked
 
-TRIALS = STARTUP_TRIALS + 3
+TRIALS = STARTUP_TRIALS + 2
 
 BRANCHES = """
 def space(trial):

@@ -35,7 +35,6 @@ def test_searches_that_start_together_share_a_fresh_database(tmp_path):
 
 
 def test_the_experiment_may_be_named_by_its_id(uri, monkeypatch):
-    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME", raising=False)
     identity = MlflowClient(uri).create_experiment("theirs")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", identity)
     log = tracking.Tracking(uri, Path("artifacts"))
@@ -125,7 +124,6 @@ def test_a_store_that_cannot_be_used_gets_one_line(uri, tmp_path):
 
 
 def test_where_to_log(monkeypatch, tmp_path):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     runs = tmp_path / "runs"
     assert tracking_store.default_uri(None, runs / "a") == f"sqlite:///{runs}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there")

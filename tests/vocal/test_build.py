@@ -231,11 +231,12 @@ def test_the_card_of_another_corpus_says_nothing_of_the_house():
         assert said not in other
 
 
+@pytest.mark.usefixtures("few_looks")
 def test_the_detector_s_logits_are_calibrated_on_the_validation_songs(work):
     def heard(weights):
         detector = Detector()
         detector.load_state_dict(load_file(weights))
-        return labelled_logits(detector.eval(), load_corpus(work, "valid"), VALIDATION_HOP)
+        return labelled_logits(detector.eval(), load_corpus(work, "valid"), 4 * VALIDATION_HOP)
 
     weights = train_detector(work, QUICK_DETECTOR)
     raw, labels = heard(weights.with_name("best.safetensors"))
