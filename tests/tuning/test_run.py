@@ -77,7 +77,7 @@ class Follower:
             self._event.set()
 
 
-def test_stopped_and_resumed_it_ends_as_it_would_have(
+def test_stopped_and_resumed_it_ends_as_it_would_have_and_is_scored_again(
     make_ledger, plain_space, make_budget, tiny_task, tiny_pack, tmp_path
 ):
     """One worker, so that both searches see the same history: the same trials, the same numbers,
@@ -110,6 +110,7 @@ def test_stopped_and_resumed_it_ends_as_it_would_have(
         for metrics in record.reports:
             plain = run.advance_to(int(metrics["step"]))
             assert plain[ACTIVATION_FID] == pytest.approx(metrics[ACTIVATION_FID], rel=1e-12)
+    check_scored_again(whole, tiny_task, make_budget(trials=6, workers=2), pack)
 
 
 def timeless(record):
@@ -117,17 +118,9 @@ def timeless(record):
     return record.number, record.settings, record.outcome, reports
 
 
-def test_the_best_are_scored_again_on_fresh_starts(
-    make_ledger, plain_space, make_budget, tiny_task, tiny_pack, tmp_path
-):
-    """Found by two workers, scored again by two."""
-    budget = make_budget(trials=4, workers=2)
-    ledger, follower = make_ledger(), Follower()
+def check_scored_again(ledger, tiny_task, budget, pack):
+    """The best, by two workers on fresh starts."""
     event = threading.Event()
-    run_trials(ledger, plain_space, budget, tiny_task, tmp_path / "ray", Halt(event), [follower])
-    assert sorted(follower.ended) == [0, 1, 2, 3]
-
-    pack = Pack.load(tiny_pack)
     chosen = candidates(ledger.scored, n=2)
     rows = rescore(chosen, tiny_task, budget, pack, event)
     assert {row.candidate.number for row in rows} == {c.number for c in chosen}
