@@ -239,7 +239,5 @@ def gather(
     try:
         results: list[Any] = ray.get(futures)
     except RayTaskError as error:  # which is also of its cause's type, and says a traceback
-        for future in futures:
-            ray.cancel(future, force=True)
         raise error.cause from None
     return results
