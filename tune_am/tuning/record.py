@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from tune_am.am.objectives import DEFAULT, Objective
@@ -58,7 +59,7 @@ class Record:
         """How far the best so far is from being allowed; 0 where it is."""
         return self._violation(self.reports[-1]) if self.reports else 0.0
 
-    @property
+    @cached_property  # asked of every trial at every report of one
     def standing(self) -> tuple[float, float]:
         """Lower is better: what is allowed comes before what is not, then the loss (Deb 2000)."""
         return self.violation, self.loss
