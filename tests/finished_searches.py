@@ -29,6 +29,7 @@ from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.rescore import Candidate, Rescored, candidates, ranked
 from tune_am.tuning.task import task
 from tune_am.tuning.trial import AscentTrial
+from tune_am.tuning.trial_state import drop_ascent, state_file
 
 POINTS = (2, 4, 8)
 TRIALS = 9
@@ -80,7 +81,8 @@ def explained(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compared(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a comparison of three runs, two of them alike."""
     out = tmp_path_factory.mktemp("reports") / "compared"
-    paths = [str(runs / name) for name in ("most", "least", "most")]
+    again = shutil.copytree(runs / "most", out.with_name("again"))
+    paths = [str(path) for path in (runs / "most", runs / "least", again)]
     assert main(["--compare", *paths, "--out", str(out)]) == 0
     return out
 
@@ -129,6 +131,7 @@ def search(pack: Pack, plan: Plan, path: Path, complete: bool = True) -> Path:
             over = STOPPED_EARLY if stopped else FINISHED if metrics.pop("done") else None
             ledger.write(record.number, metrics, over)
             if over:
+                drop_ascent(state_file(folder.trials, record.number))
                 break
     rows = checks = None
     if complete:

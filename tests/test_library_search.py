@@ -20,7 +20,14 @@ import tune_am
 from tune_am.tuning.hunt import Single
 
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "vocal.ipynb"
-SIZES = {"trials": 3, "starts": 2, "max_steps": 2, "workers": 1, "seed": 3}
+UNUSUAL = {
+    "prior": "raw",
+    "space": "raw",
+    "objective": "kid",
+    "sampler": "nsga2",
+    "scheduler": "hyperband",
+}
+SIZES = {"trials": 3, "starts": 3, "max_steps": 2, "workers": 1, "seed": 3}
 
 
 class Events:
@@ -61,7 +68,7 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatc
 
     stopped = Events("start", lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
-        tune_am.search("vocal", pack=tiny_pack, out="run", on_event=stopped, **SIZES)
+        tune_am.search("vocal", pack=tiny_pack, out="run", on_event=stopped, **UNUSUAL, **SIZES)
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert stopped.names[0] == "start"
     assert stopped.names[-2:] == ["result", "stopped"]
@@ -102,6 +109,7 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatc
     assert told.told[-2][1]["path"] == str(result.folder / "result.json")
     assert (result.folder / "report" / "report.html").exists()
     assert result.best.ci95 is not None
+    assert {name: result.content[name] for name in UNUSUAL} == UNUSUAL
     assert set(result.controls) == {"never_optimised", "random_classifier", "real_vs_real"}
     assert "95 % interval" in result._repr_html_()
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_am.counting import counted
 from tune_am.errors import UserError
 from tune_am.report.finished import FinishedRun
 from tune_am.result import SearchResult
@@ -77,8 +78,9 @@ class CampaignResult(Mapping[str, SearchResult]):
         scored = sum(row["best"] is not None for row in self.content[UNITS])
         return (
             f"<CampaignResult of {self.content['neuron']}, {self.content['direction']}imised: "
-            f"{scored} of {len(self.content[UNITS])} neurons, {self.content['trials_total']} "
-            f"trials{'' if self.complete else ', stopped'}, {self.folder}>"
+            f"{scored} of {counted(len(self.content[UNITS]), 'neuron')}, "
+            f"{counted(self.content['trials_total'], 'trial')}"
+            f"{'' if self.complete else ', stopped'}, {self.folder}>"
         )
 
 

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from tune_am.errors import UserError
+from tune_am.naming import typed
 
 PIPE_CLOSED = 141  # exit status, as of a shell for SIGPIPE
 
@@ -41,6 +42,7 @@ def reader(kind: Callable[[str], Any]) -> Callable[[str], Any]:
     return read
 
 
+@typed()
 def exit_status(command: Callable[[], int | None], interrupted: str = "") -> int:
     """Runs a command: its own exit status or 0; 2, after one line, for what the user can mend; 130
     after Ctrl-C, with the line `interrupted` if there is one; 141 where nobody reads its output."""

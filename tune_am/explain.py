@@ -2,7 +2,7 @@
 
 python -m tune_am.explain RUN_DIR
 python -m tune_am.explain --neuron vocal --lr 0.05 --l2 0.1 --steps 40
-python -m tune_am.explain --compare RUN_DIR RUN_DIR
+python -m tune_am.explain --compare RUN_DIR OTHER_RUN_DIR
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tune_am.callable_module import make_callable
 from tune_am.command import exit_status
 from tune_am.errors import UserError
+from tune_am.naming import option
 from tune_am.report.config import FEW, ExplainConfig, parse
 from tune_am.report.options import from_keywords
 from tune_am.tuning.config import default_folder
@@ -80,7 +81,8 @@ def _explain_one(config: ExplainConfig, out: Path, command: str) -> Path:
         )
     run = FinishedRun.read(config.run, campaign=True)
     if run.several and "examples" in config.given:
-        raise UserError("--examples: a campaign's page has one example of each neuron, no more")
+        asked = option("examples", config.examples)
+        raise UserError(f"{asked}: a campaign's page has one example of each neuron, no more")
     pack = run.load_pack(config.pack, config.trust_code)
     if run.several:
         return write_campaign(run, pack, out, config.overwrite)
@@ -116,7 +118,7 @@ def _kept(run: FinishedRun, shown: Explanation | None) -> Explanation:
     if shown is None:
         raise UserError(
             f"{run.path} holds no examples (best.safetensors, trials/): explain its settings with "
-            "--neuron instead"
+            f"{option('neuron')} instead"
         )
     return shown
 

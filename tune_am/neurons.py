@@ -12,6 +12,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from tune_am.command import CommandParser, exit_status
+from tune_am.counting import counted
 from tune_am.errors import UserError
 
 if TYPE_CHECKING:
@@ -161,7 +162,11 @@ _READ = (
 def _layer(pack: Pack, layer: str) -> tuple[dict[str, Any], list[str]]:
     rows = _units(pack, layer)
     ranked = sorted(rows, key=lambda row: -row["selectivity"])[:SHOWN]
-    lines = [f"{pack.name}, {layer}: {len(rows)} units, the most selective first", "", _HEAD]
+    lines = [
+        f"{pack.name}, {layer}: {counted(len(rows), 'unit')}, the most selective first",
+        "",
+        _HEAD,
+    ]
     lines += [_line(row) for row in ranked]
     if len(rows) > len(ranked):
         lines.append(f"and {len(rows) - len(ranked)} more: --json lists all")
@@ -193,7 +198,8 @@ def _neuron(pack: Pack, name: str) -> tuple[dict[str, Any], list[str]]:
         lines.append("The pack has no excerpts that it may show.")
     else:
         count = len(pack.excerpts)
-        lines.append(f"Most exciting of the {count} excerpts that may be shown, 0 to {count - 1}:")
+        shown = counted(count, "excerpt that may be shown", "excerpts that may be shown")
+        lines.append(f"Most exciting of the {shown}, 0 to {count - 1}:")
         lines.append(f"{'activation':>10}{'excerpt':>9}  credit")
         for one in named:
             numbers = f"{one['activation']:10.4g}{one['excerpt']:9}  "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tune_am.am.objectives import DEFAULT, Objective, objective
 from tune_am.am.pack import Pack
 from tune_am.am.settings import Settings
+from tune_am.counting import counted
 from tune_am.errors import UserError
 from tune_am.report import figures, template, words
 from tune_am.report.config import EXAMPLES
@@ -209,7 +210,7 @@ class SearchResult:
         part = "" if self.complete else ", stopped"
         return (
             f"<SearchResult of {self.neuron}, {self.direction}imised: {score}, "
-            f"{len(self.trials)} trials{part}, {self._from_here()}>"
+            f"{counted(len(self.trials), 'trial')}{part}, {self._from_here()}>"
         )
 
     def _from_here(self) -> Path:

@@ -158,7 +158,7 @@ def own(tmp_path, monkeypatch) -> str:
 
 def test_a_score_of_ones_own_is_imported_with_consent_only(own):
     kept, real = examples(20, 1), examples(30, 2)
-    with pytest.raises(UserError, match="add --trust-code"):
+    with pytest.raises(UserError, match="add trust_code=True"):
         measure(f"{own}:closeness")
     mine = measure(f"{own}:closeness", trust_code=True)
     exact = abs(float(kept.activations.mean() - real.activations.mean()))

@@ -52,7 +52,7 @@ def test_the_command_makes_it_too(campaign: Path, tmp_path: Path, capsys) -> Non
     assert (tmp_path / "a" / "page" / links[0]).exists()
     assert main([str(campaign)]) == 2
     assert main([str(campaign), "--overwrite", "--examples", "3"]) == 2
-    assert "--examples: a campaign's page has one example of each" in capsys.readouterr().err
+    assert "--examples 3: a campaign's page has one example of each" in capsys.readouterr().err
     # The command it names makes the page of a neuron.
     (typed,) = re.findall(r"<code>python -m tune_am.explain (.*)</code>", again)
     assert main([*shlex.split(typed), "--overwrite", "--examples", "2"]) == 0

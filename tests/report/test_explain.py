@@ -234,6 +234,8 @@ def test_the_default_folder_is_in_the_run(runs: Path, tmp_path: Path, capsys) ->
         ("{runs}/most --colour red", "arguments: --colour red; --help lists the options"),
         ("--compare {runs}/most", "at least two run folders"),
         ("--compare {runs}/most nowhere", "no run folder nowhere"),
+        ("--compare {runs}/most {runs}/least {runs}/least/../most/", "most twice: name searches"),
+        ("{runs}/most --compare {runs}/most", "name one of: a run folder, --compare with two"),
         ("--neuron drums --pack {pack}", "no neuron 'drums'"),
         ("--neuron vocal --pack nowhere", "no pack in nowhere"),
         ("--neuron vocal --pack {pack} --lr -1", "setting lr=-1.0 is not allowed"),

@@ -39,7 +39,9 @@ def test_a_report_is_replaced_when_asked_to(tmp_path: Path) -> None:
     out = tmp_path / "report"
     fill(out, "one")
     (out / "old").touch()
-    with pytest.raises(UserError, match="exists: replace it by --overwrite"):
+    with pytest.raises(
+        UserError, match="exists: replace it by overwrite=True, or name another with out="
+    ):
         fill(out, "two")
     with pytest.raises(RuntimeError), new_folder(out, overwrite=True):
         raise RuntimeError

@@ -115,9 +115,12 @@ def test_a_search_that_was_stopped_claims_nothing() -> None:
 
 def test_runners_up_that_cannot_be_told_apart() -> None:
     best = row(1.2, 0, 16)
-    assert words.ties(best, [row(2, 0, 19), row(30, 20, 40)]).startswith("The intervals of 1 of 2")
+    assert words.ties(best, [row(2, 0, 19), row(30, 20, 40)]).startswith("The interval of 1 of 2")
     assert words.ties(best, [row(30, 20, 40)]) == "No runner-up's interval reaches the best one's."
     assert words.ties(best, []) == ""
+    tied = [row(2, 0, 19)] * 2
+    assert words.ties(best, tied).startswith("The intervals of 2 of 2 runners-up overlap that")
+    assert words.ties(best, tied[:1]).startswith("The interval of 1 of 1 runner-up overlaps that")
     assert "decided" not in words.ties(best, [row(2, 0, 19)])
     assert words.ties(best, [row(1, 0, 19)]).endswith(
         "the layer before the neuron's decided (layer-FID)."
@@ -134,7 +137,7 @@ def test_runners_up_that_are_too_much_alike_did_not_lose_by_their_score() -> Non
     none = words.ties(row(2, 1, 3, collapse=0.1), [alike])
     assert none == "None of these settings has examples as far apart as asked for."
     first, _ = words.answer(row(2, 1, 3, collapse=0.25), CONTROLS, "max")
-    assert "75 % as far apart as --diversity asks for: none scored again keeps that." in first
+    assert "75 % as far apart as the diversity asked for: none scored again keeps that." in first
 
 
 def test_controls_say_which_way_is_better() -> None:

@@ -49,7 +49,7 @@ def test_the_gpus_are_those_of_the_ray_that_runs(gpus, plain_space):
     gpus(1)
     budget = budget_for(SearchConfig("vocal", workers=32), plain_space, "vocal")
     assert budget.on_ray(8).resources == {"cpu": 1, "gpu": 1 / 4}
-    with pytest.raises(UserError, match=r"this Ray has no GPU.*--device cpu"):
+    with pytest.raises(UserError, match=r"this Ray has no GPU.*device='cpu'"):
         budget.on_ray(0)
     gpus(0)
     budget = budget_for(SearchConfig("vocal", workers=2), plain_space, "vocal")

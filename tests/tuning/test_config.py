@@ -9,7 +9,8 @@ from dataclasses import fields
 import pytest
 
 from tune_am.errors import UserError
-from tune_am.tuning.config import SearchConfig, default_folder, duration, flag, parse, resumed
+from tune_am.naming import flag, typed
+from tune_am.tuning.config import SearchConfig, default_folder, duration, parse, resumed
 from tune_am.tuning.defaults import SAMPLER
 
 
@@ -52,7 +53,7 @@ def test_the_command_line_is_the_dataclass():
     ],
 )
 def test_what_it_refuses(arguments, said):
-    with pytest.raises(UserError) as caught:
+    with typed(), pytest.raises(UserError) as caught:
         parse(arguments)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -99,7 +99,7 @@ def test_a_result_says_so_where_no_setting_keeps_the_constraint(missing, said):
     content = {"best": row, "runners_up": [], "controls": {}, "importances": {}, **counts}
     content |= {"objective": "activation_fid"}
     text = summary({**content, "sample_steps": 0, "seconds": 0.0})
-    assert ("examples are 75% as far apart as --diversity asks for" in text) is said
+    assert ("examples are 75% as far apart as the diversity asked for" in text) is said
 
 
 @pytest.mark.parametrize(("score", "said"), [(0.9, True), (1.1, False)])

@@ -136,7 +136,7 @@ def test_what_no_report_could_draw_is_said_before_the_search(
     described["input"]["domain"] = "touch"
     (pack / "pack.json").write_text(json.dumps(described))
     asked = SearchConfig("vocal", str(pack), out=str(tmp_path / "run"))
-    with pytest.raises(UserError, match=r"unknown domain 'touch'.*or search with --no-report"):
+    with pytest.raises(UserError, match=r"unknown domain 'touch'.*or search with no_report=True"):
         prepare(asked, frozenset(), "")
     prepare(replace(asked, no_report=True), frozenset(), "")
 

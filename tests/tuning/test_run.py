@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import ray
+import torch
 
 from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.pack import Pack
@@ -59,7 +60,7 @@ def test_a_time_limit_halts():
 
 
 class Follower:
-    """Counts what it is told, and may halt the run."""
+    """Counts what it is told, and may halt the run: at a report, once so many trials have ended."""
 
     def __init__(self, event=None, after=0):
         self.started, self.reported, self.ended = [], [], []
@@ -70,18 +71,19 @@ class Follower:
 
     def trial_reported(self, record):
         self.reported.append((record.number, record.step))
+        if self._event and len(self.ended) >= self._after:
+            self._event.set()
 
     def trial_ended(self, record):
         self.ended.append(record.number)
-        if self._event and len(self.ended) >= self._after:
-            self._event.set()
 
 
 def test_stopped_and_resumed_it_ends_as_it_would_have_and_is_scored_again(
     make_ledger, plain_space, make_budget, tiny_task, tiny_pack, tmp_path
 ):
     """One worker, so that both searches see the same history: the same trials, the same numbers,
-    nothing run or told twice; and each number is what one plain process computes."""
+    nothing run or told twice; and each number is what one plain process computes. A trial that was
+    cut off keeps its ascent, one that ended does not."""
     budget = make_budget(trials=6, workers=1)
 
     def go(ledger, follower, event=None):
@@ -93,12 +95,15 @@ def test_stopped_and_resumed_it_ends_as_it_would_have_and_is_scored_again(
 
     event, first, second = threading.Event(), Follower(), Follower()
     first = Follower(event, after=2)
-    go(make_ledger("cut", file="cut"), first, event)
+    cut = go(make_ledger("cut", file="cut"), first, event)
+    assert [record.outcome for record in cut.records] == [FINISHED, STOPPED_EARLY, None]
+    assert held(tmp_path / cut.name) == [False, False, True]
     cut = go(make_ledger("cut", file="cut"), second)
     whole = go(make_ledger("whole", file="whole"), Follower())
 
     assert [timeless(record) for record in cut.records] == [timeless(r) for r in whole.records]
     assert {record.outcome for record in cut.records} == {FINISHED, STOPPED_EARLY}
+    assert held(tmp_path / cut.name) == 6 * [False]
     assert first.ended == [0, 1]
     assert set(second.started) == {2, 3, 4, 5}
     told = first.reported + second.reported
@@ -111,6 +116,12 @@ def test_stopped_and_resumed_it_ends_as_it_would_have_and_is_scored_again(
             plain = run.advance_to(int(metrics["step"]))
             assert plain[ACTIVATION_FID] == pytest.approx(metrics[ACTIVATION_FID], rel=1e-12)
     check_scored_again(whole, tiny_task, make_budget(trials=6, workers=2), pack)
+
+
+def held(folder):
+    """Which of the trials' states hold an ascent to go on from."""
+    states = [torch.load(path, weights_only=True) for path in sorted(folder.glob("*.pt"))]
+    return ["ascent" in state["run"] for state in states]
 
 
 def timeless(record):

@@ -202,7 +202,7 @@ def test_a_server_that_stays_away_is_caught_up_with_by_a_resume(uri, make_ledger
     begun = time.monotonic()
     log.close({}, "FINISHED", [])
     assert time.monotonic() - begun < tracking.CLOSE_SECONDS
-    assert "--resume" in said[0]
+    assert "resume=" in said[0]
     assert not log.attach((), ("t.json", {}), ("p.png", ()))
     again = follow(uri, make_ledger(file="away"), "seven")
     again.close({}, "FINISHED", [])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +10,19 @@ import torch
 from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
+from tune_am.tuning.searcher import LedgerSearcher
 from tune_am.tuning.task import pack_and_plan, task
 from tune_am.tuning.trial import METRICS, AscentTrial
+from tune_am.tuning.trial_state import drop_ascent, state_file
 
 
 def begin(task: dict[str, Any], reported: int = 0, number: int = 0, **settings: Any) -> AscentTrial:
+    return begun(config(task, reported, number, **settings))
+
+
+def begun(config: dict[str, Any]) -> AscentTrial:
     trial = AscentTrial.__new__(AscentTrial)  # Ray's constructor wants a cluster
-    trial.setup(config(task, reported, number, **settings))
+    trial.setup(config)
     return trial
 
 
@@ -55,7 +60,7 @@ def test_the_objective_is_the_best_so_far(tiny_task):
 @pytest.mark.parametrize("reported", [2, 4])
 def test_cut_off_it_goes_on_to_the_same_numbers(tiny_task, reported):
     whole = run(begin(tiny_task, lr=0.1, jitter=1))
-    Path(tiny_task["folder"], "0000.pt").unlink()
+    state_file(tiny_task["folder"], 0).unlink()
     cut = begin(tiny_task, lr=0.1, jitter=1)
     while cut.step()["step"] < reported:
         pass
@@ -76,10 +81,70 @@ def test_a_trial_that_was_over_says_so(tiny_task):
     assert run(begin(tiny_task, reported=8, lr=0.1)) == results[-1:]
 
 
-def test_an_unreadable_state_is_started_over(tiny_task):
+@pytest.mark.parametrize("leave", [lambda path: path.write_bytes(b"half a sta"), drop_ascent])
+def test_a_state_that_nothing_can_go_on_from_is_started_over(tiny_task, leave):
     whole = run(begin(tiny_task, lr=0.1))
-    Path(tiny_task["folder"], "0000.pt").write_bytes(b"half a sta")
+    leave(state_file(tiny_task["folder"], 0))
     assert run(begin(tiny_task, reported=2, lr=0.1)) == whole[1:]
+
+
+def test_what_is_looked_at_later_is_a_fraction_of_the_state(tiny_task):
+    """Of a prior that is the input, where states are large."""
+    task = {**tiny_task, "prior": "raw"}
+    run(begin(task, lr=0.1))
+    path = state_file(task["folder"], 0)
+    size, whole = path.stat().st_size, torch.load(path, weights_only=True)
+    drop_ascent(path)
+    assert path.stat().st_size < 0.2 * size
+    left = torch.load(path, weights_only=True)
+    assert left["reports"] == whole["reports"]
+    for name, value in whole["run"]["best"].items():
+        assert torch.equal(torch.as_tensor(left["run"]["best"][name]), torch.as_tensor(value))
+
+
+def test_an_ascent_is_dropped_once_the_ledger_has_the_end(
+    make_ledger, plain_space, tiny_task, monkeypatch
+):
+    """No sooner: a resume goes on from it until then. Of a trial that failed it stays."""
+    ledger = make_ledger()
+    searcher = LedgerSearcher(ledger, plain_space, tiny_task)
+    ended, failed = begun(searcher.propose("ended")), begun(searcher.propose("failed"))
+    searcher.on_trial_result("failed", failed.step())
+    *_, result = (ended.step() for _ in range(3))
+
+    def holds(number):
+        state = torch.load(state_file(tiny_task["folder"], number), weights_only=True)
+        return "ascent" in state["run"]
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ledger, "write", None)
+        with pytest.raises(TypeError):
+            searcher.on_trial_complete("ended", result)
+    assert holds(0)
+    searcher.on_trial_complete("ended", result)
+    searcher.on_trial_complete("failed", error=True)
+    assert [(record.outcome, holds(record.number)) for record in ledger.records] == [
+        ("finished", False),
+        ("failed", True),
+    ]
+
+
+def test_a_state_that_cannot_be_rewritten_stays(tiny_task, monkeypatch):
+    """As where the disk is full; nobody hears of it."""
+    path = state_file(tiny_task["folder"], 0)
+    drop_ascent(path)  # none is there
+    begin(tiny_task, lr=0.1).step()
+    whole = path.read_bytes()
+
+    def fill(state, scratch):
+        scratch.write_bytes(b"half a sta")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(torch, "save", fill)
+    drop_ascent(path)
+    assert [(file.name, file.read_bytes()) for file in path.parent.iterdir()] == [
+        ("0000.pt", whole)
+    ]
 
 
 def test_a_diverged_trial_ends_at_once_with_a_finite_penalty(tiny_task):
@@ -90,7 +155,7 @@ def test_a_diverged_trial_ends_at_once_with_a_finite_penalty(tiny_task):
 
 def test_a_reused_actor_gives_the_numbers_of_a_new_one(tiny_task):
     new = run(begin(tiny_task, number=1, lr=0.2))
-    Path(tiny_task["folder"], "0001.pt").unlink()
+    state_file(tiny_task["folder"], 1).unlink()
     reused = begin(tiny_task, number=0, lr=0.01)
     run(reused)
     pack = reused._pack

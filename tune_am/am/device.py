@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from tune_am.errors import UserError
+from tune_am.naming import option
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -14,7 +15,8 @@ def chosen_device(name: str = "auto") -> str:
     """ "cpu" or "cuda" for what ``--device`` says, one of `DEVICES`; raises `UserError`."""
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
-        raise UserError("--device cuda: PyTorch sees no GPU here; use --device cpu")
+        asked, instead = option("device", name), option("device", "cpu")
+        raise UserError(f"{asked}: PyTorch sees no GPU here; use {instead}")
     return "cuda" if available and name != "cpu" else "cpu"
 
 

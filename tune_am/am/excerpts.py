@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tune_am.am.manifest import FILE, ExcerptsEntry
 from tune_am.am.stored import load_tensors, save_tensors
+from tune_am.counting import counted
 from tune_am.errors import UserError
 
 _TENSOR = "excerpts"
@@ -35,7 +36,8 @@ def save_excerpts(inputs: Tensor, credits: tuple[str, ...], path: Path) -> dict[
     log-mel is 0.04 nats. Raises `UserError` unless they are finite and each has its line of credit.
     """
     if len(inputs) == 0 or len(credits) != len(inputs):
-        raise UserError(f"{len(inputs)} excerpts with {len(credits)} credits: each needs its own")
+        found = f"{counted(len(inputs), 'excerpt')} with {counted(len(credits), 'credit')}"
+        raise UserError(f"{found}: each needs its own")
     if not all(line.strip() and line.isprintable() for line in credits):
         raise UserError("a credit is empty or longer than one line: say whose excerpt it is")
     if not torch.isfinite(inputs).all():

@@ -24,6 +24,7 @@ from tune_am.am.real_data import EXAMPLES, RealData, read
 from tune_am.am.reference import TAIL
 from tune_am.am.statistics import InputStatistics
 from tune_am.am.unlearned import UNLEARNED
+from tune_am.counting import counted
 from tune_am.errors import UserError, reason
 
 # A search compares with the TAIL most exciting real excerpts, and those with the next TAIL.
@@ -91,7 +92,8 @@ def make_pack(
         reference, shown, real = read(data, network, list(offered), named if credits else ())
         count = len(next(iter(reference.values())))
         if count < FEWEST:
-            raise UserError(f"real_data has {count} inputs, a search needs at least {FEWEST}")
+            inputs = counted(count, "input")
+            raise UserError(f"real_data has {inputs}, a search needs at least {FEWEST}")
         input = {"shape": list(data.shape), "domain": "image", **(input or {})}
         if list(input["shape"]) != list(data.shape):
             raise UserError(

@@ -75,7 +75,7 @@ class Manifest:
             raw = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UserError(
-                f"no pack in {folder}: it has no {FILE}; give the folder of one (--pack)"
+                f"no pack in {folder}: it has no {FILE}; give the folder of one"
             ) from None
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -24,6 +24,7 @@ from tune_am.am.objectives import (
 from tune_am.am.prdc import prdc
 from tune_am.am.reference import Target
 from tune_am.errors import UserError, reason
+from tune_am.naming import option
 
 Function = Callable[[Target, Target], float]
 
@@ -47,13 +48,13 @@ class Measure:
             value = self.function(kept, reference)
         except Exception as error:
             raised = reason(error, kind=True)
-            raise UserError(f"--objective {name}: score(kept, reference) raised {raised}") from None
+            raise UserError(f"objective {name}: score(kept, reference) raised {raised}") from None
         if isinstance(value, Tensor) and value.numel() == 1:
             value = value.item()
         if not isinstance(value, Real) or not math.isfinite(value):
             shown = " ".join(repr(value).split())[:80]
             raise UserError(
-                f"--objective {name}: score(kept, reference) gave {shown}: it must return a finite "
+                f"objective {name}: score(kept, reference) gave {shown}: it must return a finite "
                 "number, lower being better"
             )
         return float(value)
@@ -160,17 +161,18 @@ _BUILT_IN: dict[str, Function] = {
 def _imported(name: str, trust_code: bool) -> Function:
     """The function "module:function"."""
     if not trust_code:
-        raise UserError(f"--objective {name} is code: add --trust-code if you trust who wrote it")
+        add = option("trust_code", True)
+        raise UserError(f"objective {name} is code: add {add} if you trust who wrote it")
     module, _, attribute = name.partition(":")
     sys.path.insert(0, "")  # as for `python -m`, also where an entry point calls
     try:
         found = getattr(import_module(module), attribute)
     except Exception as error:  # importing runs code of which anything may fail
         raised = reason(error, kind=True)
-        raise UserError(f"--objective {name} cannot be imported: {raised}") from None
+        raise UserError(f"objective {name} cannot be imported: {raised}") from None
     finally:
         sys.path.remove("")
     if not callable(found):
-        raise UserError(f"--objective {name} is no function: write score(kept, reference)")
+        raise UserError(f"objective {name} is no function: write score(kept, reference)")
     function: Function = found
     return function

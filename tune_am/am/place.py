@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tune_am.am.manifest import FILE
 from tune_am.errors import UserError
+from tune_am.naming import option
 
 
 def expect_place(out: Path, overwrite: bool) -> None:
@@ -16,7 +17,7 @@ def expect_place(out: Path, overwrite: bool) -> None:
         _expect_pack(out)
         if not overwrite:
             raise UserError(
-                f"{out}: exists already; name another folder or add --overwrite (overwrite=True)"
+                f"{out}: exists already; name another folder or add {option('overwrite', True)}"
             )
     above = next(parent for parent in out.absolute().parents if parent.exists())
     if not above.is_dir():

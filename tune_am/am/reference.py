@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tune_am.am.neuron import Neuron, Tap
+from tune_am.counting import counted
 from tune_am.errors import UserError
 
 # How many real excerpts a result is compared with, as published.
@@ -61,7 +62,7 @@ class Reference:
         The most extreme comes first; equal ones stay in the order of the excerpts.
         """
         if len(self) < n:
-            raise UserError(f"the reference has {len(self)} excerpts, {n} are needed")
+            raise UserError(f"the reference has {counted(len(self), 'excerpt')}, {n} are needed")
         return self.of(neuron).argsort(descending=direction == "max", stable=True)[:n]
 
     def target(self, neuron: Neuron, direction: str = "max", n: int = TAIL) -> Target:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tune_am.am.manifest import FILE, NetworkEntry
 from tune_am.errors import UserError, reason
+from tune_am.naming import option
 
 
 def load_network(folder: Path, entry: NetworkEntry, trust_code: bool) -> nn.Module:
@@ -37,7 +38,7 @@ def _factory(folder: Path, name: str, trust_code: bool) -> type[nn.Module]:
     if not (ours or trust_code):
         raise UserError(
             f"{folder / FILE}: the factory {name!r} is foreign code; "
-            "add --trust-code (trust_code=True) only if you trust whoever wrote it"
+            f"add {option('trust_code', True)} only if you trust whoever wrote it"
         )
     try:
         found = getattr(import_module(module), attribute)

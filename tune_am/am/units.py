@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tune_am.errors import UserError
+from tune_am.naming import option
 
 DIRECTION = ":@"  # between a layer and the file of a direction
 _UNIT = re.compile(r"\d+|\d+-\d+|\*")
@@ -47,8 +48,8 @@ def select(text: str, layers: Mapping[str, int]) -> list[str]:
             raise UserError(f"no neurons {layer}:{units}: {layer} has the units 0-{last}")
         names += [f"{layer}:{unit}" for unit in range(low, high + 1)]
     if "" in names:
-        raise UserError(f"--neuron {text}: there is nothing between two of its commas")
+        raise UserError(f"{option('neuron', text)}: there is nothing between two of its commas")
     twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if twice is not None:
-        raise UserError(f"--neuron {text}: {twice} is asked for twice")
+        raise UserError(f"{option('neuron', text)}: {twice} is asked for twice")
     return names

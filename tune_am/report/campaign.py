@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tune_am.am.objectives import Objective
 from tune_am.am.pack import Pack
+from tune_am.counting import counted, plural
 from tune_am.report import provenance, template, words
 from tune_am.report.finished import FinishedRun
 from tune_am.report.folder import PAGE
@@ -69,8 +70,8 @@ def campaign_page(run: FinishedRun, pack: Pack, renderer: Renderer, out: Path) -
 def _answer(result: Mapping[str, Any], made: Objective) -> list[str]:
     rows = result[UNITS]
     spent = (
-        f"That took {result['trials_total']} trials, {result['sample_steps']:,} sample-steps and "
-        f"{result['seconds']:.0f} s."
+        f"That took {counted(result['trials_total'], 'trial')}, "
+        f"{counted(result['sample_steps'], 'sample-step', form=',')} and {result['seconds']:.0f} s."
     )
     scored = [row for row in rows if row["best"] is not None]
     near = [row for row in scored if row["distance"] is not None and row["distance"] <= 1]
@@ -81,11 +82,12 @@ def _answer(result: Mapping[str, Any], made: Objective) -> list[str]:
         and words.scored(row["controls"]["random_classifier"], made)
         and words.apart(row["best"], row["controls"]["random_classifier"], made)
     ]
+    have = f"{len(scored)} of {counted(len(rows), 'neuron')} {plural(len(scored), 'has', 'have')}"
     if not result["complete"]:
         stopped = "It was stopped before their settings were scored again: nothing says how good"
-        return [f"{len(scored)} of {len(rows)} neurons have a score. {stopped} they are.", spent]
+        return [f"{have} a score. {stopped} they are.", spent]
     return [
-        f"{len(scored)} of {len(rows)} neurons have a result. The examples of "
+        f"{have} a result. The examples of "
         f"{len(near) or 'none'} are as near to the real excerpts as those are to each other; those "
         f"of {len(apart) or 'none'} are clearly nearer than examples by a classifier that learnt "
         "nothing.",

@@ -11,7 +11,8 @@ from tune_am.am.manifest import PRIORS
 from tune_am.am.settings import Settings
 from tune_am.command import CommandParser, reader
 from tune_am.errors import UserError
-from tune_am.tuning.config import DIRECTIONS, flag
+from tune_am.naming import flag, option
+from tune_am.tuning.config import DIRECTIONS
 from tune_am.tuning.defaults import CPU
 
 # Nothing here may import torch or matplotlib: --help and a bad flag answer at once.
@@ -44,25 +45,35 @@ class ExplainConfig:
         asked = [self.run is not None, bool(self.compare), self.neuron is not None]
         if sum(asked) != 1:
             raise UserError(
-                "name one of: a run folder, --compare with two or more of them, or --neuron"
+                f"name one of: a run folder, {option('compare')} with two or more of them, or "
+                f"{option('neuron')}"
             )
         if len(self.compare) == 1:
-            raise UserError("--compare needs at least two run folders")
+            raise UserError(f"{option('compare')} needs at least two run folders")
+        seen: set[Path] = set()
+        for path in self.compare:
+            if (place := path.resolve()) in seen:
+                raise UserError(f"{option('compare')} has {path} twice: name searches that differ")
+            seen.add(place)
         if self.neuron is None and (stray := sorted(self.given & _OF_A_NEURON)):
             raise UserError(
-                f"{flag(stray[0])} goes with --neuron only: a run has its own settings, seed, "
-                "prior and direction"
+                f"{option(stray[0])} goes with {option('neuron')} only: a run has its own "
+                "settings, seed, prior and direction"
             )
         if self.direction not in DIRECTIONS:
-            raise UserError(f"--direction {self.direction}: must be one of {', '.join(DIRECTIONS)}")
+            raise UserError(
+                f"{option('direction', self.direction)}: must be one of {', '.join(DIRECTIONS)}"
+            )
         if self.prior not in (None, *PRIORS):
-            raise UserError(f"--prior {self.prior}: must be one of {', '.join(PRIORS)}")
+            raise UserError(f"{option('prior', self.prior)}: must be one of {', '.join(PRIORS)}")
         if not 2 <= self.examples <= MOST_EXAMPLES:
-            raise UserError(f"--examples {self.examples}: must be from 2 to {MOST_EXAMPLES}")
+            raise UserError(
+                f"{option('examples', self.examples)}: must be from 2 to {MOST_EXAMPLES}"
+            )
         if self.steps < 1:
-            raise UserError(f"--steps {self.steps}: must be at least 1")
+            raise UserError(f"{option('steps', self.steps)}: must be at least 1")
         if not 0 <= self.seed < 2**63:
-            raise UserError(f"--seed {self.seed}: must be from 0 to 2^63 - 1")
+            raise UserError(f"{option('seed', self.seed)}: must be from 0 to 2^63 - 1")
 
 
 _OF_A_NEURON = frozenset({"direction", "prior", "steps", "seed", *Settings.names()})

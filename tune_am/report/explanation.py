@@ -150,7 +150,7 @@ def explain_settings(
     kept = Kept(trace.latents[-1][valid], trace.activations[-1][valid])
     if len(kept.activations) < 2:
         raise UserError(
-            f"the ascent diverges at these settings (lr={settings.lr}): try a smaller --lr"
+            f"the ascent diverges at these settings (lr={settings.lr}): try a smaller lr"
         )
     target = pack.reference.target(pack.neuron(plan.neuron), plan.direction).activations
     row = {

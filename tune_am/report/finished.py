@@ -18,7 +18,9 @@ from tune_am.am.pack import SHIPPED, Pack
 from tune_am.am.plan import Plan
 from tune_am.am.score import BEST_STEP
 from tune_am.errors import UserError
+from tune_am.naming import option
 from tune_am.tuning.folder import RESULT_SCHEMA, UNITS
+from tune_am.tuning.trial_state import state_file
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class FinishedRun:
         if pack.hash != entry["hash"]:
             raise UserError(
                 f"the pack {pack.path} is not the one that {self.path} was searched on: name that "
-                "one with --pack, or search again"
+                f"one with {option('pack')}, or search again"
             )
         return pack
 
@@ -153,7 +155,7 @@ class FinishedRun:
         return reports
 
     def _state(self, trial: int) -> dict[str, Any]:
-        path = self.path / "trials" / f"{trial:04d}.pt"
+        path = state_file(self.path / "trials", trial)
         try:
             # weights_only: tensors and plain values, no code.
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tune_am.errors import UserError
+from tune_am.naming import option
 
 PAGE, FACTS = "report.html", "explain.json"
 
@@ -34,9 +35,12 @@ def check(out: Path, overwrite: bool = False) -> Path:
     out = Path(out).absolute()
     if out.exists():
         if not _is_report(out):
-            raise UserError(f"{out} exists and is no report: name another folder with --out")
+            raise UserError(
+                f"{out} exists and is no report: name another folder with {option('out')}"
+            )
         if not overwrite:
-            raise UserError(f"{out} exists: replace it by --overwrite, or name another with --out")
+            replace = f"replace it by {option('overwrite', True)}"
+            raise UserError(f"{out} exists: {replace}, or name another with {option('out')}")
     return out
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
+from tune_am.naming import flag
 from tune_am.report.config import ExplainConfig
-from tune_am.tuning.config import flag
 from tune_am.tuning.options import checked
 
 if TYPE_CHECKING:

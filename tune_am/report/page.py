@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tune_am.am.objectives import DIVERGED_PENALTY
+from tune_am.counting import counted, plural
 from tune_am.report import provenance, template, words
 from tune_am.report.config import FEW
 from tune_am.report.data import facts, scale
@@ -196,11 +197,14 @@ def _account(run: FinishedRun) -> str:
     ended = {word: result[f"trials_{key}"] for key, word in OUTCOMES.items() if key != "finished"}
     told = [f"{count} {word}" for word, count in ended.items() if count] or ["all to the end"]
     points = ", ".join(map(str, result["report_points"]))
+    steps = plural(len(result["report_points"]), "step")
+    trials = result["trials_total"]
     return (
-        f"{result['trials_total']} settings of the space {result['space']} were tried "
-        f"({', '.join(told)}), {result['starts']} starts each, scored at steps {points}: "
-        f"{result['sample_steps']:,} sample-steps. {_taken(run)} {result['seconds']:.0f} s on "
-        f"{result['device']}."
+        f"{counted(trials, 'setting')} of the space {result['space']} "
+        f"{plural(trials, 'was', 'were')} tried ({', '.join(told)}), "
+        f"{counted(result['starts'], 'start')} each, scored at {steps} {points}: "
+        f"{counted(result['sample_steps'], 'sample-step', form=',')}. {_taken(run)} "
+        f"{result['seconds']:.0f} s on {result['device']}."
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from tune_am.counting import counted
 from tune_am.report import words
 from tune_am.tuning.result import TITLES
 
@@ -57,6 +58,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "counted": counted,
         "number": words.number,
         "interval": words.interval,
         "settings": words.settings_in_words,

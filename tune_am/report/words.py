@@ -8,6 +8,7 @@ from typing import Any
 
 from tune_am.am.objectives import DEFAULT, DIVERGED_PENALTY, Objective
 from tune_am.am.settings import Settings
+from tune_am.counting import counted, plural
 from tune_am.tuning.result import TITLES
 
 
@@ -118,14 +119,15 @@ def answer(
     if not row["ci95"]:
         sure = "in the search, not scored again on fresh starts"
     first = (
-        f"With {settings_in_words(row['settings'])}, at {row['step']} steps, the {row['starts']} "
-        f"examples {_are_at(row, objective)} ({sure}) {'of' if objective.maximise else 'from'} the "
-        f"real excerpts that excite the neuron {most}."
+        f"With {settings_in_words(row['settings'])}, at {counted(row['step'], 'step')}, the "
+        f"{row['starts']} examples {_are_at(row, objective)} ({sure}) "
+        f"{'of' if objective.maximise else 'from'} the real excerpts that excite the neuron {most}."
     )
     if row.get("collapse", 0) > 0:
         share = f"{1 - row['collapse']:.0%}".replace("%", " %")
         first += (
-            f" They are {share} as far apart as --diversity asks for: none scored again keeps that."
+            f" They are {share} as far apart as the diversity asked for: none scored again keeps "
+            "that."
         )
     if not comparable(row, controls):
         return [first, "The search was stopped before its controls: nothing says how good that is."]
@@ -194,10 +196,10 @@ def ties(
     for come after the others, whatever their score."""
     if not others or not best["ci95"]:
         return ""
-    who = "runner-up" if len(others) == 1 else "runners-up"
+    who = counted(len(others), "runner-up", "runners-up")
     near = sum(row.get("collapse", 0) > 0 for row in others)
     if near and not best.get("collapse", 0):
-        text = f"The examples of {near} of {len(others)} {who} are less far apart than asked for."
+        text = f"The examples of {near} of {who} are less far apart than asked for."
         others = [row for row in others if not row.get("collapse", 0)]
         return f"{text} {ties(best, others, objective)}".rstrip()
     if near:
@@ -207,8 +209,8 @@ def ties(
     if tied == 0:
         return "No runner-up's interval reaches the best one's."
     text = (
-        f"The intervals of {tied} of {len(others)} {who} overlap that of the best: with "
-        f"{best['starts']} examples they cannot be told apart."
+        f"The {plural(tied, 'interval')} of {tied} of {who} {plural(tied, 'overlaps', 'overlap')} "
+        f"that of the best: with {best['starts']} examples they cannot be told apart."
     )
     lower = any(objective.loss(row[objective.metric]) < best_loss for row in others if row["ci95"])
     return f"{text} So the layer before the neuron's decided (layer-FID)." if lower else text

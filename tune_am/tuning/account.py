@@ -10,6 +10,7 @@ from typing import Any
 from tune_am import __version__
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import objective
+from tune_am.counting import counted, plural
 from tune_am.tuning import cluster, tracking, tracking_store
 from tune_am.tuning.folder import UNITS
 from tune_am.tuning.job import Job
@@ -111,7 +112,9 @@ def optuna_command(job: Job) -> str:
 def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
     plan, budget = job.budget.plan, job.budget
     count = len(job.plans)
-    many = f" ({count} neuron{'s' if count > 1 else ''})" if job.several else ""
+    points = plural(len(plan.report_points), "step")
+    points = f"{points} {', '.join(map(str, plan.report_points))}"
+    many = f" ({counted(count, 'neuron')})" if job.several else ""
     stops = ", none stopped early" if budget.scheduler == "none" else ""
     limit = f", at most {job.config.time_budget:.0f} s" if job.config.time_budget else ""
     rows = {
@@ -121,8 +124,8 @@ def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
         "prior": job.pack.prior_kind,
         "space": f"{job.space.name}, searched by {job.config.sampler} and {budget.scheduler}",
         "device": f"{plan.device}, {budget.workers} at a time",
-        "budget": f"{budget.trials} trials of {plan.starts} starts, scored at steps "
-        f"{', '.join(map(str, plan.report_points))}{stops}{limit}",
+        "budget": f"{counted(budget.trials, 'trial')} of {counted(plan.starts, 'start')}, "
+        f"scored at {points}{stops}{limit}",
         **({"diversity": _diversity(job)} if job.config.diversity else {}),
         "run folder": str(job.folder.path),
         "Ray dashboard": _dashboard(dashboard),

@@ -12,6 +12,7 @@ from joblib import cpu_count
 from tune_am.am.device import chosen_device
 from tune_am.am.plan import Plan, report_points
 from tune_am.errors import UserError
+from tune_am.naming import option
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import CAMPAIGN_TRIALS, CPU, GPU, GRID, SCHEDULER, WORKERS_PER_GPU
 from tune_am.tuning.space import Space
@@ -52,8 +53,8 @@ class Budget:
             return self
         if gpus == 0:
             raise UserError(
-                "this Ray has no GPU, and no worker would ever start: use --device cpu, or a Ray "
-                "that has one"
+                "this Ray has no GPU, and no worker would ever start: use "
+                f"{option('device', 'cpu')}, or a Ray that has one"
             )
         return replace(self, gpus=min(gpus, self.workers))
 

@@ -13,6 +13,7 @@ from typing import Any
 import ray
 
 from tune_am.errors import UserError, first_line, reason
+from tune_am.naming import option
 from tune_am.tuning import environment
 
 CONNECT_SECONDS = 3
@@ -29,15 +30,15 @@ def check_address(address: str) -> None:
     """
     if running():
         raise UserError(
-            f"--ray-address {address}: this process is connected to a Ray already; leave the "
-            "address out to use it, or call ray.shutdown() first"
+            f"{option('ray_address', address)}: this process is connected to a Ray already; leave "
+            "the address out to use it, or call ray.shutdown() first"
         )
     _offer_token()
     if address == "auto":
         return
     host, colon, port = address.rpartition(":")
     if "//" in address or not (colon and host and port.isdecimal()):
-        raise UserError(f"--ray-address {address}: must be auto or host:port")
+        raise UserError(f"{option('ray_address', address)}: must be auto or host:port")
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:

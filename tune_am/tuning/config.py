@@ -14,6 +14,7 @@ from tune_am.am.manifest import PRIORS
 from tune_am.am.objectives import DEFAULT, OBJECTIVES, objective
 from tune_am.command import CommandParser, reader
 from tune_am.errors import UserError
+from tune_am.naming import flag, option
 from tune_am.tuning.defaults import (
     CPU,
     GPU,
@@ -170,48 +171,56 @@ class SearchConfig:
 
     def __post_init__(self) -> None:
         if self.neuron is None and self.resume is None:
-            raise UserError("--neuron is missing: name the neuron to explain, for example vocal")
+            raise UserError(
+                f"{option('neuron')} is missing: name the neuron to explain, for example vocal"
+            )
         if self.direction not in DIRECTIONS:
-            raise UserError(f"--direction {self.direction}: must be one of {', '.join(DIRECTIONS)}")
+            raise UserError(
+                f"{option('direction', self.direction)}: must be one of {', '.join(DIRECTIONS)}"
+            )
         if self.prior not in (None, *PRIORS):
-            raise UserError(f"--prior {self.prior}: must be one of {', '.join(PRIORS)}")
+            raise UserError(f"{option('prior', self.prior)}: must be one of {', '.join(PRIORS)}")
         objective(self.objective)
         for name, allowed in (("sampler", SAMPLERS), ("scheduler", (None, *SCHEDULERS))):
             if (value := getattr(self, name)) not in allowed:
                 names = ", ".join(filter(None, allowed))
-                raise UserError(f"{flag(name)} {value}: must be one of {names}")
+                raise UserError(f"{option(name, value)}: must be one of {names}")
         if not 0 <= self.diversity < math.inf:
-            raise UserError(f"--diversity {self.diversity}: must be 0 or more, for example 0.5")
+            raise UserError(
+                f"{option('diversity', self.diversity)}: must be 0 or more, for example 0.5"
+            )
         if not re.fullmatch(r"auto|cpu|cuda", self.device):
-            raise UserError(f"--device {self.device}: must be one of auto, cpu, cuda")
+            raise UserError(f"{option('device', self.device)}: must be one of auto, cpu, cuda")
         if not 0 <= self.seed < 2**63:
-            raise UserError(f"--seed {self.seed}: must be from 0 to 2^63 - 1")
+            raise UserError(f"{option('seed', self.seed)}: must be from 0 to 2^63 - 1")
         self._at_least("trials", 1)
         self._at_least("starts", 2, " (a score needs the spread of two examples)")
         self._at_least("max_steps", 1)
         self._at_least("workers", 1)
         if self.time_budget is not None and not 0 < self.time_budget < math.inf:
-            raise UserError(f"--time-budget {self.time_budget}: must be more than 0 seconds")
+            raise UserError(
+                f"{option('time_budget', self.time_budget)}: must be more than 0 seconds"
+            )
         for name in ("neuron", "pack", "space", "out", "resume", "ray_address", "mlflow_uri"):
             if getattr(self, name) == "":
-                raise UserError(f"{flag(name)} is empty")
+                raise UserError(f"{option(name)} is empty")
         if self.quiet and self.json:
-            raise UserError("--quiet and --json exclude each other")
+            raise UserError(
+                f"{option('quiet', True)} and {option('json', True)} exclude each other"
+            )
         if self.resume is not None and self.out is not None:
-            raise UserError("--out and --resume exclude each other: a resumed run keeps its folder")
+            raise UserError(
+                f"{option('out')} and {option('resume')} exclude each other: a resumed run keeps "
+                "its folder"
+            )
 
     def _at_least(self, name: str, lowest: int, reason: str = "") -> None:
         value = getattr(self, name)
         if value is not None and value < lowest:
-            raise UserError(f"{flag(name)} {value}: must be at least {lowest}{reason}")
+            raise UserError(f"{option(name, value)}: must be at least {lowest}{reason}")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def flag(name: str) -> str:
-    """The command-line flag of a field."""
-    return "--" + name.replace("_", "-")
 
 
 def parse(arguments: Sequence[str]) -> tuple[SearchConfig, frozenset[str]]:
@@ -227,8 +236,8 @@ def resumed(stored: dict[str, Any], now: SearchConfig, given: frozenset[str]) ->
         before = stored.get(name, by_name[name].default)  # searches from before there was `name`
         if not by_name[name].metadata["resumable"] and getattr(now, name) != before:
             raise UserError(
-                f"{flag(name)} {getattr(now, name)}: a resumed search keeps its "
-                f"{name.replace('_', ' ')} ({before}); start a new one with --out"
+                f"{option(name, getattr(now, name))}: a resumed search keeps its "
+                f"{name.replace('_', ' ')} ({before}); start a new one with {option('out')}"
             )
     changes = {name: getattr(now, name) for name in given if by_name[name].metadata["resumable"]}
     passing = {name: getattr(now, name) for name in _PASSING}

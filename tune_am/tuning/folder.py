@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from tune_am.errors import UserError
+from tune_am.naming import option
 from tune_am.tuning.lock import lock
 
 SCHEMA = 1  # of search.json
@@ -47,11 +48,12 @@ class RunFolder:
         """A folder that can be made; nothing is made yet."""
         folder = cls(path)
         if folder.path.is_dir() and any(folder.path.iterdir()):
-            hint = f"go on with it by --resume {path}" if folder.exists() else ""
+            hint = f"go on with it by {option('resume', str(path))}" if folder.exists() else ""
             hint = hint or "it is not empty"
-            raise UserError(f"output folder {path} exists: {hint}, or name another with --out")
+            hint = f"{hint}, or name another with {option('out')}"
+            raise UserError(f"output folder {path} exists: {hint}")
         if folder.path.exists() and not folder.path.is_dir():
-            raise UserError(f"output folder {path} is a file: name another with --out")
+            raise UserError(f"output folder {path} is a file: name another with {option('out')}")
         parent = next(parent for parent in (folder.path, *folder.path.parents) if parent.exists())
         try:
             with tempfile.TemporaryFile(dir=parent) as probe:
@@ -66,7 +68,8 @@ class RunFolder:
         """The folder of a search that can go on."""
         folder = cls(path)
         if not folder.path.is_dir():
-            raise UserError(f"no run folder {path}: --resume takes the folder of an earlier search")
+            asked = option("resume")
+            raise UserError(f"no run folder {path}: {asked} takes the folder of an earlier search")
         if not folder.exists():
             raise UserError(f"{path} is no run folder: it has no {_ASKED}")
         if not os.access(folder.path, os.W_OK):

@@ -16,6 +16,7 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler
 
 from tune_am.errors import UserError
+from tune_am.naming import option
 from tune_am.tuning.space import Space, quiet_optuna
 
 LARGEST = 10_000  # points of a grid
@@ -46,7 +47,7 @@ def grid(space: Space, seed: int) -> tuple[dict[str, Any], ...]:
             if len(points) > LARGEST:
                 raise UserError(
                     f"space {space.name}: its grid has more than {LARGEST} points; give its "
-                    "parameters fewer values, or use --sampler random"
+                    f"parameters fewer values, or use {option('sampler', 'random')}"
                 )
             walk.next()
     random.Random(seed).shuffle(points)
@@ -94,7 +95,7 @@ def _values(name: str, distribution: BaseDistribution) -> list[Any]:
     if step is None or distribution.log:
         raise UserError(
             f"{name} from {low} to {distribution.high} has no grid: give it a step or a list of "
-            "values (suggest_categorical), or use another --sampler"
+            "values (suggest_categorical), or use another sampler"
         )
     steps = round((distribution.high - low) / step)  # Optuna has moved `high` to a whole step
     if isinstance(distribution, IntDistribution):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tune_am.counting import counted
 from tune_am.tuning import account, artifacts, result
 from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.job import Job
@@ -97,7 +98,8 @@ class Single:
 
     def score_again(self, view: Progress, halt: threading.Event) -> None:
         best, job = candidates(self.trials.scored), self.job
-        text = f"Scoring the best {len(best)} settings again on {RESCORE_STARTS} fresh starts"
+        settings = counted(len(best), "setting")
+        text = f"Scoring the best {settings} again on {RESCORE_STARTS} fresh starts"
         view.event("rescore", text, {"settings": len(best), "starts": RESCORE_STARTS})
         self._rows = rescore(best, self._task, job.budget, job.pack, halt)
         if self._rows is not None:

@@ -21,9 +21,10 @@ from tune_am.am.plan import Plan
 from tune_am.am.reference import TAIL, Target
 from tune_am.am.units import select, several
 from tune_am.errors import UserError
+from tune_am.naming import flag, option
 from tune_am.tuning import cluster, tracking_store
 from tune_am.tuning.budget import Budget, budget_for
-from tune_am.tuning.config import SearchConfig, default_folder, flag, resumed
+from tune_am.tuning.config import SearchConfig, default_folder, resumed
 from tune_am.tuning.defaults import GRID, SAMPLER
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.grid import gridded
@@ -152,7 +153,8 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
         asked, source = folder.asked()
         if "campaign" in asked:
             raise UserError(
-                f"{config.resume} is one neuron of a campaign: --resume {folder.path.parents[1]}"
+                f"{config.resume} is one neuron of a campaign: "
+                f"{option('resume', str(folder.path.parents[1]))}"
             )
         config = resumed(asked["config"], config, given)
         typed = "mlflow_uri" in given or asked["mlflow_typed"]
@@ -170,8 +172,8 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     campaign = several(config.neuron)
     if campaign and config.sampler != SAMPLER:
         raise UserError(
-            f"--sampler {config.sampler}: several neurons share a sampler that learns from all of "
-            f"them, a TPE; leave it out, or search on one neuron"
+            f"{option('sampler', config.sampler)}: several neurons share a sampler that learns "
+            "from all of them, a TPE; leave it out, or search on one neuron"
         )
     if config.sampler == GRID:
         space = gridded(space, config.seed)
@@ -206,7 +208,8 @@ def _check_drawn(pack: Pack) -> None:
     try:
         renderer_for(pack)
     except UserError as error:
-        raise UserError(f"no report could be made: {error}; or search with --no-report") from None
+        without = option("no_report", True)
+        raise UserError(f"no report could be made: {error}; or search with {without}") from None
 
 
 def _check(neurons: Sequence[str], pack: Pack, direction: str) -> None:
@@ -220,14 +223,14 @@ def _check(neurons: Sequence[str], pack: Pack, direction: str) -> None:
             other = files.setdefault(file.name.casefold(), file.absolute())
             if other != file.absolute():
                 raise UserError(
-                    f"--neuron: {other} and {file.absolute()} have one name, by which the run "
+                    f"{other} and {file.absolute()} have one name, by which the run "
                     "knows them: rename one"
                 )
         neuron = pack.neuron(name)
         pack.reference.target(neuron, direction, 2 * TAIL)
         if neuron.place in places:
-            raise UserError(f"--neuron: {places[neuron.place]} and {neuron.name} are the same")
+            raise UserError(f"{places[neuron.place]} and {neuron.name} are the same")
         places[neuron.place] = neuron.name
         beside_it = folders.setdefault(file_name(shown(name)).casefold(), name)
         if beside_it != name:
-            raise UserError(f"--neuron: {beside_it} and {name} would have one folder: rename one")
+            raise UserError(f"{beside_it} and {name} would have one folder: rename one")

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from tune_am.am.units import several
 from tune_am.errors import UserError
-from tune_am.tuning.config import SearchConfig, duration, flag
+from tune_am.naming import flag
+from tune_am.tuning.config import SearchConfig, duration
 
 if TYPE_CHECKING:
     from tune_am.am.pack import Pack
@@ -97,7 +98,10 @@ def checked(name: str, kind: Any, value: Any) -> Any:
     """`value` as the command line would have read it."""
     if kind is duration:
         if isinstance(value, str):
-            return duration(value)
+            try:
+                return duration(value)
+            except UserError as error:
+                raise UserError(f"{name}: {error}") from None
         kind, wanted = float, "seconds or a text like 5m"
         good = isinstance(value, int | float) and not isinstance(value, bool)
     elif kind is float:

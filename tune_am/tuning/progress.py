@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tune_am.am.objectives import DIVERGED_PENALTY
+from tune_am.counting import counted
 from tune_am.tuning.ledger import Trials
 from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Record
 
@@ -158,10 +159,13 @@ class Screen(Progress):
                 ("failed", FAILED),
             )
         }
-        parts = [f"{self.ended} of {self._trials} trials", f"{len(self._running)} running"]
+        parts = [
+            f"{self.ended} of {counted(self._trials, 'trial')}",
+            f"{len(self._running)} running",
+        ]
         parts += [f"{n} {words}" for words, n in counts.items() if n]
         if any(record.neuron for record in records):
-            parts.append(f"{len(self._ledger.bests)} neurons scored")
+            parts.append(f"{counted(len(self._ledger.bests), 'neuron')} scored")
         pace = [f"{self.per_minute:.1f} trials/min", duration(self.seconds_left)]
         return [" · ".join(parts), " · ".join(pace)]
 

@@ -20,6 +20,7 @@ from tune_am.am.objectives import (
 )
 from tune_am.am.pack import Pack
 from tune_am.am.stored import readable
+from tune_am.counting import counted
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.folder import RESULT_SCHEMA
 from tune_am.tuning.importance import importances
@@ -158,21 +159,21 @@ def summary(result: dict[str, Any]) -> str:
         if row.get("collapse", 0) > 0
     ]
     if near:
-        lines += ["", f"Less far apart than --diversity asks for: {', '.join(near)}"]
+        lines += ["", f"Less far apart than the diversity asked for: {', '.join(near)}"]
     settings = result["best"]["settings"]
     shown = [f"{name} {_short(value)}" for name, value in settings.items()]
     lines += ["", "Best setting: " + ", ".join(shown)]
     if (collapse := result["best"].get("collapse", 0)) > 0:
         lines.append(
             "No setting keeps the constraint: the best one's examples are "
-            f"{1 - collapse:.0%} as far apart as --diversity asks for."
+            f"{1 - collapse:.0%} as far apart as the diversity asked for."
         )
     if result["importances"]:
         shares = [f"{name} {share:.0%}" for name, share in result["importances"].items()]
         lines.append("What mattered: " + ", ".join(shares[:6]))
     lines.append(
-        f"{result['trials_total']} trials, {ended(result)}, {result['sample_steps']} sample-steps, "
-        f"{result['seconds']:.0f} s"
+        f"{counted(result['trials_total'], 'trial')}, {ended(result)}, "
+        f"{counted(result['sample_steps'], 'sample-step')}, {result['seconds']:.0f} s"
     )
     return "\n".join(lines)
 

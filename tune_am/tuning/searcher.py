@@ -12,6 +12,7 @@ from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Record, has_diverged
 from tune_am.tuning.space import Space, SpaceError
 from tune_am.tuning.trial import NUMBER, REPORTED, SETTINGS, TASK, reported
+from tune_am.tuning.trial_state import drop_ascent, state_file
 
 
 class Listener(Protocol):
@@ -120,6 +121,8 @@ class LedgerSearcher(Proposer):
         if not self._ledger.write(number, metrics, outcome):
             return
         after = self._ledger[number]
+        if after.counts:  # only once the ledger has it: a resume would go on from the ascent
+            drop_ascent(state_file(self._task["folder"], number))
         for listener in self._listeners:
             if after.step > before.step:
                 listener.trial_reported(after)

@@ -14,8 +14,10 @@ from typing import Any
 
 from ray.tune.error import TuneError
 
+from tune_am.counting import counted
 from tune_am.errors import UserError
-from tune_am.tuning import account, artifacts, cluster, environment, tracking, tracking_store
+from tune_am.naming import option
+from tune_am.tuning import account, artifacts, cluster, environment, nodes, tracking, tracking_store
 from tune_am.tuning.campaign.hunt import Campaign
 from tune_am.tuning.clock import Clock
 from tune_am.tuning.config import SearchConfig
@@ -117,6 +119,7 @@ def _search(
             dashboard = cluster.start(job.budget.workers, job.budget.gpus, job.config.ray_address)
         log = connecting.result()
         job = replace(job, budget=job.budget.on_ray(cluster.gpus()))
+        nodes.check(job)
         if job.fresh:
             job = job.placed()
         with job.folder:
@@ -162,7 +165,8 @@ def _run(
         if errors:
             with folder.errors.open("a", encoding="utf-8") as file:
                 file.write("\n".join(errors))
-            text = f"{len(errors)} trials failed, see {folder.errors}: {_last_line(errors[-1])}"
+            failed = f"{counted(len(errors), 'trial')} failed"
+            text = f"{failed}, see {folder.errors}: {_last_line(errors[-1])}"
             _trouble(view, text)
         if hunt.trials.scored and not halt.is_set():
             _score_again(hunt, view, halt)
@@ -182,7 +186,7 @@ def _run(
         _show(hunt, log, view, content)
     left, resume = to_run(hunt.trials, budget), job.resume_command
     if stop.up and left > 0 and not stopped:
-        text = f"The time was up with {left} trials left. To go on: {resume}"
+        text = f"The time was up with {counted(left, 'trial')} left. To go on: {resume}"
         view.event("time_up", text, {"left": left, "resume": resume})
     if stopped:
         view.event("stopped", f"Stopped. To go on: {resume}", {"resume": resume})
@@ -277,7 +281,8 @@ def _complete(job: Job, make_view: View) -> Ended | None:
         view = make_view(hunt.trials, job.budget.trials, math.inf)
         facts = {"path": str(job.folder.result), "result": content}
         text = f"{hunt.summary(content)}\n{account.closing(job, job.tracking_uri)}"
-        view.event("result", f"{text}\nNo trial was left to run; --trials N goes on to N.", facts)
+        text = f"{text}\nNo trial was left to run: a larger {option('trials')} goes on."
+        view.event("result", text, facts)
         if not hunt.notes.noted(_SHOWN, False):
             _show(hunt, None, view, content)
     return Ended(job.folder, content, bool(hunt.trials.scored))

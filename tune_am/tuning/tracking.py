@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_am.errors import first_line
+from tune_am.naming import option
 from tune_am.tuning.ledger import Trials
 from tune_am.tuning.record import Record
 from tune_am.tuning.tracking_store import connect, redacted, unusable
@@ -149,7 +150,7 @@ class Tracking:
             for key, image in images:
                 self._client.log_image(self._children[key], image, artifact_file=name)
         except Exception as error:
-            text = "its run lacks files, the run folder has them and --resume logs them"
+            text = f"its run lacks files, the run folder has them and {option('resume')} logs them"
             self._trouble(f"{self._failure(error)}: {text}")
             return False
         return True
@@ -192,8 +193,9 @@ class Tracking:
     def _say(self, error: Exception) -> None:
         if not self._failed:
             self._failed = True
-            text = "MLflow gets the rest when it answers again, or by --resume after the end"
-            self._trouble(f"{self._failure(error)}: the search goes on; {text}")
+            later = f"when it answers again, or by {option('resume')} after the end"
+            text = f"the search goes on; MLflow gets the rest {later}"
+            self._trouble(f"{self._failure(error)}: {text}")
 
     def _failure(self, error: Exception) -> str:
         return f"MLflow at {redacted(self.uri)} failed ({redacted(first_line(error))})"

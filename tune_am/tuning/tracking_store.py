@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune_am.errors import UserError, first_line
+from tune_am.naming import option
 from tune_am.tuning import environment
 from tune_am.tuning.lock import lock
 
@@ -79,7 +80,7 @@ def unusable(uri: str, error: Exception) -> UserError:
     if _is_server(uri) and (cause := _CAUSE.search(reason)):
         return UserError(
             f"no MLflow server answers at {address} ({cause[1]}): start it, or name another "
-            f"server or database with --mlflow-uri"
+            f"server or database with {option('mlflow_uri')}"
         )
     return UserError(f"MLflow at {address} cannot be used: {reason}")
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import traceback
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +17,7 @@ from tune_am.tuning.metrics import WorkerMetrics
 from tune_am.tuning.record import has_diverged
 from tune_am.tuning.task import pack_and_plan
 from tune_am.tuning.trial_log import TrialLog
+from tune_am.tuning.trial_state import state_file, write_state
 
 # Keys of a trial's config.
 NUMBER = "number"  # of the trial in the ledger
@@ -74,7 +73,7 @@ class AscentTrial(tune.Trainable):
 
     def _begin(self, config: dict[str, Any]) -> None:
         self._pack, self._plan = pack_and_plan(config[TASK])
-        self._name = f"{config[NUMBER]:04d}.pt"
+        self._number = config[NUMBER]
         self._folder = config[TASK]["folder"]
         self._reported = config[REPORTED]
         settings = Settings.from_dict(config[SETTINGS])
@@ -83,7 +82,7 @@ class AscentTrial(tune.Trainable):
         given = ", ".join(f"{name} {value}" for name, value in settings.to_dict().items())
         self._log.line(f"begins: {given}")
         self._start(settings)
-        if Path(self._folder, self._name).exists():
+        if state_file(self._folder, self._number).exists():
             try:
                 self.load_checkpoint(self._folder)
                 self._log.line(f"goes on from step {self._run.step}")
@@ -128,16 +127,14 @@ class AscentTrial(tune.Trainable):
         return next((m for m in self._reports if m[score.STEP] > self._reported), None)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        path = Path(checkpoint_dir, self._name)
+        path = state_file(checkpoint_dir, self._number)
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_suffix(".new")
-        torch.save({"run": self._run.state_dict(), "reports": self._reports}, scratch)
-        os.replace(scratch, path)
+        write_state(path, {"run": self._run.state_dict(), "reports": self._reports})
 
     def load_checkpoint(self, checkpoint_dir: Any) -> None:
         # weights_only: tensors and plain values, no code. A state of a GPU opens without one too.
         state = torch.load(
-            Path(checkpoint_dir, self._name),
+            state_file(checkpoint_dir, self._number),
             map_location="cpu" if self._plan.device == "cpu" else None,
             weights_only=True,
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_am.command import CommandParser
+from tune_am.counting import counted
 from tune_am.errors import UserError
 
 if TYPE_CHECKING:
@@ -193,7 +194,8 @@ def main(argv: list[str] | None = None) -> None:
     judge, facts = load_judge(options.judge or SHIPPED)
     verdicts = judge_run(run, pack, judge)
     result = run.result
-    print(f"{result['neuron']}, direction {result['direction']}, {result['best']['step']} steps")
+    steps = counted(result["best"]["step"], "step")
+    print(f"{result['neuron']}, direction {result['direction']}, {steps}")
     print(table(verdicts, facts))
     if options.json is None:
         return

@@ -40,7 +40,7 @@ const search = data.search && {
         else node.classList.toggle("out", !kept);
       }
     }
-    document.getElementById("status").textContent = `${count} of ${this.trials.length} trials`;
+    document.getElementById("status").textContent = `${count} of ${this.trials.length} trial${this.trials.length === 1 ? "" : "s"}`;
     // Not `hidden`: what stands below must not move under a pointer that drags.
     document.getElementById("clear").style.visibility = this.brushes.size || this.hidden.size ? "visible" : "hidden";
   },

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tune_am.counting import counted
 from tune_am.tuning import artifacts
 from tune_am.tuning.artifacts import REPORT
 from tune_am.tuning.campaign import result
@@ -66,7 +67,8 @@ class Campaign:
     def score_again(self, view: Progress, halt: threading.Event) -> None:
         units = [unit for unit in self._units.values() if unit.ledger.scored]
         starts = starts_of(self.job.budget.plan)
-        text = f"Scoring the best setting of {len(units)} neurons again on {starts} fresh starts"
+        neurons = counted(len(units), "neuron")
+        text = f"Scoring the best setting of {neurons} again on {starts} fresh starts"
         view.event("rescore", text, {"neurons": len(units), "settings": 1, "starts": starts})
 
         def told(done: int, tasks: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import Objective, objective
 from tune_am.am.settings import Settings
+from tune_am.counting import counted, plural
 from tune_am.tuning import result
 from tune_am.tuning.campaign.pace import ascending_seconds
 from tune_am.tuning.campaign.rescoring import Verdict
@@ -53,7 +54,7 @@ def build(
     plan = job.budget.plan
     first = results[units[0].name]
     alike = ("pack", "prior", "space", "seed", "device", "starts", "report_points")
-    counted = [name for name in first if name.startswith("trials_")] + ["sample_steps"]
+    summed = [name for name in first if name.startswith("trials_")] + ["sample_steps"]
     ascending = sum(one["seconds"] for one in results.values())
     ascending += sum(verdict.seconds for verdict in verdicts.values())
     scored = [unit for unit in units if unit.ledger.scored]
@@ -64,7 +65,7 @@ def build(
         "direction": plan.direction,
         "objective": plan.objective,
         **{name: first[name] for name in alike},
-        **{name: sum(one[name] for one in results.values()) for name in counted},
+        **{name: sum(one[name] for one in results.values()) for name in summed},
         "seconds": round(seconds, 1),
         "ascent_share": round(ascending / (job.budget.workers * seconds), 3),
         UNITS: [_row(unit, results[unit.name]) for unit in units],
@@ -148,11 +149,13 @@ def _line(row: Mapping[str, Any], made: Objective, widths: tuple[int, int]) -> s
 
 
 def _account(content: Mapping[str, Any], rows: Sequence[Any]) -> str:
-    have = "result" if content["complete"] else "score in the search, not scored again"
+    kind = "result" if content["complete"] else "score in the search, not scored again"
+    neurons = counted(len(content[UNITS]), "neuron")
     return (
-        f"{len(rows)} of {len(content[UNITS])} neurons have a {have}; {content['trials_total']} "
-        f"trials, {result.ended(content)},\n{content['sample_steps']} "
-        f"sample-steps, {content['seconds']:.0f} s, {content['ascent_share']:.0%} of it in ascent"
+        f"{len(rows)} of {neurons} {plural(len(rows), 'has', 'have')} a {kind}; "
+        f"{counted(content['trials_total'], 'trial')}, {result.ended(content)},\n"
+        f"{counted(content['sample_steps'], 'sample-step')}, {content['seconds']:.0f} s, "
+        f"{content['ascent_share']:.0%} of it in ascent"
     )
 
 

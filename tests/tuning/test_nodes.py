@@ -1,0 +1,118 @@
+"""What the other machines of a cluster lack, said before any trial begins."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray import cloudpickle
+from ray.cluster_utils import Cluster
+
+import tune_am
+from tune_am.am.pack import Pack
+from tune_am.errors import UserError
+from tune_am.search import main
+from tune_am.tuning import cluster, nodes, tracking
+from tune_am.tuning.config import SearchConfig
+from tune_am.tuning.job import Job, prepare
+
+NODE = {"num_cpus": 1, "include_log_monitor": False, "object_store_memory": 80 * 2**20}
+
+
+def job(pack: Path, out: Path) -> Job:
+    config = SearchConfig("vocal", str(pack), device="cpu", workers=1, out=str(out))
+    return prepare(config, frozenset(), "python -m tune_am.search")
+
+
+@pytest.fixture
+def two_nodes(no_ray: None) -> Iterator[None]:
+    """This process in a cluster of two raylets, each for what it knows a machine of its own."""
+    both = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
+    try:
+        both.add_node(**NODE)
+        ray.init(address=both.address, log_to_driver=False, logging_level="ERROR")
+        yield
+    finally:
+        ray.shutdown()
+        both.shutdown()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no path that differs by process")
+@pytest.mark.usefixtures("two_nodes")
+def test_another_node_is_asked_before_anything_is_made(tiny_pack, tmp_path, monkeypatch):
+    (other,) = nodes.others({"cpu": 1})
+    assert other["NodeID"] != ray.get_runtime_context().get_node_id()
+    assert nodes.others({"cpu": 2}) == nodes.others({"cpu": 1, "gpu": 1}) == []
+
+    nodes.check(job(tiny_pack, tmp_path / "runs" / "shared"))
+    here = os.open(tmp_path, os.O_RDONLY)  # to which this path leads from no other process
+    out = Path(f"/proc/self/fd/{here}/alone")
+    with pytest.raises(UserError) as told:
+        nodes.check(job(tiny_pack, out))
+    os.close(here)
+    name = f"node {other['NodeManagerHostname']} ({other['NodeManagerAddress']})"
+    assert str(told.value).startswith(f"{name}: the run folder {out} is not there; ")
+    assert list(tmp_path.iterdir()) == []
+
+    assert nodes.ask([other], lambda: str(1 / 0)) == {
+        "runs no task (ZeroDivisionError: division by zero); mend it, or take it out of the "
+        "cluster": [name]
+    }
+    monkeypatch.setattr(nodes, "SECONDS", 0.1)
+    (complaint,) = nodes.ask([other], lambda: time.sleep(60))
+    assert complaint.startswith("no answer within 0.1 s; ")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({}, None),
+        ({"version": "0.0.1"}, f"has tune_am {tune_am.__version__}; install 0.0.1 "),
+        ({"token": Path("missing")}, "the run folder runs/1 is not there; it must be on a disk "),
+        ({"token": Path("/proc/self/stat")}, "cannot write to the run folder runs/1 (No such "),
+        ({"pack": "elsewhere"}, "cannot read the pack elsewhere (No such file or directory); "),
+        ({"hash": "0" * 64}, "the pack {pack} is another there; put the same one there"),
+    ],
+)
+def test_what_a_machine_lacks(wrong: dict[str, Any], said, tiny_pack, tmp_path):
+    shared = {"folder": "runs/1", "pack": str(tiny_pack), "hash": Pack.load(tiny_pack).hash}
+    with nodes.token(tmp_path) as token:
+        asked = {"version": tune_am.__version__, "token": token, **shared, **wrong}
+        version, token = asked.pop("version"), asked.pop("token")
+        lacked = nodes.lacks(version, token, asked, "name one with --out")
+    if said is None:
+        assert lacked is None
+    else:
+        assert lacked is not None
+        assert lacked.startswith(said.format(pack=tiny_pack))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_node_without_the_package_says_so(tmp_path, monkeypatch):
+    sent = cloudpickle.dumps(nodes.looking(tmp_path, {}, ""))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tune_am"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    complaint = cloudpickle.loads(sent)()
+    assert complaint.startswith("cannot import tune_am (ModuleNotFoundError: ")
+    assert f"install {tune_am.__version__} there" in complaint
+
+
+def test_a_search_that_a_node_cannot_run_leaves_nothing(tiny_pack, tmp_path, monkeypatch, capsys):
+    def lacking(job: Job) -> None:
+        raise UserError("node b: lacks it")
+
+    monkeypatch.setattr(nodes, "check", lacking)
+    monkeypatch.setattr(tracking, "Tracking", lambda *_: None)
+    for name, result in (("start", None), ("gpus", 0), ("stop", None)):
+        monkeypatch.setattr(cluster, name, lambda *_, result=result: result)
+    out = tmp_path / "run"
+    arguments = ["--neuron", "vocal", "--pack", str(tiny_pack), "--device", "cpu", "--no-report"]
+    assert main([*arguments, "--out", str(out)]) == 2
+    assert capsys.readouterr().err == "error: node b: lacks it\n"
+    assert list(tmp_path.iterdir()) == []

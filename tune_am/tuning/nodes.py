@@ -1,0 +1,160 @@
+"""The other machines of a cluster: whether they have what a trial needs."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+import tune_am
+from tune_am.am.manifest import FILE, sha256_of
+from tune_am.am.pack import SHIPPED
+from tune_am.errors import UserError, reason
+from tune_am.naming import option
+from tune_am.tuning.task import task
+
+if TYPE_CHECKING:  # nodes import this module, and may lack what the driver alone needs
+    from tune_am.tuning.job import Job
+
+# For a node to start a process and to import PyTorch, perhaps from a slow disk.
+SECONDS = 120
+
+
+def check(job: Job) -> None:
+    """Raise `UserError` where a node on which trials would run lacks the package, the pack or the
+    run folder: they would fail there, or keep their states where nobody finds them.
+
+    The folder of a fresh search is not made. Without other nodes nothing is done.
+    """
+    nodes = others(job.budget.resources)
+    if not nodes:
+        return
+    shared = task(job.pack, job.budget.plan, job.folder.path, job.config.trust_code)
+    mend = f"name one with {option('out')}" if job.fresh else "move it there"
+    with token(job.folder.path) as path:
+        complaints = ask(nodes, looking(path, shared, mend))
+    if complaints:
+        complaint, names = next(iter(complaints.items()))
+        raise UserError(f"{', '.join(names)}: {complaint}, see docs/cluster.md")
+
+
+def others(resources: dict[str, float]) -> list[dict[str, Any]]:
+    """The nodes, without the driver's, on which there is room for a worker that holds `resources`;
+    nothing ever runs on the others, as a head without CPUs."""
+    here = ray.get_runtime_context().get_node_id()
+    return [
+        node
+        for node in ray.nodes()
+        if node["Alive"]
+        and node["NodeID"] != here
+        and all(node["Resources"].get(name.upper(), 0) >= n for name, n in resources.items())
+    ]
+
+
+@contextmanager
+def token(folder: Path) -> Iterator[Path]:
+    """A file in `folder` whose name is nowhere else; if that is yet to be made, in one that stands
+    for it, on the same disk and with the same permissions. Gone afterwards."""
+    name = f".nodes-{uuid.uuid4().hex}"
+    made = None
+    if not folder.exists():
+        parent = next(parent for parent in folder.parents if parent.exists())
+        folder = made = parent / name
+        made.mkdir()
+    path = folder / name
+    try:
+        path.touch()
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)  # a node that is late may be writing there
+
+
+def looking(token: Path, shared: dict[str, Any], mend: str) -> Callable[[], str | None]:
+    """What a node is to run; its result is as that of `lacks`."""
+    version = tune_am.__version__
+
+    # Within a function, so that Ray sends its code: only so can it run where the package is not.
+    def look() -> str | None:
+        try:
+            importlib.import_module("tune_am.tuning.trial")
+            nodes = importlib.import_module("tune_am.tuning.nodes")
+        except Exception as error:
+            said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            return f"cannot import tune_am ({said}); install {version} there with what it needs"
+        complaint: str | None = nodes.lacks(version, token, shared, mend)
+        return complaint
+
+    return look
+
+
+def lacks(version: str, token: Path, shared: dict[str, Any], mend: str) -> str | None:
+    """What this machine lacks for a trial, and what to do; None where it has all.
+
+    version: of the driver's package. token: a file in the run folder, or in what stands for it.
+    shared: `tune_am.tuning.task`. mend: what to do about a run folder that is not shared.
+    """
+    if tune_am.__version__ != version:
+        return f"has tune_am {tune_am.__version__}; install {version} as on the driver's machine"
+    folder = shared["folder"]
+    try:
+        if not token.exists():
+            return (
+                f"the run folder {folder} is not there; it must be on a disk that all machines "
+                f"share: {mend}"
+            )
+        with tempfile.TemporaryFile(dir=token.parent) as probe:
+            probe.write(b"probe")
+    except OSError as error:
+        return (
+            f"cannot write to the run folder {folder} ({error.strerror}), where trials keep their "
+            "state; give Ray's user there the permission"
+        )
+    pack = SHIPPED.get(shared["pack"]) or Path(shared["pack"])
+    try:
+        same = sha256_of(pack / FILE) == shared["hash"]
+    except OSError as error:
+        return f"cannot read the pack {pack} ({error.strerror}); put it at the same path there"
+    return None if same else f"the pack {pack} is another there; put the same one there"
+
+
+def ask(nodes: Sequence[dict[str, Any]], look: Callable[[], str | None]) -> dict[str, list[str]]:
+    """What `look` says on each node, but for None: the names of the nodes, by what they say."""
+    remote = ray.remote(num_cpus=0)(look)  # they may be busy
+    asked = {
+        remote.options(
+            name="what a node lacks",
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
+        ).remote(): f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+        for node in nodes
+    }
+    # Those that are late are not cancelled: where they are about to end, that crashes the driver.
+    done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=SECONDS)
+    complaints: dict[str, list[str]] = {}
+    for future, name in asked.items():
+        if future in done:
+            complaint = _answer(future)
+        else:
+            complaint = f"no answer within {SECONDS} s; mend it, or take it out of the cluster"
+        if complaint is not None:
+            complaints.setdefault(complaint, []).append(name)
+    return complaints
+
+
+def _answer(future: Any) -> str | None:
+    try:
+        complaint: str | None = ray.get(future)
+    except RayError as error:
+        cause = getattr(error, "cause", None) or error  # whose own text is a traceback
+        return f"runs no task ({reason(cause, kind=True)}); mend it, or take it out of the cluster"
+    return complaint
