@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from math import log10
 
 import pytest
@@ -122,9 +120,12 @@ def by_asha(ledger: Ledger, space: Space, trials: int) -> None:
                 break
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "nsga2"])
+@pytest.mark.parametrize(
+    ("sampler", "trials"),
+    [("tpe", 24), ("gp", 16), ("cmaes", 24), ("nsga2", 24)],  # of the GP each takes a second
+)
 def test_with_asha_most_of_the_last_settings_are_not_random(
-    tmp_path, plain_space, monkeypatch, sampler
+    tmp_path, plain_space, monkeypatch, sampler, trials
 ):
     proposed = []
 
@@ -141,9 +142,11 @@ def test_with_asha_most_of_the_last_settings_are_not_random(
 
     monkeypatch.setattr(samplers, "sampler_for", watched)
     ledger = Ledger(tmp_path / "study", "study", seed=1, sampler=sampler)
-    by_asha(ledger, plain_space, 24)
-    assert [record.outcome for record in ledger.records].count(STOPPED_EARLY) > 12
-    assert sum(bool(params) for params in proposed[-10:]) > 7
+    by_asha(ledger, plain_space, trials)
+    outcomes = [record.outcome for record in ledger.records]
+    assert outcomes.count(STOPPED_EARLY) > trials / 2
+    last = proposed[-trials // 3 :]
+    assert sum(bool(params) for params in last) > 0.7 * len(last)
 
 
 def test_parents_are_the_best_of_all_that_ended_before(tmp_path, plain_space):
@@ -158,11 +161,3 @@ def test_parents_are_the_best_of_all_that_ended_before(tmp_path, plain_space):
 def test_every_scheduler_has_a_rule_but_none():
     rules = {name: stopping_rule(name, (8, 16, 32)) for name in SCHEDULERS}
     assert [name for name, rule in rules.items() if rule is None] == ["none"]
-
-
-def test_samplers_and_rules_run_where_ray_and_mlflow_are_not():
-    code = (
-        "import sys; sys.modules['ray'] = sys.modules['mlflow'] = None\n"
-        "import tune_am.tuning.ledger, tune_am.tuning.schedulers, tune_am.tuning.grid"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
