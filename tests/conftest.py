@@ -27,6 +27,7 @@ EXCERPTS = 240
 SEARCHES = {
     "test_campaign_search.py",
     "test_library_search.py",
+    "test_nodes.py",
     "test_run.py",
     "test_search.py",
     "test_watching.py",
@@ -86,7 +87,13 @@ def _seeded() -> None:
 def own_ray() -> None:
     """A Ray of the user's own, as in a notebook; the next test finds it running."""
     if not ray.is_initialized():
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(
+            address="local",  # whatever else runs on this machine
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+        )
 
 
 @pytest.fixture

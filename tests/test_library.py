@@ -89,12 +89,15 @@ def test_keywords_ask_for_what_the_command_line_asks_for():
         ({"neuron": "vocal", "trials": True}, "trials=True: must be a whole number"),
         ({"neuron": "vocal", "trials": 0}, "trials=0: must be at least 1"),
         ({"neuron": 3}, "neuron=3: must be a text"),
-        ({"neuron": "vocal", "time_budget": "soon"}, "time_budget: 'soon' is no duration"),
+        ({"neuron": "vocal", "time_budget": "soon"}, "time_budget='soon' is no duration"),
         ({"neuron": "vocal", "time_budget": 0}, "time_budget=0.0: must be more than 0"),
         ({"neuron": "vocal", "direction": "up"}, "direction='up': must be one of"),
         ({"neuron": "vocal", "scheduler": "luck"}, "scheduler='luck': must be one of"),
         ({"neuron": "vocal", "diversity": -1}, "diversity=-1.0: must be 0 or more"),
-        ({"neuron": "vocal", "starts": 2, "objective": "kid"}, "starts=2 is not allowed"),
+        (
+            {"neuron": "vocal", "starts": 2, "objective": "kid"},
+            "a score by kid needs at least 3 starts: give them with starts=",
+        ),
         ({"neuron": ["fc8:1", "fc8:1"]}, "neuron='fc8:1,fc8:1': fc8:1 is asked for twice"),
         ({"neuron": "vocal", "space": ""}, "space= is empty"),
         ({"resume": "a", "out": "b"}, "out= and resume= exclude each other"),
@@ -202,7 +205,11 @@ def test_explaining_writes_a_report(tiny_pack, tmp_path, capfd):
         (None, {"neuron": "vocal", "out": 3}, "out=3: must be a text"),
         (None, {"compare": ["{run}"]}, "compare= needs at least two run folders"),
         (None, {"compare": ["{run}", "{run}"]}, "twice: name searches that differ"),
-        ("{run}", {"out": "{run}"}, "exists and is no report: name another folder with out="),
+        (
+            "{run}",
+            {"out": "{run}"},
+            "exists and is no report: move it away, or name another folder with out=",
+        ),
     ],
 )
 def test_an_explanation_that_cannot_be_raises(run, options, said, runs, tmp_path, monkeypatch):

@@ -199,7 +199,7 @@ def _neuron(pack: Pack, name: str) -> tuple[dict[str, Any], list[str]]:
     else:
         count = len(pack.excerpts)
         shown = counted(count, "excerpt that may be shown", "excerpts that may be shown")
-        lines.append(f"Most exciting of the {shown}, 0 to {count - 1}:")
+        lines.append(f"Most exciting of the {shown}, counted from 0:")
         lines.append(f"{'activation':>10}{'excerpt':>9}  credit")
         for one in named:
             numbers = f"{one['activation']:10.4g}{one['excerpt']:9}  "

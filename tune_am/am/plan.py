@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from tune_am.am.ascent import SIGNS
 from tune_am.am.measures import Measure, measure
 from tune_am.am.objectives import DEFAULT, Objective, objective
+from tune_am.counting import counted
 from tune_am.errors import UserError
 from tune_am.naming import option
 
@@ -43,8 +44,8 @@ class Plan:
         fewest = objective(self.objective).fewest
         if self.starts < fewest:
             raise UserError(
-                f"{option('starts', self.starts)} is not allowed: a score by {self.objective} "
-                f"needs at least {fewest} starts"
+                f"{counted(self.starts, 'start')}: a score by {self.objective} needs at least "
+                f"{fewest} starts: give them with {option('starts')}"
             )
         if not 0 <= self.seed < 2**63:
             raise UserError(f"seed={self.seed} is not allowed: must be from 0 to 2^63 - 1")

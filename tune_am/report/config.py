@@ -50,11 +50,9 @@ class ExplainConfig:
             )
         if len(self.compare) == 1:
             raise UserError(f"{option('compare')} needs at least two run folders")
-        seen: set[Path] = set()
-        for path in self.compare:
-            if (place := path.resolve()) in seen:
-                raise UserError(f"{option('compare')} has {path} twice: name searches that differ")
-            seen.add(place)
+        places = [path.resolve() for path in self.compare]
+        if twice := [path for i, path in enumerate(self.compare) if places[i] in places[:i]]:
+            raise UserError(f"{option('compare')} has {twice[0]} twice: name searches that differ")
         if self.neuron is None and (stray := sorted(self.given & _OF_A_NEURON)):
             raise UserError(
                 f"{option(stray[0])} goes with {option('neuron')} only: a run has its own "

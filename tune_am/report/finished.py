@@ -122,8 +122,8 @@ class FinishedRun:
         pack = Pack.load(source, "cpu", trust_code, self.prior)
         if pack.hash != entry["hash"]:
             raise UserError(
-                f"the pack {pack.path} is not the one that {self.path} was searched on: name that "
-                f"one with {option('pack')}, or search again"
+                f"the pack {pack.path} is not the one that {self.path} was searched on: put that "
+                f"one there, or give explain and judge its folder with {option('pack')}"
             )
         return pack
 

@@ -36,7 +36,8 @@ def check(out: Path, overwrite: bool = False) -> Path:
     if out.exists():
         if not _is_report(out):
             raise UserError(
-                f"{out} exists and is no report: name another folder with {option('out')}"
+                f"{out} exists and is no report: move it away, or name another folder with "
+                f"{option('out')}"
             )
         if not overwrite:
             replace = f"replace it by {option('overwrite', True)}"

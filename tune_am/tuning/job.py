@@ -223,14 +223,16 @@ def _check(neurons: Sequence[str], pack: Pack, direction: str) -> None:
             other = files.setdefault(file.name.casefold(), file.absolute())
             if other != file.absolute():
                 raise UserError(
-                    f"{other} and {file.absolute()} have one name, by which the run "
-                    "knows them: rename one"
+                    f"{option('neuron')}: {other} and {file.absolute()} have one name, by which "
+                    "the run knows them: rename one"
                 )
         neuron = pack.neuron(name)
         pack.reference.target(neuron, direction, 2 * TAIL)
         if neuron.place in places:
-            raise UserError(f"{places[neuron.place]} and {neuron.name} are the same")
+            same = f"{places[neuron.place]} and {neuron.name} are the same"
+            raise UserError(f"{option('neuron')}: {same}: leave one out")
         places[neuron.place] = neuron.name
         beside_it = folders.setdefault(file_name(shown(name)).casefold(), name)
         if beside_it != name:
-            raise UserError(f"{beside_it} and {name} would have one folder: rename one")
+            both = f"{beside_it} and {name} would have one folder"
+            raise UserError(f"{option('neuron')}: {both}: rename one")

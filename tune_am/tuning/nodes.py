@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ray
 from ray.exceptions import RayError
@@ -20,42 +22,41 @@ from tune_am.am.manifest import FILE, sha256_of
 from tune_am.am.pack import SHIPPED
 from tune_am.errors import UserError, reason
 from tune_am.naming import option
+from tune_am.tuning.job import Job
 from tune_am.tuning.task import task
-
-if TYPE_CHECKING:  # nodes import this module, and may lack what the driver alone needs
-    from tune_am.tuning.job import Job
 
 # For a node to start a process and to import PyTorch, perhaps from a slow disk.
 SECONDS = 120
 
 
-def check(job: Job) -> None:
+def check(job: Job, cancelled: Callable[[], bool] = lambda: False) -> None:
     """Raise `UserError` where a node on which trials would run lacks the package, the pack or the
     run folder: they would fail there, or keep their states where nobody finds them.
 
-    The folder of a fresh search is not made. Without other nodes nothing is done.
+    The folder of a fresh search is not made. On the Ray of this process alone nothing is done.
     """
-    nodes = others(job.budget.resources)
+    nodes = others(job.budget.resources, foreign=job.config.ray_address is not None)
     if not nodes:
         return
     shared = task(job.pack, job.budget.plan, job.folder.path, job.config.trust_code)
     mend = f"name one with {option('out')}" if job.fresh else "move it there"
     with token(job.folder.path) as path:
-        complaints = ask(nodes, looking(path, shared, mend))
+        complaints = ask(nodes, looking(path, shared, mend), cancelled)
     if complaints:
-        complaint, names = next(iter(complaints.items()))
-        raise UserError(f"{', '.join(names)}: {complaint}, see docs/cluster.md")
+        said = [f"{', '.join(names)}: {complaint}" for complaint, names in complaints.items()]
+        raise UserError(f"{'; '.join(said)}; see docs/cluster.md")
 
 
-def others(resources: dict[str, float]) -> list[dict[str, Any]]:
-    """The nodes, without the driver's, on which there is room for a worker that holds `resources`;
-    nothing ever runs on the others, as a head without CPUs."""
+def others(resources: dict[str, float], foreign: bool = False) -> list[dict[str, Any]]:
+    """The nodes on which there is room for a worker that holds `resources`; nothing ever runs on
+    the rest, as a head without CPUs. The driver's own is among them only where the Ray is
+    `foreign`: its workers are then of whatever environment and user it was started by."""
     here = ray.get_runtime_context().get_node_id()
     return [
         node
         for node in ray.nodes()
         if node["Alive"]
-        and node["NodeID"] != here
+        and (foreign or node["NodeID"] != here)
         and all(node["Resources"].get(name.upper(), 0) >= n for name, n in resources.items())
     ]
 
@@ -75,8 +76,9 @@ def token(folder: Path) -> Iterator[Path]:
         path.touch()
         yield path
     finally:
-        path.unlink(missing_ok=True)
-        if made is not None:
+        if made is None:
+            path.unlink(missing_ok=True)
+        else:
             shutil.rmtree(made, ignore_errors=True)  # a node that is late may be writing there
 
 
@@ -88,6 +90,7 @@ def looking(token: Path, shared: dict[str, Any], mend: str) -> Callable[[], str 
     def look() -> str | None:
         try:
             importlib.import_module("tune_am.tuning.trial")
+            importlib.import_module("tune_am.tuning.campaign.rescoring")
             nodes = importlib.import_module("tune_am.tuning.nodes")
         except Exception as error:
             said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
@@ -128,25 +131,34 @@ def lacks(version: str, token: Path, shared: dict[str, Any], mend: str) -> str |
     return None if same else f"the pack {pack} is another there; put the same one there"
 
 
-def ask(nodes: Sequence[dict[str, Any]], look: Callable[[], str | None]) -> dict[str, list[str]]:
-    """What `look` says on each node, but for None: the names of the nodes, by what they say."""
+def ask(
+    nodes: Sequence[dict[str, Any]],
+    look: Callable[[], str | None],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> dict[str, list[str]]:
+    """What `look` says on each node, but for None: the names of the nodes, by what they say. Of
+    one that is gone by then, or says nothing for so long, there is no complaint."""
     remote = ray.remote(num_cpus=0)(look)  # they may be busy
     asked = {
         remote.options(
             name="what a node lacks",
             scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
-        ).remote(): f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+        ).remote(): node
         for node in nodes
     }
+    waiting, until = list(asked), time.monotonic() + SECONDS
+    while waiting and time.monotonic() < until and not cancelled():
+        _, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=0.5)
     # Those that are late are not cancelled: where they are about to end, that crashes the driver.
-    done, _ = ray.wait(list(asked), num_returns=len(asked), timeout=SECONDS)
+    alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
     complaints: dict[str, list[str]] = {}
-    for future, name in asked.items():
-        if future in done:
-            complaint = _answer(future)
-        else:
-            complaint = f"no answer within {SECONDS} s; mend it, or take it out of the cluster"
-        if complaint is not None:
+    for future, node in asked.items():
+        name = f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+        if future in waiting:
+            if not cancelled():
+                said = f"{name}: no answer within {SECONDS} s; trials may wait for it"
+                logging.getLogger("tune_am").warning(said)
+        elif node["NodeID"] in alive and (complaint := _answer(future)) is not None:
             complaints.setdefault(complaint, []).append(name)
     return complaints
 

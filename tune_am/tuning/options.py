@@ -101,7 +101,7 @@ def checked(name: str, kind: Any, value: Any) -> Any:
             try:
                 return duration(value)
             except UserError as error:
-                raise UserError(f"{name}: {error}") from None
+                raise UserError(f"{name}={error}") from None
         kind, wanted = float, "seconds or a text like 5m"
         good = isinstance(value, int | float) and not isinstance(value, bool)
     elif kind is float:

@@ -121,7 +121,7 @@ class LedgerSearcher(Proposer):
         if not self._ledger.write(number, metrics, outcome):
             return
         after = self._ledger[number]
-        if after.counts:  # only once the ledger has it: a resume would go on from the ascent
+        if after.outcome is not None:  # until the ledger has it a resume goes on from the ascent
             drop_ascent(state_file(self._task["folder"], number))
         for listener in self._listeners:
             if after.step > before.step:

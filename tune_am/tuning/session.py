@@ -21,6 +21,7 @@ from tune_am.tuning import account, artifacts, cluster, environment, nodes, trac
 from tune_am.tuning.campaign.hunt import Campaign
 from tune_am.tuning.clock import Clock
 from tune_am.tuning.config import SearchConfig
+from tune_am.tuning.defaults import GRID
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.hunt import Hunt, Single
 from tune_am.tuning.job import Job, prepare
@@ -119,7 +120,7 @@ def _search(
             dashboard = cluster.start(job.budget.workers, job.budget.gpus, job.config.ray_address)
         log = connecting.result()
         job = replace(job, budget=job.budget.on_ray(cluster.gpus()))
-        nodes.check(job)
+        nodes.check(job, cancelled)
         if job.fresh:
             job = job.placed()
         with job.folder:
@@ -281,7 +282,8 @@ def _complete(job: Job, make_view: View) -> Ended | None:
         view = make_view(hunt.trials, job.budget.trials, math.inf)
         facts = {"path": str(job.folder.result), "result": content}
         text = f"{hunt.summary(content)}\n{account.closing(job, job.tracking_uri)}"
-        text = f"{text}\nNo trial was left to run: a larger {option('trials')} goes on."
+        more = "" if job.config.sampler == GRID else f": a larger {option('trials')} goes on"
+        text = f"{text}\nNo trial was left to run{more}."
         view.event("result", text, facts)
         if not hunt.notes.noted(_SHOWN, False):
             _show(hunt, None, view, content)
