@@ -10,6 +10,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
+from tune_am.allocator import keep_freed_memory
 from tune_am.errors import UserError
 from tune_am.naming import typed
 
@@ -49,6 +50,7 @@ def exit_status(command: Callable[[], int | None], interrupted: str = "") -> int
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # of an encoding that may lack a name's letters
             stream.reconfigure(errors="backslashreplace")
+    keep_freed_memory()
     try:
         return command() or 0
     except UserError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from tune_am.allocator import keep_freed_memory
 from tune_am.am.pack import SHIPPED, Pack
 from tune_am.am.plan import Plan
 from tune_am.tuning.label import search_title
@@ -40,6 +41,7 @@ def load_pack(path: str, hash: str, device: str, trust_code: bool, prior: str) -
     """The pack, read once per process: later trials find it in memory."""
     if device == "cpu":
         torch.set_num_threads(1)  # the other cores belong to the other workers
+        keep_freed_memory()
     pack = Pack.load(path, device, trust_code, prior)
     if pack.hash != hash:
         raise RuntimeError(f"the pack {path} changed since the search began")
