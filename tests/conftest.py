@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from xdist.scheduler import LoadFileScheduling
 
+from tune_am.allocator import keep_freed_memory
 from tune_am.am.pack import write_pack
 from tune_am.am.reference import collect
 from tune_am.vocal.nets import Detector, Generator
@@ -72,9 +73,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
+def _as_in_a_worker() -> None:
     """Tiny networks are slower on several threads, and sums depend on how many there are."""
     torch.set_num_threads(1)
+    keep_freed_memory()
 
 
 @pytest.fixture(autouse=True)

@@ -184,7 +184,7 @@ def test_a_run_without_the_generator_is_explained_without_it(
 
 def test_the_pack_must_be_the_one_searched_on(copy: Path, tiny_pack: Path, tmp_path: Path) -> None:
     run = FinishedRun.read(copy)
-    with pytest.raises(UserError, match=r"is not the one that .* was searched on: name that"):
+    with pytest.raises(UserError, match=r"is not the one that .* was searched on: put that"):
         run.load_pack(str(tiny_pack))
     moved = shutil.copytree(run.result["pack"]["path"], tmp_path / "moved")
     edit(copy, lambda result: result["pack"].update(path=str(tmp_path / "gone")))

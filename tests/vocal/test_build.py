@@ -19,6 +19,7 @@ from tune_am.vocal.build_pack import COMMAND, build_pack
 from tune_am.vocal.card import data_card
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.evaluation import (
+    HOP_FRAMES,
     balanced_threshold,
     labelled_logits,
     temperature,
@@ -251,6 +252,8 @@ def test_the_detector_s_logits_are_calibrated_on_the_validation_songs(work):
 @pytest.mark.usefixtures("few_looks")
 def test_build_gives_a_whole_pack(recordings, work, monkeypatch):
     monkeypatch.setattr("tune_am.vocal.build_pack.SAMPLES", 40)
+    # Measured every second of the songs, too.
+    monkeypatch.setattr(labelled_logits, "__defaults__", (5 * HOP_FRAMES,))
     out = work / "pack"
 
     gan = replace(GAN, seed=1)
