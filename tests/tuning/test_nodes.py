@@ -16,9 +16,8 @@ from ray.cluster_utils import Cluster
 
 import tune_am
 from tune_am.am.pack import Pack
-from tune_am.errors import UserError
 from tune_am.search import main
-from tune_am.tuning import cluster, nodes, tracking
+from tune_am.tuning import nodes
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.job import Job, prepare
 
@@ -45,20 +44,27 @@ def two_nodes(no_ray: None) -> Iterator[None]:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no path that differs by process")
 @pytest.mark.usefixtures("two_nodes")
-def test_another_node_is_asked_before_anything_is_made(tiny_pack, tmp_path, monkeypatch, caplog):
+def test_another_node_is_asked_before_anything_is_made(
+    tiny_pack, tmp_path, monkeypatch, capsys, caplog
+):
     (other,) = nodes.others({"cpu": 1})
     assert other["NodeID"] != ray.get_runtime_context().get_node_id()
     assert nodes.others({"cpu": 2}) == nodes.others({"cpu": 1, "gpu": 1}) == []
 
-    nodes.check(job(tiny_pack, tmp_path / "runs" / "shared"))
-    here = os.open(tmp_path, os.O_RDONLY)  # to which this path leads from no other process
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    nodes.check(job(tiny_pack, runs / "deep" / "shared"))
+    here = os.open(runs, os.O_RDONLY)  # to which this path leads from no other process
     out = Path(f"/proc/self/fd/{here}/alone")
-    with pytest.raises(UserError) as told:
-        nodes.check(job(tiny_pack, out))
+    asked = f"--neuron vocal --pack {tiny_pack} --device cpu --workers 1 --out {out} --no-report"
+    assert main([*asked.split(), "--mlflow-uri", f"sqlite:///{tmp_path}/mlflow.db"]) == 2
     os.close(here)
     name = f"node {other['NodeManagerHostname']} ({other['NodeManagerAddress']})"
-    assert str(told.value).startswith(f"{name}: the run folder {out} is not there; ")
-    assert list(tmp_path.iterdir()) == []
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"error: {name}: the run folder {out} is not there; ")
+    assert shown.err.count("\n") == 1
+    assert list(runs.iterdir()) == []
 
     assert nodes.ask([other], lambda: str(1 / 0)) == {
         "runs no task (ZeroDivisionError: division by zero); mend it, or take it out of the "
@@ -108,18 +114,3 @@ def test_a_node_without_the_package_says_so(tmp_path, monkeypatch):
     complaint = cloudpickle.loads(sent)()
     assert complaint.startswith("cannot import tune_am (ModuleNotFoundError: ")
     assert f"install {tune_am.__version__} there" in complaint
-
-
-def test_a_search_that_a_node_cannot_run_makes_no_folder(tiny_pack, tmp_path, monkeypatch, capsys):
-    def lacking(*_: object) -> None:
-        raise UserError("node b: lacks it")
-
-    monkeypatch.setattr(nodes, "check", lacking)
-    monkeypatch.setattr(tracking, "Tracking", lambda *_: None)
-    for name, result in (("start", None), ("gpus", 0), ("stop", None)):
-        monkeypatch.setattr(cluster, name, lambda *_, result=result: result)
-    out = tmp_path / "run"
-    arguments = ["--neuron", "vocal", "--pack", str(tiny_pack), "--device", "cpu", "--no-report"]
-    assert main([*arguments, "--out", str(out)]) == 2
-    assert capsys.readouterr().err == "error: node b: lacks it\n"
-    assert list(tmp_path.iterdir()) == []
