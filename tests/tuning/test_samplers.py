@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from math import log10
+from statistics import NormalDist
 
 import pytest
 from reports import report
 
 from tune_am.am.objectives import DIVERGED_PENALTY
-from tune_am.tuning import samplers
+from tune_am.tuning import gaussian_process, samplers
 from tune_am.tuning.defaults import GRID, POPULATION, SAMPLERS, SCHEDULERS, STARTUP_TRIALS
 from tune_am.tuning.gaussian_process import shown
 from tune_am.tuning.ledger import Ledger
@@ -83,6 +84,20 @@ def test_the_gp_is_shown_ranks_and_the_constraints_that_are_broken(tmp_path):
         record.params for record in by_score
     ]
     assert [round(trial.value, 3) for trial in trials if trial.constraints["diverged"]] == [1.282]
+
+
+def test_of_many_trials_the_gp_is_shown_the_best_and_some_of_the_rest(tmp_path, monkeypatch):
+    monkeypatch.setattr(gaussian_process, "BEST", 2)
+    monkeypatch.setattr(gaussian_process, "MOST", 5)
+    ledger = Ledger(tmp_path / "study", "study", seed=0)
+    searched(ledger, 10)
+    asked = ledger._study.ask()
+    trials = shown(ledger._study, ledger._study.get_trials()[asked.number])
+    order = ranked(ledger._study)
+    assert [trial.params for trial in trials] == [order[place].params for place in (0, 1, 2, 6, 9)]
+    # Each keeps its rank among all of them.
+    quantiles = [NormalDist().cdf(trial.value) for trial in trials]
+    assert quantiles == pytest.approx([0.05, 0.15, 0.25, 0.65, 0.95])
 
 
 def test_trials_rank_by_constraints_then_by_how_far_they_went_then_by_score(tmp_path, plain_space):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import NormalDist
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, GPSampler
@@ -13,6 +14,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tune_am.tuning.defaults import STARTUP_TRIALS
 from tune_am.tuning.standing import common_space, ranked
+
+# Trials that a process is fitted to at the most, for its time grows with their cube: the best,
+# around which the minimum is sought, and others that tell where it is not.
+BEST, MOST = 100, 300
 
 
 class CopulaGP(BaseSampler):
@@ -56,8 +61,13 @@ class CopulaGP(BaseSampler):
 
 def shown(study: Study, asked: FrozenTrial) -> list[FrozenTrial]:
     """The trials of `study` that a process is fitted to, the lowest being best, and those that run
-    meanwhile."""
+    meanwhile. Of more than `MOST` these are the `BEST` and an even sample, by ranks, of the
+    others."""
     order = ranked(study)
+    places = list(range(len(order)))
+    if len(order) > MOST:
+        others = np.linspace(BEST, len(order) - 1, MOST - BEST).round().astype(int)
+        places[BEST:] = others.tolist()
     broken = any(value > 0 for t in order for value in t.constraints.values())
     ended = [
         create_trial(
@@ -67,7 +77,7 @@ def shown(study: Study, asked: FrozenTrial) -> list[FrozenTrial]:
             distributions=t.distributions,
             constraints=t.constraints if broken else None,
         )
-        for place, t in enumerate(order)
+        for place, t in ((place, order[place]) for place in places)
     ]
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     return ended + [
