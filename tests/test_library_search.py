@@ -56,8 +56,8 @@ def variables() -> dict[str, str]:
 
 @pytest.mark.usefixtures("own_ray")
 def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatch, capfd):
-    """Ctrl-C in the main thread, resumes whose callback and whose re-scoring fail, and one from a
-    thread that comes to the end."""
+    """Ctrl-C in the main thread, a polite kill, time that is up, resumes whose callback and whose
+    re-scoring fail, and one from a thread that comes to the end."""
     monkeypatch.chdir(tmp_path)
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background job
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -72,6 +72,25 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatc
     assert [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert stopped.names[0] == "start"
     assert stopped.names[-2:] == ["result", "stopped"]
+
+    # A polite kill does what Ctrl-C does; then the process gets it as if nobody had caught it.
+    killed: list[int] = []
+    before_it = signal.signal(signal.SIGTERM, lambda number, _: killed.append(number))
+    try:
+        told = Events("start", lambda: signal.raise_signal(signal.SIGTERM))
+        partly = tune_am.search(resume="run", on_event=told)
+    finally:
+        signal.signal(signal.SIGTERM, before_it)
+    assert killed == [signal.SIGTERM]
+    assert told.names[-2:] == ["result", "stopped"]
+    assert not partly.complete
+
+    told = Events()
+    tune_am.search(resume="run", time_budget=0.01, on_event=told)
+    assert "trial_ended" not in told.names
+    assert told.told[-1][0] == "time_up"
+    assert told.told[-1][1]["left"] == 3
+    assert "--resume" in told.told[-1][1]["resume"]
 
     def fail() -> None:
         raise ZeroDivisionError("of the caller's own")
