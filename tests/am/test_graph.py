@@ -96,6 +96,29 @@ def test_a_layout_that_does_not_suit_is_not_used() -> None:
         "aten.from_file.default",
         "aten.from_file.out",
         "aten.save.default",
+        "aten._sparse_coo_tensor_unsafe.default",
+        "aten._sparse_compressed_tensor_unsafe.default",
+        "aten.sparse_coo_tensor.indices",
+        "aten._to_dense.default",
+        "aten._coalesced_.default",
+        "aten.set_.source_Storage_storage_offset",
+        "aten.set_.source_Tensor_storage_offset",
+        "aten.set_data.default",
+        "aten.resize_.default",
+        "aten.resize.default",
+        "aten._resize_output_.default",
+        "aten._nested_view_from_buffer.default",
+        "aten._reshape_alias.default",
+        "aten._unsafe_masked_index.default",
+        "aten._foreach_add.List",
+        "aten.segment_reduce.default",
+        "aten.ctc_loss.IntList",
+        "aten.embedding_bag.default",
+        "aten._embedding_bag.default",
+        "aten.max_pool2d_with_indices_backward.default",
+        "aten._softmax_backward_data.default",
+        "aten.quantized_lstm.input",
+        "aten.add.out",
         "aten.nothing.default",
         "aten.relu",
         "aten.__class__.default",
@@ -113,6 +136,42 @@ def test_a_layout_that_does_not_suit_is_not_used() -> None:
 def test_a_graph_computes_and_does_nothing_else(name: str) -> None:
     with pytest.raises(ValueError, match="no operation that a graph may have"):
         operation(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "args"),
+    [
+        ("as_strided.default", ([4], [10**9])),
+        ("as_strided.default", ([2], [2**62])),
+        ("_unsafe_view.default", ([10**7],)),
+        ("_unsafe_index.Tensor", ([torch.tensor([10**12])],)),
+        ("index.Tensor", ([torch.tensor([10**12])],)),
+        ("gather.default", (0, torch.tensor([10**12]))),
+    ],
+)
+def test_an_operation_that_is_allowed_stays_in_its_tensor(name: str, args: tuple[Any, ...]) -> None:
+    with pytest.raises((RuntimeError, IndexError), match=r"out of bounds|overflowed|invalid"):
+        operation(f"aten.{name}")(torch.ones(4), *args)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("conv2d.default", "batch_norm.default", "layer_norm.default", "linear.default"),
+        *("lstm.input", "gru.input", "scaled_dot_product_attention.default", "stft.center"),
+        *("upsample_bilinear2d.vec", "_upsample_bilinear2d_aa.vec", "_weight_norm.default"),
+        *(
+            "relu_.default",
+            "copy_.default",
+            "index_put_.default",
+            "pad.default",
+            "linalg_inv.default",
+        ),
+        *("_native_batch_norm_legit_no_training.default", "_softmax.default", "_to_copy.default"),
+    ],
+)
+def test_what_export_makes_of_layers_is_allowed(name: str) -> None:
+    assert callable(operation(f"aten.{name}"))
 
 
 def test_no_operation_of_pytorch_that_takes_the_name_of_a_file_is_allowed() -> None:

@@ -151,6 +151,19 @@ def test_bad_directions_get_one_line(vector: Any, why: str, tmp_path: Path) -> N
     assert "bad.npy" in str(caught.value)
 
 
+def _header(shape: str) -> bytes:
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+@pytest.mark.parametrize("held", [b"PK\x03\x04 and no more", b"", _header(f"({2**56},)")])
+def test_a_damaged_direction_gets_one_line(held: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bad.npy").write_bytes(held)
+    with pytest.raises(UserError, match=r"bad.npy is no .npy file") as caught:
+        Neuron.parse(f"fc8:@{tmp_path / 'bad.npy'}", ALIASES, LAYERS)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_direction_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read direction none.npy: No such file"):
         Neuron.parse("fc8:@none.npy", ALIASES, LAYERS)

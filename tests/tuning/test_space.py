@@ -44,6 +44,30 @@ def test_a_space_of_ones_own(tmp_path):
     assert space.load(str(file)).early_stopping
 
 
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+def test_a_space_may_have_dataclasses(future):
+    made = "from dataclasses import dataclass\n@dataclass\nclass {}:\n    lr: float = 0.1\n"
+    within = made.format("Within").replace("\n", "\n    ")
+    space.from_source(
+        "x",
+        f"{future}{made.format('Own')}def space(trial):\n    {within}\n"
+        "    assert Own.__annotations__['lr'] in (float, 'float')\n"
+        "    return {'lr': Own().lr + Within().lr}\n",
+    )
+
+
+def test_a_space_gets_no_future_of_this_package():
+    space.from_source("x", "a: int\nassert __annotations__ == {'a': int}\ndef space(t): return {}")
+
+
+def test_a_space_knows_its_file_when_a_search_goes_on_too(tmp_path):
+    file = tmp_path / "mine.py"
+    source = f"assert __file__ == {str(file)!r}\ndef space(trial): return {{}}\n"
+    file.write_bytes(b"\xef\xbb\xbf" + source.encode())  # as editors of Windows begin a file
+    space.load(str(file))
+    space.from_source(str(file), source, rehearsed=True)
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

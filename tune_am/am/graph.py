@@ -20,6 +20,21 @@ _ARITHMETIC = (
     *("eq", "ne", "lt", "le", "gt", "ge", "and_", "or_", "not_"),
 )
 
+# Of the operators whose names begin with "_", PyTorch's own business, what torch.export makes of
+# layers; from the second line on, once it has decomposed them.
+_PRIVATE = (
+    *("_conj", "_upsample_", "_weight_norm"),
+    *("_adaptive_", "_native_batch_norm_legit", "_to_copy", "_softmax", "_log_softmax"),
+    *("_scaled_dot_product_", "_linalg_", "_fft_", "_unsafe_index.", "_unsafe_view."),
+)
+# In the names of those that read or write wherever their arguments say, or make tensors with which
+# others do: nothing checks the indices in there. No layer that a gradient passes needs them.
+_UNCHECKED = (
+    *("sparse", "nested", "padded", "storage", "resize", "set_data", "shallow_copy"),
+    *("backward", "quantize", "qparams", "fbgemm", "mkldnn", "cudnn", "miopen"),
+    *("segment_reduce", "ctc_loss", "embedding_bag"),
+)
+
 # Node, operation, arguments, keyword arguments; a node's own value is written {"node": name}.
 Line = tuple[str, str, list[Any], dict[str, Any]]
 
@@ -111,7 +126,8 @@ class Graph(nn.Module):
 def operation(name: str) -> Callable[..., Any]:
     """The function called "aten.relu.default" or "operator.mul"; `ValueError` for any other.
 
-    Operators that read or write files are none: a graph computes, and does nothing else.
+    Operators that read or write files are none, nor those known to reach memory that is not their
+    tensors': a graph computes, and does nothing else.
     """
     kind, _, rest = name.partition(".")
     if kind == "operator" and rest in _ARITHMETIC:
@@ -123,13 +139,19 @@ def operation(name: str) -> Callable[..., Any]:
             found = getattr(getattr(torch.ops.aten, base), overload)
         except AttributeError:
             found = None
-        if isinstance(found, torch._ops.OpOverload) and not _touches_files(found):
+        if isinstance(found, torch._ops.OpOverload) and _computes(f"{base}.{overload}", found):
             return found
     raise ValueError(f"{name!r} is no operation that a graph may have")
 
 
-def _touches_files(found: torch._ops.OpOverload) -> bool:
-    return any(argument.name == "filename" for argument in found._schema.arguments)
+def _computes(name: str, found: torch._ops.OpOverload) -> bool:
+    base, _, _ = name.partition(".")
+    if base in ("set", "set_", "data") or any(word in base for word in _UNCHECKED):
+        return False
+    if base.startswith("_") and not name.startswith(_PRIVATE):
+        return False
+    # What is given as `out` gets the size of what is written, whoever else looks at its memory.
+    return not any(a.name == "filename" or a.is_out for a in found._schema.arguments)
 
 
 def encoded(value: Any, name_of: Callable[[Any], str | None]) -> Any:

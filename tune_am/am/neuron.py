@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -86,7 +87,7 @@ def _direction(path: Path, layer: str, units: int) -> tuple[float, ...]:
         vector = np.load(path, allow_pickle=False)
     except OSError as error:
         raise UserError(f"cannot read {what}: {error.strerror or error}") from None
-    except (ValueError, EOFError):
+    except (ValueError, EOFError, BadZipFile, MemoryError):  # a header may ask for any size
         raise UserError(f"{what} is no .npy file: write a vector by numpy.save") from None
     if not isinstance(vector, np.ndarray) or vector.shape != (units,):
         shape = list(getattr(vector, "shape", ["an archive"]))

@@ -11,6 +11,7 @@ settings of one ascent by the names of `tune_am.am.settings.Settings`. It may al
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -75,29 +76,32 @@ def shipped() -> dict[str, Path]:
 
 def load(name: str) -> Space:
     """The space called `name`, or in the file `name`."""
-    if name.endswith(".py") or "/" in name:
-        path = Path(name)
-    else:
-        try:
-            path = shipped()[name]
-        except KeyError:
-            raise UserError(
-                f"no space {name!r}; there are {', '.join(shipped())}, or give a .py file"
-            ) from None
+    path = _file(name)
+    if path is None:
+        raise UserError(f"no space {name!r}; there are {', '.join(shipped())}, or give a .py file")
     try:
-        source = path.read_text(encoding="utf-8")
+        source = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is no text"
         raise UserError(f"cannot read space {name}: {reason}") from None
     return from_source(name, source)
 
 
+def _file(name: str) -> Path | None:
+    """The file of the space called `name`; None where there is no such space."""
+    return Path(name) if name.endswith(".py") or "/" in name else shipped().get(name)
+
+
 def from_source(name: str, source: str, rehearsed: bool = False) -> Space:
     """A space from the text of its file, tried out before it is used, unless a search has used it
     already. Raises `UserError`."""
-    module = ModuleType("search_space")
+    module = ModuleType("search_space_of_tune_am")
+    if (path := _file(name)) is not None:
+        module.__file__ = str(path.absolute())
+    # A dataclass looks up its module by name, in `space` too: so it stays there.
+    sys.modules[module.__name__] = module
     try:
-        exec(compile(source, name, "exec"), module.__dict__)
+        exec(compile(source, name, "exec", dont_inherit=True), module.__dict__)
     except (Exception, SystemExit) as error:
         raise UserError(f"space {name}: {type(error).__name__}: {error}") from None
     if not callable(getattr(module, "space", None)):

@@ -122,7 +122,7 @@ def assemble(
         rows = {"real, sung": sung, "real, not sung": rest} if shown else {}
         rows |= {"generated": drawn, "generated ": drawn[samples.COLUMNS :]}
         samples.picture(picture, rows)
-        readme.write_text(card.data_card(about))
+        readme.write_text(card.data_card(about), encoding="utf-8")
         return write_pack(
             out,
             name="vocal",

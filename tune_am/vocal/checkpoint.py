@@ -89,13 +89,13 @@ def load_checkpoint(path: Path, of: Mapping[str, Any] | None = None) -> dict[str
 
 def append_log(folder: Path, facts: dict[str, Any]) -> None:
     """Adds a line to the training log of a stage's folder."""
-    with (folder / _LOG).open("a") as log:
+    with (folder / _LOG).open("a", encoding="utf-8") as log:
         log.write(json.dumps(facts) + "\n")
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """The lines of the training log of a stage's folder."""
-    return [json.loads(line) for line in (folder / _LOG).read_text().splitlines()]
+    return [json.loads(line) for line in (folder / _LOG).read_text(encoding="utf-8").splitlines()]
 
 
 def load_trained(network: Network, weights: Path) -> Network:

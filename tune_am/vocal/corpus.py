@@ -94,7 +94,7 @@ def build_corpus(data: Path, work: Path, debian: Path | None = None, corpus: str
             minutes[song.source] += load_file(file)["labels"].numel() / FRAMES_PER_SECOND / 60
         index.append(entry)
     temporary = folder / "corpus.partial"
-    temporary.write_text(json.dumps(index, indent=1))
+    temporary.write_text(json.dumps(index, indent=1), encoding="utf-8")
     temporary.rename(folder / "corpus.json")
 
 
@@ -108,7 +108,7 @@ def load_corpus(work: Path, *splits: str) -> list[Track]:
     if not index.is_file():
         raise UserError(f"no corpus in {work}: run 'python -m tune_am.vocal.corpus' first")
     tracks = []
-    for entry in json.loads(index.read_text()):
+    for entry in json.loads(index.read_text(encoding="utf-8")):
         if not splits or entry["split"] in splits:
             tensors = load_file(index.parent / entry["file"])
             _expect(index.parent / entry["file"], entry)
@@ -121,7 +121,7 @@ def corpus_digest(work: Path) -> str:
     """SHA-256 of which songs are in the corpus, how they are split and how they are labelled."""
     index = work / "corpus" / "corpus.json"
     digest = hashlib.sha256(index.read_bytes())
-    for entry in json.loads(index.read_text()):
+    for entry in json.loads(index.read_text(encoding="utf-8")):
         with safe_open(index.parent / entry["file"], "pt") as tensors:
             digest.update(json.dumps(tensors.metadata(), sort_keys=True).encode())
     return digest.hexdigest()
@@ -158,7 +158,7 @@ def _claim(folder: Path, corpus: str) -> None:
     """Refuses a folder of another corpus: what was trained on that one lies beside it."""
     file = folder / "name.txt"
     if file.is_file():
-        kept = file.read_text()
+        kept = file.read_text(encoding="utf-8")
     else:
         kept = HOUSE if (folder / "corpus.json").is_file() else corpus
     if kept != corpus:
@@ -166,7 +166,7 @@ def _claim(folder: Path, corpus: str) -> None:
             f"{folder.parent} holds the corpus {kept!r} and what was trained on it: give another "
             f"folder with --work for {corpus!r}"
         )
-    file.write_text(corpus)
+    file.write_text(corpus, encoding="utf-8")
 
 
 def _digest(song: Song) -> str:

@@ -210,7 +210,7 @@ def main(argv: list[str] | None = None) -> None:
         print(text)
         return
     partial = options.out.with_name(options.out.name + ".partial")
-    partial.write_text(text + "\n")
+    partial.write_text(text + "\n", encoding="utf-8")
     draw_figure(options.out.with_suffix(".png"), comparison)
     partial.replace(options.out)
 

@@ -52,7 +52,7 @@ def held_out(work: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "voices": voices_digest(work),
     }
     if metrics_file.is_file():
-        kept = json.loads(metrics_file.read_text())
+        kept = json.loads(metrics_file.read_text(encoding="utf-8"))
         if kept.get("of") == of:
             return kept["metrics"], load_file(reference_file)
     metrics_file.parent.mkdir(exist_ok=True)
@@ -61,7 +61,7 @@ def held_out(work: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     metrics = detector_metrics(detector, work)
     save_file(reference, reference_file)
     partial = metrics_file.with_suffix(".partial")
-    partial.write_text(json.dumps({"of": of, "metrics": metrics}, indent=1))
+    partial.write_text(json.dumps({"of": of, "metrics": metrics}, indent=1), encoding="utf-8")
     partial.replace(metrics_file)
     return metrics, reference
 

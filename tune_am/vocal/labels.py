@@ -202,7 +202,7 @@ def from_spans(sung: Iterable[Span], uncertain: Iterable[Span], frames: int) -> 
 def from_hand(path: str | Path, song: str, frames: int) -> np.ndarray:
     """Frame labels ``[frames]`` of one song of a ``singing_labels.json``: where its hand-made
     spans overlap, uncertain wins (somebody doubted it)."""
-    entry = json.loads(Path(path).read_text())[song]
+    entry = json.loads(Path(path).read_text(encoding="utf-8"))[song]
     labels = from_spans(entry["vocal"], [], frames)
     labels[from_spans(entry["uncertain"], [], frames) == SUNG] = UNCERTAIN
     return labels

@@ -63,7 +63,7 @@ def describe_sources(corpus: str, data: Path) -> list[dict[str, Any]]:
             | {"licence": song.licence, "split": song.split, "excerpts": song.excerpts}
             for song in _jamendolyrics(data)
         ]
-    listing = json.loads((data / "sources.json").read_text())
+    listing = json.loads((data / "sources.json").read_text(encoding="utf-8"))
     keys = ("id", "artist", "debian", "path", "licence", "split", "excerpts")
     return [
         {"role": role} | {key: source[key] for key in keys if key in source}

@@ -237,7 +237,9 @@ def main(argv: list[str] | None = None) -> None:
     facts = {"generator": sha256_of(weights), "seed": options.seed, **asdict(inversion), **found}
     print(table(found))
     if options.out is not None:
-        _write(options.out, lambda file: file.write_text(json.dumps(facts, indent=1)))
+        _write(
+            options.out, lambda file: file.write_text(json.dumps(facts, indent=1), encoding="utf-8")
+        )
     if options.picture is not None:
         _write(options.picture, lambda file: samples.picture(file, pairs(held_out, drawn)))
 

@@ -48,7 +48,7 @@ def find_songs(data: Path, work: Path, debian: Path | None = None) -> Iterator[S
     listing = data / "sources.json"
     if not listing.is_file():
         raise UserError(f"no sources.json in {data}: give the folder that lists the recordings")
-    sources = json.loads(listing.read_text())
+    sources = json.loads(listing.read_text(encoding="utf-8"))
     for source in sources["sung"]:
         if "debian" in source:
             yield from _hand_labelled(source, data, unpacked(source["debian"], work, debian))
@@ -119,7 +119,7 @@ def _karaoke(source: dict, data: Path) -> Iterator[Song]:
 
 
 def _hand_labelled(source: dict, data: Path, files: Path) -> Iterator[Song]:
-    labelled = json.loads((data / source["labels"]).read_text())
+    labelled = json.loads((data / source["labels"]).read_text(encoding="utf-8"))
     held_out = {
         name: split
         for split, names in source["split"].items()

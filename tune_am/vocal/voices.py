@@ -61,7 +61,7 @@ def find_speakers(work: Path, debian: Path | None = None, sources: Path = SOURCE
         UserError: a package cannot be had, or holds no recordings of a speaker.
     """
     speakers = []
-    for source in json.loads(sources.read_text())["sources"]:
+    for source in json.loads(sources.read_text(encoding="utf-8"))["sources"]:
         folder = unpacked(source["debian"], work, debian)
         for name in source["speakers"] + source["held_out"]:
             pattern = source["files"].format(speaker=name)
@@ -98,7 +98,7 @@ def build_voices(
             save_file(tensors, temporary, metadata={"facts": json.dumps(facts)})
             temporary.rename(file)
         index.append({"file": file.name} | facts)
-    (folder / _INDEX).write_text(json.dumps(index, indent=1))
+    (folder / _INDEX).write_text(json.dumps(index, indent=1), encoding="utf-8")
 
 
 def has_voices(work: Path) -> bool:
@@ -125,7 +125,7 @@ def load_voices(work: Path, *splits: str) -> list[Track]:
     if not index.is_file():
         raise UserError(f"no voices in {work}: run 'python -m tune_am.vocal.voices' first")
     tracks = []
-    for entry in json.loads(index.read_text()):
+    for entry in json.loads(index.read_text(encoding="utf-8")):
         tensors = load_file(index.parent / entry["file"])
         for key in sorted(key for key in tensors if key.startswith("log_mel ")):
             name = key.removeprefix("log_mel ")
