@@ -17,6 +17,23 @@ sys.exit(exit_status(command))
 """
 
 
+CLOSED = """
+import sys
+from tune_am.command import exit_status
+
+sys.exit(exit_status(lambda: print(sys.stdout.isatty(), flush=True) or 3))
+"""
+
+
+def test_who_has_closed_its_output_gets_no_error() -> None:
+    """As in ``python -m tune_am.search >&-``."""
+    command = 'exec "$0" -c "$1" >&-'
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable, CLOSED], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
 def test_who_has_read_enough_gets_no_error() -> None:
     """As in ``python -m tune_am.neurons | head``."""
     with subprocess.Popen(

@@ -47,6 +47,9 @@ def reader(kind: Callable[[str], Any]) -> Callable[[str], Any]:
 def exit_status(command: Callable[[], int | None], interrupted: str = "") -> int:
     """Runs a command: its own exit status or 0; 2, after one line, for what the user can mend; 130
     after Ctrl-C, with the line `interrupted` if there is one; 141 where nobody reads its output."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started it
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # of an encoding that may lack a name's letters
             stream.reconfigure(errors="backslashreplace")

@@ -149,6 +149,7 @@ def own(tmp_path, monkeypatch) -> str:
         "    return (kept.activations.mean() - real.activations.mean()).abs()\n"
         "def raising(kept, real):\n    return 1 / 0\n"
         "def nothing(kept, real):\n    return float('nan')\n"
+        "def hopeless(kept, real):\n    return 1e300\n"
         "def words(kept, real):\n    return 'good'\n"
         "number = 3\n"
     )
@@ -172,6 +173,7 @@ def test_a_score_of_ones_own_is_imported_with_consent_only(own):
     [
         ("raising", "raised ZeroDivisionError"),
         ("nothing", "gave nan: it must return a finite number"),
+        ("hopeless", "gave 1e+300: it must return a finite number within ±1e+30, lower"),
         ("words", "gave 'good': it must return a finite number"),
         ("missing", "cannot be imported: AttributeError"),
         ("number", "is no function"),

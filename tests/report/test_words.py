@@ -104,6 +104,8 @@ def test_a_control_without_examples_beats_nothing_and_is_beaten_by_nothing() -> 
     assert "random classifier –" in second
     assert second.endswith("a classifier that learnt nothing gave none to hold against them.")
     assert words.interval(none["ci95"]) == "too few examples"
+    assert words.interval([0.0, 0.0]) == "too few examples"  # as coverage has it
+    assert words.interval([0.0, 0.1]) == "0 to 0.1"
 
 
 def test_a_search_that_was_stopped_claims_nothing() -> None:

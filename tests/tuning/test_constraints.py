@@ -102,6 +102,16 @@ def test_a_result_says_so_where_no_setting_keeps_the_constraint(missing, said):
     assert ("examples are 75% as far apart as the diversity asked for" in text) is said
 
 
+def test_a_control_without_examples_is_no_measured_zero():
+    row = {"coverage": 0.5, "ci95": [0.3, 0.7], "settings": {}}
+    none = {"coverage": 0.0, "ci95": [0.0, 0.0], "n": 0}
+    counts = {f"trials_{name}": 0 for name in ("total", "stopped_early", "diverged")}
+    content = {"best": row, "runners_up": [], "controls": {"random_classifier": none}, **counts}
+    content |= {"objective": "coverage", "importances": {}, "sample_steps": 0, "seconds": 0.0}
+    (line,) = (x for x in summary(content).splitlines() if "random classifier" in x)
+    assert line.split()[-3:] == ["too", "few", "examples"]
+
+
 @pytest.mark.parametrize(("score", "said"), [(0.9, True), (1.1, False)])
 def test_a_result_says_so_where_the_layer_before_decided(score, said):
     best = {"activation_fid": 1.0, "layer_fid": 5.0, "ci95": [0.0, 2.0], "settings": {}}

@@ -6,10 +6,14 @@ import io
 import json
 import os
 import re
+import sys
+import threading
 
+import pytest
 from reports import report
 from rich.console import Console
 
+from tune_am.tuning import output
 from tune_am.tuning.events import JsonLines
 from tune_am.tuning.progress import (
     BEST_ROWS,
@@ -39,6 +43,19 @@ def test_lines_for_a_log(make_ledger, plain_space, capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("[1/3] trial 0 finished at step 4, activation-FID 3 (best so far);")
     assert "[2/3] trial 1 stopped early at step 4, activation-FID 9 (best 3, trial 0)" in second
+
+
+@pytest.mark.parametrize("view", [Lines, JsonLines])
+def test_a_reader_who_leaves_breaks_nothing(make_ledger, plain_space, monkeypatch, view):
+    """Within Ray's loop an error would leave trials in the air."""
+    monkeypatch.setattr(output, "UNREAD", threading.Event())
+    read, write = os.pipe()
+    os.close(read)
+    ledger = make_ledger()
+    with os.fdopen(write, "w") as left:
+        monkeypatch.setattr(sys, "stdout", left)
+        play(view(ledger, 3), ledger, plain_space)
+    assert output.UNREAD.is_set()
 
 
 def test_trials_that_failed_are_run_again_and_not_counted(make_ledger, plain_space, capsys):

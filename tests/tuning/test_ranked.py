@@ -2,8 +2,10 @@
 
 import torch
 
+from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.am.settings import Settings
-from tune_am.tuning.rescore import Candidate, Rescored, ranked
+from tune_am.tuning.rescore import Candidate, Rescored, ascend, joined, ranked
+from tune_am.tuning.task import pack_and_plan
 
 
 def row(number: int, fid: float, high: float, layer: float) -> Rescored:
@@ -29,3 +31,15 @@ def test_the_score_decides_where_it_can():
         2,
         0,
     ]
+
+
+def test_a_setting_that_diverges_on_the_fresh_starts_has_no_score(tiny_task):
+    pack, plan = pack_and_plan(tiny_task)
+    wild, tame = (Candidate(0, Settings(lr=lr), 2, 1.0) for lr in (1e30, 0.1))
+    row = joined(wild, [ascend(tiny_task, wild, plan)], pack, plan)
+    assert row.score == row.ci95[0] == row.ci95[1] == DIVERGED_PENALTY
+    assert len(row.activations) == len(row.latents) == 0
+
+    row = joined(tame, [ascend(tiny_task, tame, plan)], pack, plan)
+    assert row.score < DIVERGED_PENALTY
+    assert len(row.activations) == plan.starts

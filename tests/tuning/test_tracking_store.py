@@ -34,6 +34,24 @@ def test_searches_that_start_together_share_a_fresh_database(tmp_path):
     assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.parametrize("name", ["My%20Drive", "what?", "a b", "ü#x"])
+def test_a_folder_s_name_may_have_letters_that_mean_something_in_an_address(tmp_path, name):
+    run = tmp_path / name / "vocal-1"
+    run.mkdir(parents=True)
+    uri = tracking_store.default_uri(None, run)
+    log = tracking.Tracking(uri, run)
+    assert log.experiment == tracking_store.EXPERIMENT
+    assert {file.name for file in run.parent.iterdir()} >= {"mlflow.db", "mlflow.db.lock"}
+
+
+def test_a_database_beside_the_command_is_named_from_the_root_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert tracking_store.absolute("sqlite:///my.db?timeout=3") == (
+        f"sqlite:///{tmp_path}/my.db?timeout=3"
+    )
+    assert tracking_store.absolute("sqlite:///:memory:") == "sqlite:///:memory:"
+
+
 def test_the_experiment_may_be_named_by_its_id(uri, monkeypatch):
     identity = MlflowClient(uri).create_experiment("theirs")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", identity)

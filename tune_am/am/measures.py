@@ -16,6 +16,7 @@ from tune_am.am.frechet import bootstrap_interval, frechet_distance
 from tune_am.am.objectives import (
     ACTIVATION_FID,
     DEFAULT,
+    DIVERGED_PENALTY,
     LAYER_FID,
     NEIGHBOURS,
     Objective,
@@ -51,11 +52,12 @@ class Measure:
             raise UserError(f"objective {name}: score(kept, reference) raised {raised}") from None
         if isinstance(value, Tensor) and value.numel() == 1:
             value = value.item()
-        if not isinstance(value, Real) or not math.isfinite(value):
+        # Beyond the penalty its spread would be no number, and it would rank below what diverged.
+        if not isinstance(value, Real) or not abs(value) < DIVERGED_PENALTY:
             shown = " ".join(repr(value).split())[:80]
             raise UserError(
                 f"objective {name}: score(kept, reference) gave {shown}: it must return a finite "
-                "number, lower being better"
+                f"number within ±{DIVERGED_PENALTY:g}, lower being better"
             )
         return float(value)
 

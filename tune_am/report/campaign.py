@@ -16,7 +16,7 @@ from tune_am.am.objectives import Objective
 from tune_am.am.pack import Pack
 from tune_am.counting import counted, plural
 from tune_am.report import provenance, template, words
-from tune_am.report.finished import FinishedRun
+from tune_am.report.finished import FinishedRun, are_of
 from tune_am.report.folder import PAGE
 from tune_am.report.media import picture_uri
 from tune_am.report.page import axes_of
@@ -29,7 +29,10 @@ def campaign_page(run: FinishedRun, pack: Pack, renderer: Renderer, out: Path) -
     """The page of the campaign `run`, for the folder `out`."""
     result, asked = run.result, run.asked
     made = run.objective
-    examples = {row["neuron"]: _example(run.path / row["folder"], result) for row in result[UNITS]}
+    examples = {
+        row["neuron"]: _example(run.path / row["folder"], row["best"], result)
+        for row in result[UNITS]
+    }
     inputs = [found[0] for found in examples.values() if found is not None]
     limits = renderer.limits(torch.stack(inputs)) if inputs else (0.0, 1.0)
     rows = [
@@ -130,10 +133,14 @@ def _row(
     }
 
 
-def _example(folder: Path, result: Mapping[str, Any]) -> tuple[Tensor, float] | None:
+def _example(
+    folder: Path, best: Mapping[str, Any] | None, result: Mapping[str, Any]
+) -> tuple[Tensor, float] | None:
     """The input [*input_shape] that excites the neuron most, of those kept, and its activation."""
     try:
         with safe_open(folder / "best.safetensors", "pt") as file:
+            if best is None or not are_of(file, best):
+                return None
             activations = file.get_tensor("activations")
             i = int(activations.argmax() if result["direction"] == "max" else activations.argmin())
             return file.get_slice("inputs")[i : i + 1][0], float(activations[i])

@@ -218,6 +218,6 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
     axes.set_xticks([], minor=True)
     axes.set_xlabel("step of the ascent")
     axes.set_ylabel(made.label)
-    axes.set_ylim(min(0, *scores), 1.1 * top)
+    axes.set_ylim(min(0, *scores), top + 0.1 * abs(top))
     axes.legend(loc="upper right", bbox_to_anchor=(1, 0.85))
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,10 +133,10 @@ class FinishedRun:
         best = self.result["best"]
         try:
             with safe_open(self.path / "best.safetensors", "pt") as file:
-                of = file.metadata() or {}
-                # A search that goes on after its end may be stopped with another best.
-                if of == {"trial": str(best["trial"]), "step": str(best["step"])} and best["ci95"]:
-                    return Kept(file.get_tensor("latents"), file.get_tensor("activations"))
+                if best["ci95"] and are_of(file, best):
+                    examples = Kept(file.get_tensor("latents"), file.get_tensor("activations"))
+                    if len(examples.activations):  # not of one that diverged on the fresh starts
+                        return examples
         except (OSError, SafetensorError):
             pass
         return self.kept(best["trial"])
@@ -157,11 +158,19 @@ class FinishedRun:
     def _state(self, trial: int) -> dict[str, Any]:
         path = state_file(self.path / "trials", trial)
         try:
-            # weights_only: tensors and plain values, no code.
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            # weights_only: tensors and plain values, no code. mmap: little of it may be wanted.
+            state: dict[str, Any] = torch.load(
+                path, map_location="cpu", weights_only=True, mmap=True
+            )
         except Exception:  # torch's own errors are many: a state that cannot be read is not there
             return {}
         return state
+
+
+def are_of(examples: safe_open, best: Mapping[str, Any]) -> bool:
+    """Whether examples that were written are those of this best: a search that goes on after its
+    end may be stopped with another one."""
+    return examples.metadata() == {name: str(best[name]) for name in ("trial", "step")}
 
 
 def opposite(run: FinishedRun) -> FinishedRun | None:

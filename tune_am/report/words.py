@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tune_am.am.objectives import DEFAULT, DIVERGED_PENALTY, Objective
+from tune_am.am.objectives import DEFAULT, DIVERGED_PENALTY, OBJECTIVES, Objective
 from tune_am.am.settings import Settings
 from tune_am.counting import counted, plural
 from tune_am.tuning.result import TITLES
@@ -33,6 +33,7 @@ def controls(direction: str, objective: Objective = DEFAULT) -> dict[str, tuple[
     return {name: (title, *told[name]) for name, title in TITLES.items()}
 
 
+_WORST = {objective.worst for objective in OBJECTIVES.values()}  # scores of too few examples
 LONG = 1e5  # from here on with an exponent
 
 
@@ -68,7 +69,7 @@ def interval(ci95: Sequence[float] | None) -> str:
     """Both ends as exact as the upper one needs: "0 to 16.1"."""
     if not ci95:
         return "not re-scored"
-    if ci95[1] >= DIVERGED_PENALTY:
+    if ci95[0] == ci95[1] in _WORST:  # a measured one has a width
         return "too few examples"
     low, high = (text.rstrip("0").rstrip(".") if "." in text else text for text in numbers(ci95))
     return f"{low} to {high}"

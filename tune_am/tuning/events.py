@@ -9,6 +9,7 @@ from typing import Any
 
 from tune_am.am.score import BEST_STEP, STEP
 from tune_am.tuning.ledger import Trials
+from tune_am.tuning.output import say
 from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Record
 
@@ -45,7 +46,7 @@ class JsonLines(Events):
     """One JSON object per event."""
 
     def emit(self, name: str, facts: dict[str, Any]) -> None:
-        print(json.dumps({"event": name, **facts}), flush=True)
+        say(json.dumps({"event": name, **facts}))
 
 
 class Calls(Events):

@@ -16,6 +16,7 @@ from rich.text import Text
 from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.counting import counted
 from tune_am.tuning.ledger import Trials
+from tune_am.tuning.output import say
 from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Record
 
 # Rows of the live table at most: the trials that run, and the best so far.
@@ -82,7 +83,7 @@ class Lines(Progress):
 
     def event(self, name: str, text: str, facts: Mapping[str, Any] | None = None) -> None:
         if text:
-            print(text, flush=True)
+            say(text)
 
     def trial_ended(self, record: Record) -> None:
         best = self._ledger.best_beside(record)
@@ -98,7 +99,7 @@ class Lines(Progress):
             )
         left = duration(self.seconds_left)
         trial = f"{record.neuron} trial {record.number}".lstrip()
-        print(f"[{self.ended}/{self._trials}] {trial} {what}; {left}", flush=True)
+        say(f"[{self.ended}/{self._trials}] {trial} {what}; {left}")
 
 
 class Screen(Progress):

@@ -22,7 +22,14 @@ from tune_am.am.objectives import ACTIVATION_FID, DEFAULT, LAYER_FID, Objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.reference import Target
-from tune_am.am.score import BEST_STEP, before_of, collapse, inputs_of, pairwise_distance
+from tune_am.am.score import (
+    BEST_STEP,
+    DIVERGED_FROM,
+    before_of,
+    collapse,
+    inputs_of,
+    pairwise_distance,
+)
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.tuning.budget import Budget
@@ -165,22 +172,26 @@ def _parts(plan: Plan) -> list[Plan]:
     return [plan.fresh(f"rescore {i}").on(n) for i, n in enumerate(sizes)]
 
 
-def ascend(task: dict[str, Any], candidate: Candidate, part: Plan) -> tuple[Tensor, Tensor]:
-    """What the ascent of `candidate` keeps from the starts of `part`: latents and activations."""
+Kept = tuple[Tensor, Tensor, Tensor]  # latents, activations, whether the start diverged
+
+
+def ascend(task: dict[str, Any], candidate: Candidate, part: Plan) -> Kept:
+    """What the ascent of `candidate` keeps from the starts of `part`."""
     pack, _ = pack_and_plan(task)
     ascent = TrialRun(pack, part, candidate.settings).ascent
     ascent.advance(candidate.step)
-    return ascent.kept_latents.cpu(), ascent.kept_activations.cpu()
+    return ascent.kept_latents.cpu(), ascent.kept_activations.cpu(), ascent.diverged.cpu()
 
 
-def joined(
-    candidate: Candidate, parts: Sequence[tuple[Tensor, Tensor]], pack: Pack, plan: Plan
-) -> Rescored:
-    """Latents and activations, in parts, that the ascent of `candidate` kept, scored as one."""
-    latents, activations = (torch.cat(column) for column in zip(*parts, strict=True))
+def joined(candidate: Candidate, parts: Sequence[Kept], pack: Pack, plan: Plan) -> Rescored:
+    """What the ascent of `candidate` kept, in parts, scored as one as trials are (`am.score`)."""
+    latents, activations, diverged = (torch.cat(column) for column in zip(*parts, strict=True))
+    has_diverged = float(diverged.float().mean()) >= DIVERGED_FROM
     valid = torch.isfinite(activations)
     latents, activations = latents[valid], activations[valid]
     measure = plan.measure()
+    if has_diverged:  # what was kept before is no example of the setting
+        latents, activations = latents[:0], activations[:0]
     if len(activations) < measure.objective.fewest:
         worst = measure.objective.worst
         none = (latents, activations, 0.0, collapse(0.0, plan.apart))

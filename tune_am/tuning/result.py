@@ -13,7 +13,6 @@ from torch import Tensor
 
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import (
-    DIVERGED_PENALTY,
     OBJECTIVES,
     Objective,
     objective,
@@ -203,7 +202,7 @@ def _second(made: Objective) -> Objective:
 def _line(name: str, row: dict[str, Any], made: Objective, width: int) -> str:
     ci95 = row.get("ci95")
     interval = f"{number(ci95[0])} to {number(ci95[1])}" if ci95 else "not re-scored"
-    if ci95 and ci95[1] >= DIVERGED_PENALTY:
+    if ci95 and ci95[0] == ci95[1] == made.worst:
         interval = "too few examples"
     second = _second(made)
     beside = number(row[second.metric]) if second.metric in row else ""

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from ray.exceptions import RayError
 from ray.tune.error import TuneError
 
+from tune_am.command import PIPE_CLOSED
 from tune_am.counting import counted
 from tune_am.errors import UserError
 from tune_am.naming import option
@@ -27,6 +29,7 @@ from tune_am.tuning.hunt import Hunt, Single
 from tune_am.tuning.job import Job, prepare
 from tune_am.tuning.label import trial_title
 from tune_am.tuning.metrics import SearchMetrics
+from tune_am.tuning.output import UNREAD
 from tune_am.tuning.progress import Progress
 from tune_am.tuning.run import Halt, to_run
 from tune_am.tuning.searcher import Listener
@@ -67,11 +70,13 @@ def command(config: SearchConfig, given: frozenset[str], line: str) -> int:
     """`search` as the command `line`: prints what `config` asks for; the exit status."""
     view = stdout_view(config.quiet, config.json)
     try:
-        ended = search(config, given, line, view)
+        ended = search(config, given, line, view, UNREAD.is_set)
     except StoppedAtOnce as stop:
         if stop.resume is not None:
             print(f"\nStopped at once. To go on: {stop.resume}", file=sys.stderr)
         return INTERRUPTED
+    if UNREAD.is_set():
+        return PIPE_CLOSED
     if ended.stopped:
         return INTERRUPTED
     return 0 if ended.found and ended.content["complete"] and not ended.early else 1
@@ -159,7 +164,7 @@ def _run(
             tell = partial(_trouble, view)
             try:
                 errors = [] if halt.is_set() else hunt.run(stop, follow, tell)
-            except TuneError as error:  # of what fails in Ray's loop, on a full disk for one
+            except (TuneError, RayError, OSError, UserError) as error:  # on a full disk for one
                 log.close({}, "FAILED", hunt.trials.unfinished)
                 text = f"the search broke off: {_last_line(str(error))}"
                 raise UserError(f"{text}; to go on: {job.resume_command}") from None
@@ -172,13 +177,15 @@ def _run(
         if hunt.trials.scored and not halt.is_set():
             _score_again(hunt, view, halt)
         stopped = halt.is_set()
-    clock.note()
-    where = {
-        "tracking_uri": tracking_store.redacted(log.uri),
-        "experiment": log.experiment,
-        "run_id": log.run_id,
-    }
-    content = hunt.write(clock.seconds, where)
+        # Still within: Ctrl-C while it is written costs nothing of it.
+        clock.note()
+        where = {
+            "tracking_uri": tracking_store.redacted(log.uri),
+            "experiment": log.experiment,
+            "run_id": log.run_id,
+        }
+        hunt.notes.note(_SHOWN, False)  # what was shown of an earlier session is not of this result
+        content = hunt.write(clock.seconds, where)
     status = "KILLED" if stopped else "FINISHED" if content["complete"] else "FAILED"
     log.close(hunt.metrics(content), status, hunt.trials.unfinished)
     text = f"{hunt.summary(content)}\n{account.closing(job, log.uri)}"
@@ -254,7 +261,7 @@ def _show(
         if log is None:
             log = tracking.Tracking(job.tracking_uri, job.artifact_store)
             _follow(hunt, log, view)
-            log.close(hunt.metrics(content), "FINISHED", [])
+            log.close(hunt.metrics(content), "FINISHED", hunt.trials.unfinished)
     except UserError as error:
         _trouble(view, str(error))
         return
@@ -282,7 +289,8 @@ def _complete(job: Job, make_view: View) -> Ended | None:
         view = make_view(hunt.trials, job.budget.trials, math.inf)
         facts = {"path": str(job.folder.result), "result": content}
         text = f"{hunt.summary(content)}\n{account.closing(job, job.tracking_uri)}"
-        more = "" if job.config.sampler == GRID else f": a larger {option('trials')} goes on"
+        whole = job.config.sampler == GRID and job.budget.trials >= len(job.space.points)
+        more = "" if whole else f": a larger {option('trials')} goes on"
         text = f"{text}\nNo trial was left to run{more}."
         view.event("result", text, facts)
         if not hunt.notes.noted(_SHOWN, False):

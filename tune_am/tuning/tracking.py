@@ -125,7 +125,8 @@ class Tracking:
         self._thread.join(CLOSE_SECONDS)
         if self._thread.is_alive():
             self._whole = False
-            self._trouble(f"MLflow at {redacted(self.uri)} is slow: not all is logged")
+            rest = f"not all is logged; {option('resume')} logs the rest"
+            self._trouble(f"MLflow at {redacted(self.uri)} is slow: {rest}")
 
     def attach(
         self,

@@ -29,8 +29,8 @@ def default_uri(asked: str | None, run_folder: Path) -> str:
     """Where to log: as asked, else as the environment says, else one database beside the run
     folders, so that runs can be compared."""
     database = run_folder.absolute().parent / "mlflow.db"
-    uri = asked or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database}"
-    return absolute(uri)
+    uri = asked or os.environ.get("MLFLOW_TRACKING_URI")
+    return absolute(uri) if uri else _sqlite("sqlite", database)
 
 
 def absolute(uri: str) -> str:
@@ -38,7 +38,30 @@ def absolute(uri: str) -> str:
     kind, _, file = uri.partition(":///")
     if not kind.startswith("sqlite") or not file or file.startswith(("/", ":memory:")):
         return uri
-    return f"{kind}:///{Path(file).absolute()}"
+    _, mark, query = uri.partition("?")
+    return _sqlite(kind, Path(_database(uri)).absolute()) + mark + query
+
+
+def _sqlite(kind: str, file: Path) -> str:
+    """The address of a database, escaped where its path has letters that mean something in one.
+
+    Only there: MLflow makes a folder of what stands in the address.
+    """
+    from sqlalchemy.engine import (
+        URL,
+    )  # a tenth of a second, and versions differ in what they escape
+
+    plain = f"{kind}:///{file}"
+    if _database(plain) == str(file):
+        return plain
+    return URL.create(kind, database=str(file)).render_as_string()
+
+
+def _database(uri: str) -> str:
+    """The file in the address of a database; empty of one in memory."""
+    from sqlalchemy.engine import make_url
+
+    return make_url(uri).database or ""
 
 
 def redacted(uri: str) -> str:
@@ -120,7 +143,7 @@ def _experiment(client: MlflowClient, artifacts: Path | None) -> Experiment:
 def _alone(uri: str) -> Iterator[None]:
     """One process at a time where `uri` is a local database: MLflow makes its tables without a
     lock, and searches that start together would break them for good."""
-    file = uri.split("?")[0].partition(":///")[2] if uri.startswith("sqlite") else ""
+    file = _database(uri) if uri.startswith("sqlite") else ""
     if not file:  # a server, or a database in memory
         yield
         return

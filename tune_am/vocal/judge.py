@@ -66,6 +66,8 @@ def judge_run(run: FinishedRun, pack: Pack, judge: Judge) -> dict[str, Verdict]:
     Raises:
         UserError: the run kept no examples, or the pack's inputs are not what the judge takes.
     """
+    import torch
+
     from tune_am.am import controls
     from tune_am.am.score import inputs_of
 
@@ -73,14 +75,15 @@ def judge_run(run: FinishedRun, pack: Pack, judge: Judge) -> dict[str, Verdict]:
     kept, plan = run.best(), run.plan()
     if kept is None:
         raise UserError(f"{run.path} holds no examples (best.safetensors, trials/): search again")
+    random = _random_classifiers(run, pack, plan)
     latents = {
         "best": kept.latents.to(pack.device),
         "never_optimised": controls.never_optimised_latents(pack, plan, NEVER),
-        "random_classifier": _random_classifiers(run, pack, plan),
+        "random_classifier": torch.cat(random),
     }
     groups = {name: inputs_of(pack, z).cpu() for name, z in latents.items()}
     groups |= _real_halves(pack, plan)
-    independent = {"random_classifier": CLASSIFIERS}
+    independent = {"random_classifier": sum(len(one) > 0 for one in random)}
     return {
         name: verdict(judge, inputs, independent.get(name))
         for name, inputs in groups.items()
@@ -121,19 +124,15 @@ def _check_inputs(pack: Pack) -> None:
         )
 
 
-def _random_classifiers(run: FinishedRun, pack: Pack, plan: Plan) -> Tensor:
-    """Latents [up to CLASSIFIERS * STARTS, *latent_shape] of the best setting on each."""
-    import torch
-
+def _random_classifiers(run: FinishedRun, pack: Pack, plan: Plan) -> list[Tensor]:
+    """Latents [up to STARTS, *latent_shape] of the best setting on each of them."""
     from tune_am.am import controls
     from tune_am.am.settings import Settings
 
     best = run.result["best"]
     settings = Settings.from_dict(best["settings"])
     plans = [replace(plan.fresh(f"judge {i}"), starts=STARTS) for i in range(CLASSIFIERS)]
-    return torch.cat(
-        [controls.random_classifier_latents(pack, one, settings, best["step"]) for one in plans]
-    )
+    return [controls.random_classifier_latents(pack, one, settings, best["step"]) for one in plans]
 
 
 def _real_halves(pack: Pack, plan: Plan) -> dict[str, Tensor]:

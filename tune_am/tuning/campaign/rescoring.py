@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tune_am.am import controls
 from tune_am.am.controls import Control
 from tune_am.am.plan import Plan
@@ -151,9 +153,13 @@ def score_again(task: dict[str, Any], best: Candidate, path: Path) -> tuple[Resc
     pack, plan = pack_and_plan(task)
     begun = time.perf_counter()
     part = replace(plan.fresh("rescore 0"), starts=starts_of(plan))
-    latents, activations = made_of(path, best, "latents", "activations") or ascend(task, best, part)
+    if made := made_of(path, best, "latents", "activations"):
+        latents, activations = made
+        kept = latents, activations, torch.zeros(len(latents))
+    else:
+        kept = ascend(task, best, part)
     seconds = time.perf_counter() - begun
-    row = joined(best, [(latents, activations)], pack, plan)
+    row = joined(best, [kept], pack, plan)
     save_best(path, row, pack)
     return row, seconds
 

@@ -54,7 +54,8 @@ class CampaignSearcher(Proposer):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        self._homes.pop(trial_id).on_trial_complete(trial_id, result, error)
+        self._homes[trial_id].on_trial_complete(trial_id, result, error)
+        del self._homes[trial_id]
 
     def next_unit(self) -> str:
         """The name of the unit that is to have the next trial."""
