@@ -74,7 +74,8 @@ def test_more_starts_need_no_more_room() -> None:
 
 def test_starts_that_ascend_together_make_no_difference(tiny_pack: Path) -> None:
     pack, plan = Pack.load(tiny_pack), Plan("vocal", starts=6, report_points=(4,))
-    settings = Settings(lr=0.1)
+    # Adam's first steps are by the gradient's signs, which the last bits of a kernel may turn.
+    settings = Settings(lr=0.1, optimizer="sgd")
     runs = [TrialRun(pack, replace(plan, at_once=n), settings) for n in (None, 1, 4)]
     scores = [run.advance_to(4)["activation_fid"] for run in runs]
     assert scores == pytest.approx([scores[0]] * 3, rel=1e-4)

@@ -244,7 +244,7 @@ def test_only_classifiers_that_kept_an_example_count(runs, monkeypatch, tmp_path
 
     def latents(pack, plan, *_):
         calls.append(plan.seed)
-        return torch.zeros(2 if len(calls) % 4 == 0 else 0, *pack.latent_shape)
+        return torch.zeros(2 if len(calls) % 4 == 0 else 0, *pack.prior.latent_shape)
 
     monkeypatch.setattr(controls, "random_classifier_latents", latents)
     main([str(runs / "most"), "--json", str(tmp_path / "verdict.json")])
