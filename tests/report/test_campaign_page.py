@@ -7,10 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.explain import main
+from tune_am.report.campaign import _example
 from tune_am.report.finished import FinishedRun
 from tune_am.report.write import write_campaign
 
@@ -81,3 +84,16 @@ def test_a_campaign_that_was_stopped_claims_nothing(campaign: Path, tmp_path: Pa
 def test_a_campaign_is_no_search_to_explain(campaign: Path) -> None:
     with pytest.raises(UserError, match="a campaign over many neurons: name the folder of one"):
         FinishedRun.read(campaign)
+
+
+def test_a_picture_is_of_the_best_that_its_row_names(tmp_path):
+    """A campaign that goes on after its end may be stopped with another best."""
+    tensors = {"activations": torch.tensor([1.0, 3.0]), "inputs": torch.arange(4.0).view(2, 2)}
+    save_file(tensors, tmp_path / "best.safetensors", metadata={"trial": "4", "step": "20"})
+    most = {"direction": "max"}
+    found = _example(tmp_path, {"trial": 4, "step": 20}, most)
+    assert found is not None
+    assert found[0].tolist() == [2.0, 3.0]
+    assert found[1] == 3.0
+    for other in ({"trial": 5, "step": 20}, {"trial": 4, "step": 10}, None):
+        assert _example(tmp_path, other, most) is None

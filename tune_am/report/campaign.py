@@ -16,13 +16,13 @@ from tune_am.am.objectives import Objective
 from tune_am.am.pack import Pack
 from tune_am.counting import counted, plural
 from tune_am.report import provenance, template, words
-from tune_am.report.finished import FinishedRun, are_of
+from tune_am.report.finished import FinishedRun
 from tune_am.report.folder import PAGE
 from tune_am.report.media import picture_uri
 from tune_am.report.page import axes_of
 from tune_am.report.renderer import Renderer
 from tune_am.tuning.folder import UNITS
-from tune_am.tuning.result import TITLES
+from tune_am.tuning.result import TITLES, are_of
 
 
 def campaign_page(run: FinishedRun, pack: Pack, renderer: Renderer, out: Path) -> str:
@@ -139,7 +139,7 @@ def _example(
     """The input [*input_shape] that excites the neuron most, of those kept, and its activation."""
     try:
         with safe_open(folder / "best.safetensors", "pt") as file:
-            if best is None or not are_of(file, best):
+            if best is None or not are_of(file, best["trial"], best["step"]):
                 return None
             activations = file.get_tensor("activations")
             i = int(activations.argmax() if result["direction"] == "max" else activations.argmin())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from tune_am.am.score import BEST_STEP
 from tune_am.errors import UserError
 from tune_am.naming import option
 from tune_am.tuning.folder import RESULT_SCHEMA, UNITS
+from tune_am.tuning.result import are_of
 from tune_am.tuning.trial_state import state_file
 
 
@@ -133,7 +133,7 @@ class FinishedRun:
         best = self.result["best"]
         try:
             with safe_open(self.path / "best.safetensors", "pt") as file:
-                if best["ci95"] and are_of(file, best):
+                if best["ci95"] and are_of(file, best["trial"], best["step"]):
                     examples = Kept(file.get_tensor("latents"), file.get_tensor("activations"))
                     if len(examples.activations):  # not of one that diverged on the fresh starts
                         return examples
@@ -165,12 +165,6 @@ class FinishedRun:
         except Exception:  # torch's own errors are many: a state that cannot be read is not there
             return {}
         return state
-
-
-def are_of(examples: safe_open, best: Mapping[str, Any]) -> bool:
-    """Whether examples that were written are those of this best: a search that goes on after its
-    end may be stopped with another one."""
-    return examples.metadata() == {name: str(best[name]) for name in ("trial", "step")}
 
 
 def opposite(run: FinishedRun) -> FinishedRun | None:

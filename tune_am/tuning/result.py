@@ -106,7 +106,7 @@ def save_made(path: Path, candidate: Candidate, made: Mapping[str, Tensor]) -> N
     """Write what was made by a setting, and of which trial and step it is."""
     scratch = path.with_name(f".{path.name}.new")
     tensors = {name: tensor.cpu().contiguous() for name, tensor in made.items()}
-    save_file(tensors, scratch, metadata=_which(candidate))
+    save_file(tensors, scratch, metadata=_which(candidate.number, candidate.step))
     readable(scratch)
     os.replace(scratch, path)
 
@@ -115,15 +115,21 @@ def made_of(path: Path, candidate: Candidate, *names: str) -> tuple[Tensor, ...]
     """The tensors of these names that `save_made` wrote for `candidate`; None where it has not."""
     try:
         with safe_open(path, "pt") as file:
-            if file.metadata() == _which(candidate):
+            if are_of(file, candidate.number, candidate.step):
                 return tuple(file.get_tensor(name) for name in names)
     except (OSError, SafetensorError):
         pass
     return None
 
 
-def _which(candidate: Candidate) -> dict[str, str]:
-    return {"trial": str(candidate.number), "step": str(candidate.step)}
+def are_of(examples: safe_open, trial: int, step: int) -> bool:
+    """Whether examples that were written are of this trial's step: a search that goes on after its
+    end may be stopped with another best."""
+    return examples.metadata() == _which(trial, step)
+
+
+def _which(trial: int, step: int) -> dict[str, str]:
+    return {"trial": str(trial), "step": str(step)}
 
 
 def summary(result: dict[str, Any]) -> str:

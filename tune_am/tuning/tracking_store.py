@@ -45,11 +45,10 @@ def absolute(uri: str) -> str:
 def _sqlite(kind: str, file: Path) -> str:
     """The address of a database, escaped where its path has letters that mean something in one.
 
-    Only there: MLflow makes a folder of what stands in the address.
+    Only there: MLflow makes a folder of what stands in the address. By SQLAlchemy, whose versions
+    differ in what they read as escaped.
     """
-    from sqlalchemy.engine import (
-        URL,
-    )  # a tenth of a second, and versions differ in what they escape
+    from sqlalchemy.engine import URL  # a tenth of a second
 
     plain = f"{kind}:///{file}"
     if _database(plain) == str(file):
