@@ -53,9 +53,8 @@ def searched(pack: Pack, budget: Budget, chosen: space.Space, folder: Path) -> t
     log = tracking.Tracking(f"sqlite:///{folder / 'mlflow.db'}", folder)
     ledger = Ledger(folder / "study.journal", "overhead", 0)
     ledger.enqueue(chosen.points)
-    log.begin(
-        "overhead", "overhead", {}, {}, ledger, lambda record: f"trial {record.number}", print
-    )
+    tags = {tracking.FOLDER: str(folder)}
+    log.begin("overhead", "overhead", {}, tags, ledger, lambda record: str(record.number), print)
     watch = Stopwatch()
     work = task(pack, budget.plan, folder / "trials")
     halt = Halt(threading.Event())

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from reports import report
@@ -46,14 +47,20 @@ def test_lines_for_a_log(make_ledger, plain_space, capsys):
 
 
 @pytest.mark.parametrize("view", [Lines, JsonLines])
-def test_a_reader_who_leaves_breaks_nothing(make_ledger, plain_space, monkeypatch, view):
+@pytest.mark.parametrize("left", ["by its reader", "on a full disk"])
+def test_an_output_that_fails_breaks_nothing(make_ledger, plain_space, monkeypatch, view, left):
     """Within Ray's loop an error would leave trials in the air."""
     monkeypatch.setattr(output, "UNREAD", threading.Event())
-    read, write = os.pipe()
-    os.close(read)
+    if left == "on a full disk":
+        if not Path("/dev/full").exists():
+            pytest.skip("this system has no /dev/full")
+        write = os.open("/dev/full", os.O_WRONLY)
+    else:
+        read, write = os.pipe()
+        os.close(read)
     ledger = make_ledger()
-    with os.fdopen(write, "w") as left:
-        monkeypatch.setattr(sys, "stdout", left)
+    with os.fdopen(write, "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
         play(view(ledger, 3), ledger, plain_space)
     assert output.UNREAD.is_set()
 

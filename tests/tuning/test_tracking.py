@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from mlflow import MlflowClient
 from reports import report
 
 from tune_am.tuning import tracking
+from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY
 
@@ -21,9 +23,11 @@ def follow(
     said: list[str] | None = None,
     neuron: str = "vocal",
     several: bool = False,
+    folder: Path = Path("runs/one"),
 ) -> tracking.Tracking:
     log = tracking.Tracking(uri, Path("artifacts"))
-    params, tags = {"neuron": neuron, "trials": 4}, {"pack.hash": "abc", "neuron": neuron}
+    params = {"neuron": neuron, "trials": 4}
+    tags = {"pack.hash": "abc", "neuron": neuron, "folder": str(folder)}
     trouble = (said if said is not None else []).append
     log.begin(
         search, "run", params, tags, ledger, lambda record: f"t{record.number}", trouble, several
@@ -108,6 +112,27 @@ def test_nothing_is_logged_twice_after_a_kill(uri, make_ledger, plain_space):
     third = follow(uri, make_ledger(), "two")
     third.close({}, "FINISHED", [])
     assert [steps(uri, runs[n].info.run_id) for n in range(3)] == [[2, 4], [2, 4, 8], [2]]
+
+
+def test_a_copied_run_folder_has_a_run_of_its_own_and_a_moved_one_keeps_its(
+    uri, tmp_path, make_ledger
+):
+    def run_of(folder: Path) -> str:
+        log = follow(uri, make_ledger(), "three", folder=folder)
+        log.close({}, "FINISHED", [])
+        assert MlflowClient(uri).get_run(log.run_id).data.tags["folder"] == str(folder)
+        return log.run_id
+
+    first, copy, moved = (tmp_path / name for name in ("first", "copy", "moved"))
+    RunFolder(first).create({}, "")
+    run = run_of(first)
+    shutil.copytree(first, copy)
+    assert run_of(copy) != run
+    assert run_of(first) == run
+    copied = run_of(copy)
+    first.rename(moved)
+    assert run_of(moved) == run
+    assert run_of(copy) == copied
 
 
 def test_a_campaign_of_one_neuron_is_found_again(uri, tmp_path, plain_space):

@@ -69,7 +69,7 @@ def tags(job: Job) -> dict[str, Any]:
         "pack.hash": job.pack.hash,
         "space.source": job.space.source[:5000],  # as long as MLflow lets a tag be
         "command": job.command,
-        "folder": str(job.folder.path),
+        tracking.FOLDER: str(job.folder.path),
         **{f"version.{name}": number for name, number in versions().items()},
     }
 

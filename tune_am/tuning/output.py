@@ -6,8 +6,8 @@ import os
 import sys
 import threading
 
-# Set once nobody reads. Within Ray's loop an error would leave trials in the air: the search is
-# stopped in order instead.
+# Set once nothing can be printed. Within Ray's loop an error would make Ray run a trial again: the
+# search is stopped in order instead.
 UNREAD = threading.Event()
 
 
@@ -15,6 +15,8 @@ def say(text: str) -> None:
     """Print a line at once."""
     try:
         print(text, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         UNREAD.set()
+        if not isinstance(error, BrokenPipeError):  # a full disk under a log
+            print(f"error: cannot print: {error.strerror}; the search stops", file=sys.stderr)

@@ -11,13 +11,14 @@ from typing import Any
 
 from tune_am.errors import first_line
 from tune_am.naming import option
+from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Trials
 from tune_am.tuning.record import Record
 from tune_am.tuning.tracking_store import connect, redacted, unusable
 
 # Tags. The first two find a run again after a resume, the last says how a trial ended.
 SEARCH, TRIAL, OUTCOME = "tune_am.search", "tune_am.trial", "outcome"
-NEURON = "neuron"
+NEURON, FOLDER = "neuron", "folder"
 
 # Tags of a search that its trials have too, so that runs of either kind can be filtered by them.
 SHARED = (NEURON, "direction", "objective", "pack", "pack.hash", "prior", "space")
@@ -73,10 +74,11 @@ class Tracking:
         self._trouble, self._title, self._several = trouble, title, several
         self._shared = {key: str(tags[key]) for key in SHARED if key in tags}
         try:
-            found = self._find({SEARCH: search})
-            if found:
-                self.run_id = found[0].info.run_id
+            found = _of_folder(self._find({SEARCH: search}), str(tags[FOLDER]))
+            if found is not None:
+                self.run_id = found.info.run_id
                 self._client.update_run(self.run_id, status="RUNNING")
+                self._client.set_tag(self.run_id, FOLDER, tags[FOLDER])  # it may have been moved
             else:
                 run = self._client.create_run(
                     self._experiment_id,
@@ -273,3 +275,13 @@ class Tracking:
             token = page.token
             if not token:
                 return runs
+
+
+def _of_folder(runs: list[Any], folder: str) -> Any | None:
+    """The run that the search in this folder had, wherever the folder was then; None where those
+    of its id belong to folders that are still there, of which this one is a copy."""
+    for run in runs:
+        if run.data.tags.get(FOLDER) == folder:
+            return run
+    moved = (run for run in runs if not RunFolder(Path(run.data.tags.get(FOLDER, ""))).exists())
+    return next(moved, None)
