@@ -79,6 +79,32 @@ def test_keywords_ask_for_what_the_command_line_asks_for():
     assert (config, given) == parse([*typed, "--time-budget", "90", "--trust-code"])
 
 
+def test_a_pack_is_searched_by_the_prior_that_it_was_loaded_with(tiny_pack, tmp_path):
+    pack = Pack.load(tiny_pack, prior="raw")
+    asked = {"neuron": "vocal", "pack": pack}
+    config, given = from_keywords(asked)
+    assert (config.prior, config.pack) == ("raw", str(tiny_pack))
+    assert command_line(config, given).endswith("--prior raw")
+    assert options_of_explain(None, (), "vocal", None, {"pack": pack})[0].prior == "raw"
+    # A run has a prior of its own: there, a pack says where it lies.
+    assert options_of_explain("a run", (), None, None, {"pack": pack})[0].prior is None
+    with pytest.raises(
+        tune_am.UserError, match="prior='fourier': the pack was loaded with prior='r"
+    ):
+        from_keywords({**asked, "prior": "fourier"})
+    own = written(
+        Pack.load(tiny_pack),
+        tmp_path / "own",
+        generator=pack.prior,
+        generator_config=pack.prior.config,
+        latent=pack.prior.latent_shape,
+    )
+    assert own.prior_kind == "raw"
+    for loaded in (own, Pack.load(tiny_pack)):
+        assert from_keywords({"neuron": "vocal", "pack": loaded})[0].prior is None
+        assert from_keywords({**asked, "pack": loaded, "prior": "fourier"})[0].prior == "fourier"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 import tune_am
+from tests.am.own_models import SMALL
 
 
 def test_an_ascent_by_hand(tiny_pack):
@@ -49,6 +52,18 @@ def test_what_no_ascent_can_be_asked_for(tiny_pack, asked, said):
     with pytest.raises(tune_am.UserError) as raised:
         tune_am.ascend(**{"neuron": "vocal", "pack": tiny_pack, **asked})
     assert str(raised.value) == said
+
+
+def test_numbers_of_what_cannot_be_drawn(tmp_path):
+    given = {**SMALL, "classifier": nn.Sequential(nn.Flatten(), nn.Linear(6, 2))}
+    sensors = {**given, "real_data": torch.randn(100, 2, 3), "input": {"domain": "curve"}}
+    pack = tune_am.make_pack(**sensors, out=tmp_path / "pack")
+    examples = tune_am.ascend("1:0", steps=2, starts=3, pack=pack)
+    with pytest.raises(tune_am.UserError, match="cannot be drawn"):
+        examples.plot_examples()
+    html = examples._repr_html_()
+    assert "these settings" in html
+    assert "<img" not in html
 
 
 def test_whole_numbers_of_numpy_are_whole(tiny_pack):

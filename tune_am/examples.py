@@ -124,12 +124,16 @@ class Examples:
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         shown = self._shown
+        try:
+            pictures = self.pictures()
+        except UserError:  # inputs that cannot be drawn: the numbers can be told
+            pictures = []
         return template.fragment(
             "notebook.html",
             title=f"{shown.plan.neuron}, {shown.plan.direction}imised",
             sentences=[],
             rows=[{"name": "these settings", **shown.row}],
-            pictures=self.pictures(),
+            pictures=pictures,
             score=shown.objective,
             folder=None,
         )

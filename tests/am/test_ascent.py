@@ -254,3 +254,36 @@ def test_no_latent_ever_leaves_the_radius(pack: Pack) -> None:
         assert kept.latents.norm(dim=1).max() <= limit + 1e-5
         assert kept.kept_latents.norm(dim=1).max() <= limit + 1e-5
     assert free.latents.norm(dim=1).max() > limit
+
+
+def test_ascends_where_gradients_are_switched_off() -> None:
+    settings = Settings(lr=0.1, l2=0.0, tv=0.01)
+    expected = ascend(Linear(), settings, 3)
+    with torch.no_grad():
+        found = ascend(Linear(), settings, 3)
+        assert not found.steepness().requires_grad
+    assert torch.equal(found.latents, expected.latents)
+    with torch.inference_mode(), pytest.raises(UserError, match=r"which torch.inference_mode\(\)"):
+        ascend(Linear(), settings, 3)
+
+
+def test_a_default_of_float64_changes_no_dtype(tiny_pack: Path) -> None:
+    """Of networks stored by class, whose layers follow it; with a transform, which draws."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        pack = Pack.load(tiny_pack)
+        ascent = ascent_on(pack, "vocal", Settings(lr=0.1, jitter=2, gain=0.5, blur=0.5, tv=0.01))
+        ascent.advance(2)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    weights = [*pack.classifier.parameters(), *pack.prior.parameters()]
+    kept = ascent.kept_latents, ascent.kept_activations
+    assert {values.dtype for values in (*weights, *kept)} == {torch.float32}
+
+
+def test_a_pack_loaded_in_inference_mode_has_gradients(tiny_pack: Path) -> None:
+    with torch.inference_mode():
+        pack = Pack.load(tiny_pack)
+    ascent = ascent_on(pack, "vocal", Settings(lr=0.1))
+    ascent.advance(2)
+    assert torch.isfinite(ascent.kept_activations).all()

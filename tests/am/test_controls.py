@@ -11,7 +11,6 @@ from tune_am.am.controls import (
     never_optimised,
     random_classifier,
     real_vs_real,
-    with_random_weights,
 )
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
@@ -102,29 +101,17 @@ def test_fewer_examples_are_farther_from_as_many_real_ones(pack: Pack) -> None:
     assert many == real_vs_real(pack, plan, n=30)
 
 
-def test_random_weights_keep_the_moments_and_the_buffers_only(pack: Pack) -> None:
-    true, random = pack.classifier, with_random_weights(pack.classifier, seed=0)
-    again, other = (with_random_weights(true, seed) for seed in (0, 1))
-    for name, weight in true.named_parameters():
-        drawn = random.get_parameter(name)
-        assert torch.equal(drawn, again.get_parameter(name))
-        if weight.numel() == 1:
-            assert torch.equal(drawn, weight)
-            continue
-        assert not torch.equal(drawn, weight)
-        assert not torch.equal(drawn, other.get_parameter(name))
-        error = 4 * weight.std() / weight.numel() ** 0.5
-        assert (drawn.mean() - weight.mean()).abs() <= error
-        assert (drawn.std() - weight.std()).abs() <= error
-    for name, buffer in true.named_buffers():
-        assert torch.equal(buffer, random.get_buffer(name))
-
-
-@torch.no_grad()
-def test_random_classifiers_hear_nothing_of_what_the_true_one_does(pack: Pack) -> None:
-    """Nor do they agree with it on the whole."""
-    x = pack.prior(torch.randn(60, 8, generator=torch.Generator().manual_seed(0)))
-    heard = [with_random_weights(pack.classifier, seed)(x) for seed in range(8)]
-    correlation = torch.corrcoef(torch.stack([pack.classifier(x), *heard]))[0, 1:]
-    assert correlation.abs().max() < 0.6
-    assert correlation.mean().abs() < 0.25
+def test_real_excerpts_of_one_group_are_never_on_both_sides(pack: Pack) -> None:
+    """Each excerpt twice: unless told, a floor would compare excerpts with themselves."""
+    single = Reference({k: v[:200] for k, v in pack.reference.activations.items()})
+    twice = {name: values.repeat_interleave(2, 0) for name, values in single.activations.items()}
+    groups = torch.arange(200).repeat_interleave(2)
+    plain, grouped = (
+        real_vs_real(replace(pack, reference=Reference(twice, groups=of)), PLAN)
+        for of in (None, groups)
+    )
+    alone = real_vs_real(replace(pack, reference=single), PLAN, n=25)
+    assert plain["activation_fid"] < 0.7 * alone["activation_fid"]
+    assert grouped["activation_fid"] == pytest.approx(alone["activation_fid"], rel=0.25)
+    few = real_vs_real(replace(pack, reference=Reference(twice, groups=groups)), PLAN, examples=8)
+    assert few["activation_fid"] > grouped["activation_fid"]

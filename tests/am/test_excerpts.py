@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ import torch
 
 from tests.am.test_pack import edit, edit_tensors, refusal
 from tests.am.test_pack_writing import written
+from tune_am.am.excerpts import load_excerpts, save_excerpts
+from tune_am.am.manifest import ExcerptsEntry
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 
@@ -32,12 +33,43 @@ def test_what_was_written_is_read_to_half_a_step(pack: Pack, inputs: torch.Tenso
     assert pack.excerpts is pack.excerpts  # read once
     assert pack.excerpts.credits == tuple(CREDITS)
     assert pack.excerpts.inputs.dtype == torch.float32
-    step = (inputs.max() - inputs.min()) / 255
-    assert (pack.excerpts.inputs - inputs).abs().max() <= step / 2 + 1e-5
-    assert pack.excerpts.inputs.min() == inputs.min()
-    assert (pack.path / "excerpts.safetensors").stat().st_size < inputs.numel() + 200
-    entry = json.loads((pack.path / "pack.json").read_text())["excerpts"]
-    assert (entry["low"], entry["high"]) == (inputs.min().item(), inputs.max().item())
+    steps = (inputs.amax(0) - inputs.amin(0)) / 255
+    assert ((pack.excerpts.inputs - inputs).abs() <= steps / 2 + 1e-5).all()
+    assert torch.equal(pack.excerpts.inputs.amin(0), inputs.amin(0))
+    # A byte a value, and for each the ends of its range.
+    size = inputs.numel() + 2 * 4 * inputs[0].numel()
+    assert (pack.path / "excerpts.safetensors").stat().st_size < size + 400
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 9), (3, 2, 2), (9, 3)])
+def test_values_on_scales_of_their_own_keep_their_digits(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    """An age, a salary and a share, as features, as channels, and step by step; one is all 0."""
+    scales = torch.tensor([80.0, 2e5, 1e-20])
+    scales = scales.view(-1, *[1] * (len(shape) - 1)) if shape[0] == 3 else scales
+    inputs = torch.rand(16, *shape, generator=torch.Generator().manual_seed(0)) * scales
+    inputs[(slice(None), *[0] * len(shape))] = 0
+    path = tmp_path / "excerpts.safetensors"
+    entry = ExcerptsEntry.from_raw(save_excerpts(inputs, ("me",) * 16, path))
+    found = load_excerpts(tmp_path, entry, shape).inputs
+    assert ((found - inputs).abs() <= scales / 500).all()
+
+
+def test_one_range_of_all_values_is_read_too(pack: Pack, inputs: torch.Tensor) -> None:
+    """As packs of earlier versions have it, the shipped one for example."""
+
+    def alter(tensors: dict[str, torch.Tensor]) -> None:
+        tensors["excerpts"] = torch.arange(3).byte().view(3, 1, 1).expand(3, 80, 115).contiguous()
+        del tensors["low"], tensors["high"]
+
+    edit_tensors(pack.path, "excerpts.safetensors", alter)
+    with pytest.raises(UserError, match=r"low and high of shapes \[\[0\], \[0\]\], inputs are"):
+        Pack.load(pack.path).excerpts  # noqa: B018
+    edit(pack.path, lambda manifest: manifest["excerpts"].update(low=-255, high=0))
+    excerpts = Pack.load(pack.path).excerpts
+    assert excerpts is not None
+    assert excerpts.inputs.mean((1, 2)).tolist() == [-255, -254, -253]
 
 
 def test_a_pack_need_not_have_any(tiny_pack: Path) -> None:
@@ -79,7 +111,7 @@ def test_an_altered_file_is_refused(pack: Pack) -> None:
 
 
 def test_a_file_without_a_digest_or_a_wrong_entry_is_refused(pack: Pack) -> None:
-    edit(pack.path, lambda manifest: manifest["excerpts"].update(high=float("inf")))
+    edit(pack.path, lambda manifest: manifest["excerpts"].update(low=0, high=float("inf")))
     assert "no complete description of a pack" in refusal(pack.path)
     edit(pack.path, lambda manifest: manifest["excerpts"].update(high=1, file="other.safetensors"))
     assert "has no sha256 of other.safetensors" in refusal(pack.path)

@@ -132,3 +132,17 @@ def test_interval_is_seeded_narrows_with_the_level_and_needs_one_dimension() -> 
     assert wide[0] < low < high < wide[1]
     with pytest.raises(ValueError, match="one neuron"):
         bootstrap_interval(normal(50, 2, 0), normal(50, 2, 1))
+
+
+def test_intervals_of_values_in_groups_cover_the_true_distance() -> None:
+    """Five moments of each of ten songs are hardly more than ten values."""
+    of = torch.arange(10).repeat_interleave(5)
+    held = {"told": 0, "not told": 0}
+    for seed in range(150):
+        x, songs, rest = (normal(n, 1, 3 * seed + i)[:, 0] for i, n in enumerate((50, 10, 50)))
+        y = 0.9**0.5 * songs[of] + 0.1**0.5 * rest
+        for name, groups in (("told", (None, of)), ("not told", (None, None))):
+            low, high = bootstrap_interval(x, y, resamples=300, seed=seed, groups=groups)
+            held[name] += low <= 0 <= high
+    assert held["told"] / 150 > 0.82
+    assert held["not told"] / 150 < 0.72

@@ -39,6 +39,29 @@ def test_computes_the_same_and_leaves_the_original_alone(network: nn.Module) -> 
     assert before == {name: type(module) for name, module in network.named_modules()}
 
 
+class Fewer(nn.Module):
+    """A convolution in fewer bits, as autocast makes of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            hidden = self.conv(x).relu().mean((2, 3))
+        output: torch.Tensor = self.head(hidden.float())
+        return output
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_is_left_alone_where_the_way_back_fails(tracked: bool) -> None:
+    network, x = Fewer().requires_grad_(False), torch.rand(2, 1, 8, 8)
+    with torch.set_grad_enabled(tracked):
+        assert laid_out(network, x) is network
+        plain = nn.Sequential(network.conv)
+        assert laid_out(plain, x) is not plain
+
+
 def test_only_plain_convolutions_of_one_channel_get_the_gradient_of_their_own() -> None:
     convs = nn.Sequential(
         nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Conv2d(1, 2, 3, padding=1), nn.Conv1d(1, 2, 3)

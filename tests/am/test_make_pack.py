@@ -56,6 +56,7 @@ def made(colours: Colours, tmp_path_factory: pytest.TempPathFactory) -> Pack:
         out,
         latent=4,
         input={"range": [0, 1]},
+        groups=[i // 2 for i in range(110)],
         credits="random numbers, CC0",
         about={"licence": {"weights": "CC0"}},
     )
@@ -66,6 +67,7 @@ def test_the_pack_does_what_the_networks_do(made: Pack, colours: Colours) -> Non
     pack = Pack.load(made.path)  # without consent: there is no foreign code
     assert pack.layers == {"features.0": 8, "features.3": 8, "hidden": 6, "head": 5}
     assert (pack.name, pack.neurons, pack.input_shape) == ("colours", NEURONS, (3, 224, 224))
+    assert pack.reference.groups.tolist() == [i // 2 for i in range(110)]
     assert colours.training
     real = pictures(110, 3, 224, 224)
     expected = Tap(colours.eval(), layers)(real)

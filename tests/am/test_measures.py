@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -71,9 +72,23 @@ def test_objectives_read_what_they_are_named_for():
 
 def test_the_jackknife_of_a_difference_of_means_is_its_textbook_error():
     kept, real = examples(12, 1), examples(30, 2)
-    found = jackknife(lambda a, b: float(a[0].mean() - b[0].mean()), kept, real)
-    exact = math.sqrt(float(kept[0].var() / 12 + real[0].var() / 30))
+    found = jackknife(lambda a, b: float(a.activations.mean() - b.activations.mean()), kept, real)
+    exact = math.sqrt(float(kept.activations.var() / 12 + real.activations.var() / 30))
     assert found == pytest.approx(exact, rel=1e-10)
+
+
+def test_the_jackknife_leaves_out_whole_groups():
+    """Each example three times over is as sure as each once."""
+    kept, real = examples(12, 1), examples(30, 2)
+    of = torch.arange(30).repeat_interleave(3)
+    thrice = Target(*(x.repeat_interleave(3, 0) for x in (real.activations, real.before)), of)
+
+    def difference(a: Target, b: Target) -> float:
+        return float(a.activations.mean() - b.activations.mean())
+
+    once = jackknife(difference, kept, real)
+    assert jackknife(difference, kept, thrice) == pytest.approx(once, rel=1e-10)
+    assert jackknife(difference, kept, replace(thrice, groups=None)) < 0.97 * once
 
 
 def test_intervals_hold_the_score_and_keep_within_its_bounds():
@@ -146,6 +161,7 @@ def own(tmp_path, monkeypatch) -> str:
     """A module with scores of a user's own."""
     (tmp_path / "own_scores.py").write_text(
         "def closeness(kept, real):\n"
+        "    kept.before.zero_(), real.before.zero_()\n"
         "    return (kept.activations.mean() - real.activations.mean()).abs()\n"
         "def raising(kept, real):\n    return 1 / 0\n"
         "def nothing(kept, real):\n    return float('nan')\n"
@@ -166,6 +182,7 @@ def test_a_score_of_ones_own_is_imported_with_consent_only(own):
     assert mine.scores(kept, real)["user_score"] == pytest.approx(exact)
     low, high = mine.interval(kept, real)
     assert low < exact < high
+    assert torch.equal(kept.before, examples(20, 1).before)  # whatever it does to what it is given
 
 
 @pytest.mark.parametrize(

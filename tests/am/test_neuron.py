@@ -81,6 +81,24 @@ def test_tap_reads_layers_before_their_nonlinearity_and_averages_positions() -> 
     torch.testing.assert_close(seen["last"], network(x)[:, None])
 
 
+class Mixed(nn.Module):
+    """Computes in more bits and in fewer than float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.narrow, self.head = nn.Identity(), nn.Linear(5, 3), nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.wide(x.double())
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return self.head(self.narrow(x.float()))
+
+
+def test_tap_reads_float32_whatever_a_layer_computes_in() -> None:
+    seen = Tap(Mixed(), ["wide", "narrow", "head"])(torch.randn(4, 5))
+    assert {values.dtype for values in seen.values()} == {torch.float32}
+
+
 def test_tap_leaves_no_hook_behind_even_when_the_network_fails() -> None:
     network = Network()
     tap = Tap(network, ["dense"])

@@ -102,6 +102,9 @@ def made(tmp_path: Path, **changes: Any) -> Any:
         ({"classifier": broken()}, "the classifier's layer '0' is NaN or infinite"),
         ({"classifier": WithoutGradient(6)}, "layer 'linear' has no gradient.*torch.no_grad"),
         ({"prior": WithoutGradient(3)}, "the prior's output has no gradient"),
+        ({"groups": [1, 2]}, "groups has 2 numbers for 100 inputs of real_data"),
+        ({"groups": torch.rand(100)}, "groups: must be an integer for each of real_data"),
+        ({"groups": "abc"}, "groups: must be an integer for each of real_data"),
     ],
 )
 def test_what_cannot_be_a_pack(tmp_path: Path, changes: dict[str, Any], said: str) -> None:

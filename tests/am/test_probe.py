@@ -56,6 +56,27 @@ def test_layers_offered_are_those_whose_units_are_beyond_doubt() -> None:
     assert asked == {"encoder": 5, "mixer": 5, "norm": 8}
 
 
+class Placed(nn.Module):
+    """Tokens [n, 3, 6] at places [3, 8], and time before the batch: neither is a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.emb, self.pos, self.gru = nn.Linear(6, 8), nn.Embedding(3, 8), nn.GRU(8, 4)
+        self.loss, self.head = nn.Flatten(0), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.emb(x) + self.pos(torch.arange(3))
+        self.loss(x.mean())
+        output: Tensor = self.head(self.gru(x.transpose(0, 1))[0][-1])
+        return output
+
+
+def test_what_is_as_long_as_the_batch_by_chance_is_no_layer() -> None:
+    network = Placed().eval()
+    units = units_of(network, torch.randn(3, 3, 6))
+    assert chosen_layers(network, units, None) == {"emb": 8, "head": 2}
+
+
 class ChannelsFirst(nn.LayerNorm):
     """As torchvision's LayerNorm2d."""
 

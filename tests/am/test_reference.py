@@ -7,7 +7,7 @@ import torch
 
 from tune_am.am.neuron import Neuron
 from tune_am.am.pack import Pack
-from tune_am.am.reference import Reference, collect
+from tune_am.am.reference import Reference, Target, collect
 from tune_am.errors import UserError
 
 NEURON = Neuron("fc9", 0, "vocal")
@@ -67,3 +67,30 @@ def test_collect_reads_every_excerpt_once_in_evaluation_mode(tiny_pack: Path) ->
     assert seen["conv2"].shape == (7, pack.layers["conv2"])
     with torch.no_grad():
         torch.testing.assert_close(seen["fc9"][:, 0], pack.classifier.eval()(x))
+
+
+@pytest.mark.parametrize(
+    ("groups", "independent"),
+    [
+        (None, [0, 1, 2, 3, 4, 5]),
+        ([7, 7, 3, 9, 3, 3], [1, 1, 0, 2, 0, 0]),
+        ([7, 7, 7, 7, 3, 9], [0, 1, 2, 3, 4, 5]),  # of one song mostly: groups say too little
+        ([7, 7, 7, 7, 7, 7], [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_examples_count_in_groups(groups, independent) -> None:
+    values = torch.arange(6.0)
+    given = None if groups is None else torch.tensor(groups)
+    target = Target(values, values[:, None], given)
+    assert target.independent.tolist() == independent
+    half = target[torch.tensor([True, False] * 3)]
+    assert half.activations.tolist() == [0, 2, 4]
+    assert half.groups is None or half.groups.tolist() == groups[::2]
+
+
+def test_a_target_has_the_groups_of_its_excerpts() -> None:
+    layers = {"fc8": torch.zeros(4, 2), "fc9": torch.tensor([[3.0], [9.0], [1.0], [7.0]])}
+    reference = Reference(layers, groups=torch.tensor([5, 6, 5, 8]))
+    target = reference.target(Neuron("fc9", 0, "vocal"), n=3)
+    assert target.activations.tolist() == [9, 7, 3]
+    assert target.groups.tolist() == [6, 8, 5]

@@ -43,6 +43,21 @@ def test_a_vector_is_all_channels() -> None:
     assert found.low == -5
 
 
+def test_of_a_long_vector_there_are_variances_alone(tmp_path: Path) -> None:
+    vectors = 5 + torch.randn(40, 3000) * torch.rand(3000)
+    moments = Moments()
+    for batch in vectors.split(15):
+        moments.add(batch)
+    path, found = tmp_path / "statistics.safetensors", moments.statistics()
+    np.testing.assert_allclose(found.covariance, vectors.double().numpy().var(0), rtol=1e-9)
+    np.testing.assert_allclose(found.std, vectors.double().numpy().std(0), rtol=1e-9)
+    save_statistics(found, path)
+    loaded = load_statistics(path, (3000,), (None, None))
+    assert torch.equal(RawPrior.of(loaded).std, found.std.float())
+    with pytest.raises(UserError, match=r"have 3000 channels, at most 2048 .* \[1, samples\]"):
+        moments.add(vectors.view(40, 3000, 1))
+
+
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     path, saved = tmp_path / "statistics.safetensors", InputStatistics.of(inputs())
     save_statistics(saved, path)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.am.own_models import SMALL, Causal, Tied
+from tests.am.own_models import SMALL, Causal, Thrower, Tied
 from tune_am.am.make_pack import make_pack
 from tune_am.am.neuron import Tap
 from tune_am.am.prior import Prior
@@ -23,10 +23,10 @@ class Roots(Prior):
 
     def __init__(self, drawn: int = 6) -> None:
         super().__init__()
-        self.drawn = drawn
+        self.drawn, self.low = drawn, 0.1
 
     def sample(self, n: int, generator: torch.Generator, *_: float) -> Tensor:
-        return 0.1 + torch.rand(n, self.drawn, generator=generator)
+        return self.low + torch.rand(n, self.drawn, generator=generator)
 
     def forward(self, z: Tensor) -> Tensor:
         return z.sqrt()
@@ -95,3 +95,63 @@ def test_a_mask_may_be_infinite(tmp_path: Path, config: dict[str, Any] | None) -
     stored = make_pack(**given, out=tmp_path / "pack").classifier
     expected = Tap(network.eval(), ["head"])(data)["head"]
     torch.testing.assert_close(Tap(stored, ["head"])(data)["head"], expected)
+
+
+class Tuned(nn.Sequential):
+    """Its scale is an attribute, no weight."""
+
+    latent = 3
+
+    def __init__(self, inputs: int = 6, outputs: int = 2, scale: float = 1.0) -> None:
+        super().__init__(nn.Linear(inputs, outputs))
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.scale * x)
+
+
+def test_what_a_config_does_not_say_of_a_network_is_missed(tmp_path: Path) -> None:
+    """All that is stored by class are weights and config; what was set afterwards is lost."""
+    classifier, prior = Tuned(scale=2.0), Tuned(3, 6, 2.0)
+    small = {**SMALL, "out": tmp_path / "pack", "overwrite": True}
+    whole = {"scale": 2.0}, {"inputs": 3, "outputs": 6, "scale": 2.0}
+    for given, config, said in (
+        (classifier, {}, r"layer '0' is .* off once stored: classifier_config must make the same"),
+        (classifier, {"inputs": 5}, "classifier_config does not make the Tuned .* size mismatch"),
+        (classifier, {"width": 5}, "classifier_config does not make the Tuned .* TypeError"),
+        (classifier, whole[0], None),
+        (prior, {"inputs": 3, "outputs": 6}, "prior's output is .* off once stored: prior_config"),
+        (prior, whole[1], None),
+    ):
+        what = "classifier" if given is classifier else "prior"
+        arguments = {**small, what: given, f"{what}_config": config}
+        if said is None:
+            make_pack(**arguments)
+            continue
+        with pytest.raises(UserError, match=said) as caught:
+            make_pack(**arguments)
+        assert "\n" not in str(caught.value)
+
+
+def test_starts_that_a_config_does_not_say_are_missed(tmp_path: Path) -> None:
+    prior = Roots()
+    prior.low = 0.5
+    given = {**SMALL, "prior": prior, "prior_config": {}, "out": tmp_path / "pack"}
+    with pytest.raises(UserError, match=r"a start is 0.4 off once stored: prior_config"):
+        make_pack(**given)
+
+
+def test_of_what_draws_random_numbers_nothing_is_missed(tmp_path: Path) -> None:
+    given = {**SMALL, "classifier": Thrower(), "classifier_config": {}}
+    assert type(make_pack(**given, out=tmp_path / "pack").classifier) is Thrower
+
+
+def test_a_default_of_float64_makes_the_same_pack(tmp_path: Path) -> None:
+    tuned = {**SMALL, "classifier": Tuned(), "classifier_config": {}}
+    torch.set_default_dtype(torch.float64)
+    try:
+        pack = make_pack(**SMALL, out=tmp_path / "pack")
+        assert type(make_pack(**tuned, out=tmp_path / "other").classifier) is Tuned
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert pack.hash == make_pack(**SMALL, out=tmp_path / "again" / "pack").hash

@@ -30,6 +30,16 @@ class Steep(nn.Sequential):
             nn.init.constant_(layer.weight, 1e10)
 
 
+class Squeezer(nn.Sequential):
+    """Drops the axis of the batch too, where that is 1."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(6, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.unsqueeze(2).squeeze())
+
+
 FAR = {"real_data": torch.ones(100, 6).index_fill(0, torch.tensor([70]), 1e25)}
 
 
@@ -39,6 +49,10 @@ FAR = {"real_data": torch.ones(100, 6).index_fill(0, torch.tensor([70]), 1e25)}
         ({"classifier": 3}, "the classifier is int, not a network"),
         ({"classifier": nn.Linear(5, 2)}, r"does not take real_data of shape \[6\], float32"),
         ({"classifier": nn.Linear(6, 2).double()}, "computes in float64, float32 is needed"),
+        (
+            {"classifier": Squeezer()},
+            r"'0' has the shape \[2, 1\] for one alone, \[3, 2\] for 3: do",
+        ),
         ({"classifier": nn.Linear(6, 2)}, "Linear is a layer alone.*wrap it, torch.nn.Sequential"),
         (
             {"classifier": nn.Sequential(OrderedDict(config=nn.Linear(6, 2)))},
@@ -62,7 +76,10 @@ FAR = {"real_data": torch.ones(100, 6).index_fill(0, torch.tensor([70]), 1e25)}
         ),
         ({"real_data": [torch.zeros(9, 6), torch.zeros(9, 7)]}, r"shape \[7\] after such of \[6\]"),
         (
-            {"classifier": nn.Sequential(nn.Linear(3000, 2)), "real_data": torch.zeros(100, 3000)},
+            {
+                "classifier": nn.Sequential(nn.Flatten(), nn.Linear(3000, 2)),
+                "real_data": torch.zeros(100, 3000, 1),
+            },
             r"3000 channels, at most 2048 are allowed: .* \[1, samples\]",
         ),
         ({"real_data": torch.zeros(100)}, r"a batch of shape \[64\]"),
@@ -109,5 +126,40 @@ def test_torchscript_is_refused(tmp_path: Path) -> None:
         classifier, prior = (torch.jit.script(nn.Linear(*sizes)) for sizes in ((6, 2), (3, 6)))
     with pytest.raises(UserError, match="TorchScript, whose layers cannot be read"):
         make_pack(**{**SMALL, "classifier": classifier}, out=tmp_path / "pack")
-    with pytest.raises(UserError, match=r"or what torch.jit.trace makes of that"):
+    with pytest.raises(
+        UserError, match=r"or, if it was scripted, what torch.jit.trace makes of th"
+    ):
         make_pack(**{**SMALL, "prior": prior, "latent": 3}, out=tmp_path / "pack")
+
+
+def exported(network: nn.Module) -> torch.export.ExportedProgram:
+    shapes = ({0: torch.export.Dim("n")},)
+    return torch.export.export(network, (torch.randn(4, 6),), dynamic_shapes=shapes)
+
+
+@pytest.mark.parametrize("learns", [nn.Dropout(0.5), nn.BatchNorm1d(4)])
+def test_a_program_that_was_exported_in_training_mode(tmp_path: Path, learns: nn.Module) -> None:
+    network = nn.Sequential(nn.Linear(6, 4), learns, nn.Linear(4, 2))
+    small = {**SMALL, "out": tmp_path / "pack"}
+    with pytest.raises(UserError, match=r"in training mode .*: call eval\(\) on its network"):
+        make_pack(**{**small, "classifier": exported(network.train())})
+    assert make_pack(**{**small, "classifier": exported(network.eval())}).layers["2"] == 2
+
+
+def test_a_program_has_no_config_to_give(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="give the module with its config"):
+        make_pack(**{**SMALL, "classifier": exported(Thrower())}, out=tmp_path / "pack")
+
+
+def test_dtypes_that_float_does_not_change_are_no_obstacle(tmp_path: Path) -> None:
+    """A complex number, as of a Fourier layer, comes first among the parameters."""
+
+    class Complex(nn.Sequential):
+        def __init__(self) -> None:
+            super().__init__(nn.Linear(6, 2))
+            self.turn = nn.Parameter(torch.ones(1, dtype=torch.complex64))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward((x * self.turn).real)
+
+    assert make_pack(**{**SMALL, "classifier": Complex()}, out=tmp_path / "pack").layers == {"0": 2}

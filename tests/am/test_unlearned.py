@@ -73,6 +73,17 @@ def test_fourier_power_falls_with_the_square_of_the_frequency(sizes: tuple[int, 
     torch.testing.assert_close(share / share.mean(), torch.ones_like(share), atol=0.06, rtol=0)
 
 
+@pytest.mark.parametrize("kind", list(UNLEARNED))
+def test_a_default_of_float64_changes_no_dtype(kind: str) -> None:
+    torch.set_default_dtype(torch.float64)
+    try:
+        prior = UNLEARNED[kind].of(statistics(6))
+        x = prior(prior.sample(2, torch.Generator().manual_seed(0)))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert x.dtype == torch.float32
+
+
 def test_a_vector_has_no_frequencies() -> None:
     with pytest.raises(UserError, match=r"shape \[3\] have no Fourier prior.*use raw"):
         FourierPrior((3,))

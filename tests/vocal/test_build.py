@@ -269,6 +269,8 @@ def test_build_gives_a_whole_pack(recordings, work, monkeypatch):
     assert list(pack.layers) == ["conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9"]
     frames = sum(len(t.labels) for t in load_corpus(work, "valid", "test") if t.sung)
     assert len(pack.reference) >= frames // 35
+    # Sung songs of the test first, one excerpt every half second, 20 to a group of 10 s.
+    assert pack.reference.groups.bincount().max() == 20
     facts = json.loads((out / "pack.json").read_text())
     assert set(facts["metrics"]["detector"]) >= {"valid", "test"}
     assert facts["metrics"]["gan"]["samples"] == 40

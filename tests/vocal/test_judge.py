@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from scipy.stats import binomtest
 
 from tests.commands import command
-from tune_am.am import controls
+from tune_am.am import random_classifier
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.vocal.corpus import Track, load_corpus
@@ -240,17 +240,15 @@ def test_real_excerpts_are_judged_in_halves(runs, shown_pack, capsys, tmp_path):
 
 
 def test_only_classifiers_that_kept_an_example_count(runs, monkeypatch, tmp_path):
-    calls = []
+    def latents(pack, plan, settings, step, classifiers):
+        assert (plan.starts, classifiers) == (CLASSIFIERS * STARTS, CLASSIFIERS)
+        of = torch.arange(0, classifiers, 4).repeat_interleave(STARTS)
+        return torch.zeros(len(of), *pack.prior.latent_shape), of
 
-    def latents(pack, plan, *_):
-        calls.append(plan.seed)
-        return torch.zeros(2 if len(calls) % 4 == 0 else 0, *pack.prior.latent_shape)
-
-    monkeypatch.setattr(controls, "random_classifier_latents", latents)
+    monkeypatch.setattr(random_classifier, "ascended_latents", latents)
     main([str(runs / "most"), "--json", str(tmp_path / "verdict.json")])
     said = json.loads((tmp_path / "verdict.json").read_text())["random_classifier"]
-    assert (said["n"], said["independent"]) == (CLASSIFIERS // 2, CLASSIFIERS // 4)
-    assert len(set(calls)) == len(calls) == CLASSIFIERS
+    assert (said["n"], said["independent"]) == (CLASSIFIERS // 4 * STARTS, CLASSIFIERS // 4)
 
 
 def test_bad_run_folders_get_one_line(runs, tmp_path):

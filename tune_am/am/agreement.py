@@ -13,18 +13,24 @@ from tune_am.errors import UserError, reason
 _TOLERANCE, _FLOOR = 1e-3, 1e-6
 
 
-def expect_same(what: str, found: Tensor, expected: Tensor) -> None:
-    """`UserError` unless the stored network gives `found` where the original gives `expected`."""
-    if _agree(found, expected):
+_TRACED = (
+    "does the network draw random numbers? give the module with its config, to store it as class "
+    "and weights"
+)
+
+
+def expect_same(what: str, found: Tensor, expected: Tensor, hint: str = _TRACED) -> None:
+    """`UserError` unless the stored network gives `found` where the original gives `expected`.
+
+    hint: what may be the cause, and what to do.
+    """
+    if agree(found, expected):
         return
     if found.shape == expected.shape:
         error = f"is {float((found - expected).abs().max()):.3g} off"
     else:
         error = f"has the shape {list(found.shape)}, not {list(expected.shape)},"
-    raise UserError(
-        f"{what} {error} once stored: does the network draw random numbers? give its config, to "
-        "store it as class and weights"
-    )
+    raise UserError(f"{what} {error} once stored: {hint}")
 
 
 def expect_each_alone(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor) -> None:
@@ -40,15 +46,22 @@ def expect_each_alone(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor)
         what = next(iter(together))
         raise UserError(f"{what} cannot be read for one alone: {reason(error)}") from None
     for what, values in together.items():
+        one = parts[0][what]
+        if one.shape[1:] != values.shape[1:]:
+            raise UserError(
+                f"{what} has the shape {list(one.shape)} for one alone, {list(values.shape)} for "
+                f"{len(x)}: does the network squeeze() all axes? name those that it shall drop"
+            )
         alone = torch.cat([part[what] for part in parts])
-        if _agree(again[what], values) and not _agree(alone, values):
+        if agree(again[what], values) and not agree(alone, values):
             raise UserError(
                 f"{what} is not the same for one alone as in a batch: let the network standardise "
                 "by statistics that it has learnt (BatchNorm with track_running_stats=True)"
             )
 
 
-def _agree(found: Tensor, expected: Tensor) -> bool:
+def agree(found: Tensor, expected: Tensor) -> bool:
+    """Whether both are the same, up to round-off."""
     if found.shape != expected.shape:
         return False
     error, largest = (found - expected).abs().max(), expected.abs().max()

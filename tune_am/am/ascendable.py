@@ -9,6 +9,7 @@ from torch import Tensor
 
 from tune_am.am.device import device_of
 from tune_am.am.prior import Prior
+from tune_am.am.recurrent import differentiable
 from tune_am.errors import UserError, reason
 
 # Inputs that a prior makes to see which range they have, and the share of their values that may lie
@@ -19,14 +20,48 @@ _DRAWN, _BEYOND = 32, 0.01
 @torch.enable_grad()
 def expect_gradient(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor) -> None:
     """`UserError` where an output of `read`, named, is not finite or has no gradient for `x`."""
-    for what, values in read(x.clone().requires_grad_()).items():
+    x = x.clone().requires_grad_()
+    try:
+        with differentiable(recurrent=True):  # whatever it is: one input is soon read
+            outputs = read(x)
+    except Exception as error:  # whatever a user's network raises
+        raise UserError(
+            f"no gradient can be taken, along which examples are found: {reason(error)}"
+        ) from None
+    for what, values in outputs.items():
         if not torch.isfinite(values).all():
             raise UserError(f"{what} is NaN or infinite: look at the weights")
-        if not values.requires_grad:
+        lacking = f"{what} has no gradient, along which examples are found"
+        try:
+            followed = _depends(values, x)
+        except RuntimeError as error:
+            raise UserError(f"{lacking}: {reason(error)}") from None
+        if not followed:
             raise UserError(
-                f"{what} has no gradient, along which examples are found: is it computed under "
-                "torch.no_grad?"
+                f"{lacking}: is something on its way detached, made an integer, or computed under "
+                "torch.no_grad or inference_mode?"
             )
+
+
+@torch.enable_grad()
+def independent(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor) -> set[str]:
+    """The outputs of `read` that do not depend on `x`, as learnt positions of tokens do not; none
+    where that cannot be told, for `expect_gradient` to say why."""
+    x = x.clone().requires_grad_()
+    try:
+        with differentiable(recurrent=True):
+            outputs = read(x)
+        return {name for name, values in outputs.items() if not _depends(values, x)}
+    except Exception:  # whatever a user's network raises
+        return set()
+
+
+def _depends(values: Tensor, x: Tensor) -> bool:
+    """Whether `values` have a gradient for `x`; `RuntimeError` where it cannot be computed."""
+    if not values.requires_grad:  # weights that are trained make it true
+        return False
+    (found,) = torch.autograd.grad(values.sum(), x, retain_graph=True, allow_unused=True)
+    return found is not None
 
 
 def drawn(prior: Prior, n: int) -> Tensor:

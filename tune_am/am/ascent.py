@@ -102,8 +102,10 @@ class Ascent:
         self.step = 0
         self.sample_steps = 0
         self.kept_latents = self.latents.clone()
-        self.kept_activations = torch.full((starts,), -self._sign * torch.inf, device=device)
-        self.start_activations = torch.full((starts,), torch.nan, device=device)
+        self.kept_activations = torch.full_like(
+            self.latents.flatten(1)[:, 0], -self._sign * torch.inf
+        )
+        self.start_activations = torch.full_like(self.kept_activations, torch.nan)
         self.diverged = torch.zeros(starts, dtype=torch.bool, device=device)
         self._last_good = self.latents.clone()
         self._pulled = torch.zeros(starts, dtype=torch.bool, device=device)
@@ -112,6 +114,15 @@ class Ascent:
     def dead(self) -> Tensor:
         """[n] bool: starts whose activation's gradient was exactly zero at every step so far."""
         return ~self._pulled & ~self.diverged & (self.step > 0)
+
+    def steepness(self) -> Tensor:
+        """RMS [n] of the activation's gradient at each latent, NaN where that is not finite.
+
+        Random draws of the settings' are used up: of an ascent that is to be asked this only.
+        """
+        with differentiable(self._recurrent):
+            _, gradient, _ = self._evaluate()
+        return _rms(gradient)
 
     def advance(self, steps: int) -> None:
         """Take `steps` more steps."""
@@ -122,11 +133,16 @@ class Ascent:
             self._update(gradient, roughness)
             self.step += 1
 
+    @torch.enable_grad()
     def _evaluate(self) -> tuple[Tensor, Tensor, Tensor]:
         """Clean activations [n] and their gradients [n, *latent_shape], NaN for frozen starts, and
         the gradients of the total variation, 0 for those and where it has no weight."""
+        if torch.is_inference_mode_enabled():
+            raise UserError(
+                "an ascent needs gradients, which torch.inference_mode() forbids: call it outside"
+            )
         shift, gain = self._transform.draw(len(self.latents), self._random)
-        shift, gain = shift.to(self.latents.device), gain.to(self.latents.device)
+        shift, gain = shift.to(self.latents.device), gain.to(self.latents)
         activation = torch.full_like(self.kept_activations, torch.nan)
         gradient = torch.full_like(self.latents, torch.nan)
         roughness = torch.zeros_like(self.latents)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tune_am.am.ascent import Ascent, default_chunk
+from tune_am.am.ascent import default_chunk
 from tune_am.am.neuron import read_activations
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
+from tune_am.am.random_classifier import ascended_latents
 from tune_am.am.reference import TAIL, Target
 from tune_am.am.score import inputs_of, pairwise_distance
 from tune_am.am.settings import Settings
@@ -46,45 +46,31 @@ def random_distance(pack: Pack, plan: Plan) -> float:
 
 
 def random_classifier(pack: Pack, plan: Plan, settings: Settings, step: int) -> Control:
-    """The same ascent on a classifier that learnt nothing, its examples scored by the true one.
+    """The same ascent on classifiers that learnt nothing, its examples scored by the true one.
 
-    Close to a result's own row, it says that the examples show the prior, not the neuron.
+    Close to a result's own row, it says that the examples show the prior, not the neuron. Its
+    interval is over the classifiers (`tune_am.am.random_classifier`).
     """
-    kept = random_classifier_latents(pack, plan.fresh("random classifier"), settings, step)
-    return against_references(pack, [plan], inputs_of(pack, kept))[0]
-
-
-def random_classifier_latents(pack: Pack, plan: Plan, settings: Settings, step: int) -> Tensor:
-    """What that ascent keeps, [n, *latent_shape]: `plan.seed` draws the weights and the starts."""
-    ascent = Ascent(
-        pack.prior,
-        with_random_weights(pack.classifier, plan.seed),
-        pack.neuron(plan.neuron),
-        settings,
-        starts=plan.starts,
-        seed=plan.seed,
-        direction=plan.direction,
-        device=pack.device,
-        chunk=plan.at_once,
-    )
-    ascent.advance(step)
-    return ascent.kept_latents[torch.isfinite(ascent.kept_activations)]
+    kept, of = ascended_latents(pack, plan.fresh("random classifier"), settings, step)
+    return against_references(pack, [plan], inputs_of(pack, kept), of)[0]
 
 
 def real_vs_real(pack: Pack, plan: Plan, n: int = TAIL, examples: int | None = None) -> Control:
     """Two disjoint random halves of the `2 n` most exciting real excerpts: the noise floor.
 
-    The mean score over many splits; the interval holds 95 % of the splits. examples: how many of
-    the one half stand for the examples, where those are fewer; the fewer, the higher the score.
+    The mean score over many splits; the interval holds 95 % of the splits. Groups of excerpts that
+    are not independent stay together, so that halves are not quite equal. examples: how many of the
+    one half stand for the examples, where those are fewer; the fewer, the higher the score.
     """
     neuron, measure = pack.neuron(plan.neuron), plan.measure()
     real = pack.reference.target(neuron, plan.direction, 2 * n)
     generator = torch.Generator().manual_seed(plan.fresh("real against real").seed)
     rows = []
     for _ in range(SPLITS):
-        one, other = torch.randperm(2 * n, generator=generator).chunk(2)
-        halves = (Target(*(values[half] for values in real)) for half in (one[:examples], other))
-        rows.append(measure.scores(*halves))
+        one, other = _halves(real.independent, generator)
+        if examples is not None and examples < len(one):
+            one = one[torch.randperm(len(one), generator=generator)[:examples]]
+        rows.append(measure.scores(real[one], real[other]))
     scores = {
         name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in rows[0]
     }
@@ -98,24 +84,21 @@ def real_vs_real(pack: Pack, plan: Plan, n: int = TAIL, examples: int | None = N
     }
 
 
-def with_random_weights(network: nn.Module, seed: int) -> nn.Module:
-    """A copy whose weight tensors are drawn anew, normal with each tensor's own mean and deviation.
-
-    Buffers (the standardisation of the input) and single numbers, which have no deviation, stay.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    copy = deepcopy(network)
-    for weight in copy.parameters():
-        if weight.numel() > 1:
-            values = weight.detach().cpu()
-            drawn = values.mean() + values.std() * torch.randn(values.shape, generator=generator)
-            weight.data.copy_(drawn)
-    return copy
+def _halves(groups: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The indices of `groups: [n]` in two random parts that share no group, as equal as that
+    allows."""
+    order = torch.randperm(int(groups.max()) + 1, generator=generator)
+    sizes = groups.bincount()[order].cumsum(0)
+    first = order[: int((sizes - len(groups) / 2).abs().argmin()) + 1]
+    mine = torch.isin(groups, first)
+    return mine.nonzero().flatten(), (~mine).nonzero().flatten()
 
 
-def against_references(pack: Pack, plans: Sequence[Plan], inputs: Tensor) -> list[Control]:
+def against_references(
+    pack: Pack, plans: Sequence[Plan], inputs: Tensor, groups: Tensor | None = None
+) -> list[Control]:
     """`inputs: [n, *input_shape]` as the true classifier hears them, against the real tail of each
-    plan's neuron; the classifier runs once for all."""
+    plan's neuron; the classifier runs once for all. groups: [n], as of `Target`."""
     neurons = [pack.neuron(plan.neuron) for plan in plans]
     layers = [(neuron.layer, pack.reference.layer_before(neuron.layer)) for neuron in neurons]
     every = sorted({layer for pair in layers for layer in pair})
@@ -125,7 +108,7 @@ def against_references(pack: Pack, plans: Sequence[Plan], inputs: Tensor) -> lis
     else:  # not every network takes an empty batch
         heard = {layer: torch.empty(0, pack.layers[layer]) for layer in every}
     return [
-        _control(pack, plan, Target(neuron.read(heard[own]), heard[before]))
+        _control(pack, plan, Target(neuron.read(heard[own]), heard[before], groups))
         for plan, neuron, (own, before) in zip(plans, neurons, layers, strict=True)
     ]
 
@@ -133,19 +116,19 @@ def against_references(pack: Pack, plans: Sequence[Plan], inputs: Tensor) -> lis
 def _control(pack: Pack, plan: Plan, examples: Target) -> Control:
     measure = plan.measure()
     finite = torch.isfinite(examples.activations) & torch.isfinite(examples.before).all(1)
-    examples = Target(*(values[finite] for values in examples))
-    if len(examples.activations) < measure.objective.fewest:
+    examples = examples[finite.cpu()]
+    if len(examples) < measure.objective.fewest:
         worst = measure.objective.worst
         return {
             **measure.penalties(),
             "ci95": (worst, worst),
             "activation_mean": 0.0,
-            "n": len(examples.activations),
+            "n": len(examples),
         }
     target = pack.reference.target(pack.neuron(plan.neuron), plan.direction)
     return {
         **measure.scores(examples, target),
         "ci95": measure.interval(examples, target, plan.seed),
         "activation_mean": float(examples.activations.mean()),
-        "n": len(examples.activations),
+        "n": len(examples),
     }

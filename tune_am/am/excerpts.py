@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from tune_am.am.stored import load_tensors, save_tensors
 from tune_am.counting import counted
 from tune_am.errors import UserError
 
-_TENSOR = "excerpts"
+_TENSOR, _LOW, _HIGH = "excerpts", "low", "high"
 _LEVELS = 255
 
 
@@ -32,8 +33,10 @@ class Excerpts:
 def save_excerpts(inputs: Tensor, credits: tuple[str, ...], path: Path) -> dict[str, Any]:
     """Write `inputs: [n, *input_shape]` as uint8 codes; the entry for pack.json.
 
-    A value is ``low + code * (high - low) / 255``: at most half a 255th of the range off, which for
-    log-mel is 0.04 nats. Raises `UserError` unless they are finite and each has its line of credit.
+    A value is ``low + code * (high - low) / 255``, at most half a 255th of the range off. The range
+    is of each value over the excerpts, low and high [*input_shape], since those of an input may be
+    on scales of their own: an age beside a salary, sensors of different units. Raises `UserError`
+    unless all are finite and each has its line of credit.
     """
     if len(inputs) == 0 or len(credits) != len(inputs):
         found = f"{counted(len(inputs), 'excerpt')} with {counted(len(credits), 'credit')}"
@@ -42,19 +45,35 @@ def save_excerpts(inputs: Tensor, credits: tuple[str, ...], path: Path) -> dict[
         raise UserError("a credit is empty or longer than one line: say whose excerpt it is")
     if not torch.isfinite(inputs).all():
         raise UserError("an excerpt holds a non-finite value: leave it out")
-    low, high = float(inputs.min()), float(inputs.max())
-    codes = ((inputs.double() - low) / max(high - low, 1e-12) * _LEVELS).round().to(torch.uint8)
-    save_tensors({_TENSOR: codes}, path)
-    return {"file": path.name, "low": low, "high": high, "credits": list(credits)}
+    low, high = inputs.amin(0).double(), inputs.amax(0).double()
+    shares = ((inputs - low) / (high - low)).nan_to_num(0)  # 0 / 0 where they are all alike
+    codes = (shares * _LEVELS).round().to(torch.uint8)
+    save_tensors({_TENSOR: codes, _LOW: low.float(), _HIGH: high.float()}, path)
+    return {"file": path.name, "credits": list(credits)}
 
 
 def load_excerpts(folder: Path, entry: ExcerptsEntry, shape: tuple[int, ...]) -> Excerpts:
     """The excerpts of the pack in `folder`, whose inputs have `shape`. Raises `UserError`."""
     path = folder / entry.file
-    codes = load_tensors(path).get(_TENSOR)
+    tensors = load_tensors(path)
+    codes = tensors.get(_TENSOR)
     promised = [len(entry.credits), *shape]
     found = None if codes is None else [str(codes.dtype), *codes.shape]
     if codes is None or found != ["torch.uint8", *promised]:
         raise UserError(f"{path}: {FILE} promises uint8 excerpts {promised}, it holds {found}")
-    step = (entry.high - entry.low) / _LEVELS
-    return Excerpts((entry.low + step * codes.double()).float(), entry.credits)
+    low, high = _range(tensors, entry, shape, path)
+    return Excerpts((low + (high - low) / _LEVELS * codes.double()).float(), entry.credits)
+
+
+def _range(
+    tensors: Mapping[str, Tensor], entry: ExcerptsEntry, shape: tuple[int, ...], path: Path
+) -> tuple[Tensor, Tensor]:
+    """Lowest and highest, of each value or of all, in float64."""
+    if entry.range is not None:
+        low, high = torch.tensor(entry.range, dtype=torch.float64)
+        return low, high
+    ends = [tensors.get(name, torch.empty(0)) for name in (_LOW, _HIGH)]
+    found = [list(end.shape) for end in ends]
+    if found != [list(shape)] * 2:
+        raise UserError(f"{path}: holds low and high of shapes {found}, inputs are {list(shape)}")
+    return ends[0].double(), ends[1].double()

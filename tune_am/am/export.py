@@ -63,7 +63,12 @@ def as_graph(network: nn.Module, example: Tensor, layers: Sequence[str] = ()) ->
     except Exception as error:  # torch.export's own errors are many
         instead = "give the config that its class is called with, to store it as class and weights"
         if isinstance(network, torch.jit.ScriptModule):  # has no class to call
-            instead = "give the network that it was made of, or what torch.jit.trace makes of that"
+            instead = (
+                "give the network that it was made of; or, if it was scripted, what "
+                "torch.jit.trace makes of that"
+            )
+        elif isinstance(network, torch.export.UnflattenedModule):  # nor has a program
+            instead = "give the network that was exported, with its config"
         kind, said = type(network).__name__, first_line(error)[:200]
         raise UserError(
             f"{kind} cannot be stored as a torch.export graph ({said}); {instead}"
@@ -73,10 +78,28 @@ def as_graph(network: nn.Module, example: Tensor, layers: Sequence[str] = ()) ->
 
 
 def unfolded(program: torch.export.ExportedProgram) -> nn.Module:
-    """An exported program with its modules by their names, so that its layers can be read."""
+    """An exported program with its modules by their names, so that its layers can be read. Raises
+    `UserError` for one that was exported in training mode, which it stays in."""
+    if any(map(_trains, program.graph.nodes)):
+        raise UserError(
+            "the program was exported in training mode (dropout, batch norm): call eval() on its "
+            "network and export it again"
+        )
     with _quiet():
         network: nn.Module = torch.export.unflatten(program)
     return network
+
+
+def _trains(node: torch.fx.Node) -> bool:
+    """Whether it does another thing than in evaluation mode: dropout, or a norm by its batch."""
+    if not isinstance(node.target, torch._ops.OpOverload):
+        return False
+    names = [argument.name for argument in node.target._schema.arguments]
+    told = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    told_to = True in (told.get("train"), told.get("training"))
+    # In either mode alike: no share to drop, as of a plain GRU, or no statistics that were learnt.
+    alike = 0 in (told.get("p"), told.get("dropout")) or told.get("running_mean", ...) is None
+    return told_to and not alike
 
 
 def _traced(

@@ -51,7 +51,12 @@ def _reduced(a: Tensor) -> Tensor:
 
 
 def bootstrap_interval(
-    x: Tensor, y: Tensor, level: float = 0.95, resamples: int = 2000, seed: int = 0
+    x: Tensor,
+    y: Tensor,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+    groups: tuple[Tensor | None, Tensor | None] = (None, None),
 ) -> tuple[float, float]:
     """Confidence interval (low, high) for the distance of what `x: [n]` and `y: [m]` came from.
 
@@ -63,25 +68,38 @@ def bootstrap_interval(
     For two normal samples of 50 a nominal 95 % interval covers 94 to 100 %, also near zero, where
     good results lie. There the usual ones fail, because every resample adds a distance of its own:
     percentile and bias-corrected ones never reach a true 0, basic ones cover 78 % when the means
-    are 0.4 standard deviations apart.
+    are 0.4 standard deviations apart. Of sets of 8 or 16 it covers 92 %.
+
+    groups: for either set the number of each one's group, from 0 on, where values come in groups
+    that are not independent (moments of a song). Whole groups are drawn then.
     """
     x, y = _checked(x), _checked(y)
     if x.shape[1] != 1 or y.shape[1] != 1:
         raise ValueError("an interval is for activations of one neuron, [n]")
     generator = torch.Generator().manual_seed(seed)
-    moments = _moments(x.T) - _moments(y.T)
-    again = _moments(_resamples(x, resamples, generator))
-    again = again - _moments(_resamples(y, resamples, generator))
+    moments, again = _moments(x) - _moments(y), torch.zeros(resamples, 2, dtype=torch.float64)
+    for sign, values, grouped in ((1, x, groups[0]), (-1, y, groups[1])):
+        counts = _drawn(len(values), grouped, resamples, generator)
+        again += sign * _moments(values, counts)
     length = float(torch.linalg.vector_norm(moments))
     reach = float(torch.linalg.vector_norm(again - moments, dim=1).quantile(level))
     return max(0.0, length - reach) ** 2, (length + reach) ** 2
 
 
-def _moments(samples: Tensor) -> Tensor:
-    """Mean and unbiased standard deviation [k, 2] of each row of `samples: [k, n]`."""
-    return torch.stack([samples.mean(1), samples.std(1)], dim=1)
+def _drawn(n: int, groups: Tensor | None, resamples: int, generator: torch.Generator) -> Tensor:
+    """[resamples, n]: how often each of `n` values is drawn, with its whole group if it has one."""
+    groups = torch.arange(n) if groups is None else groups
+    count = int(groups.max()) + 1
+    drawn = torch.randint(count, (resamples, count), generator=generator)
+    times = torch.zeros(resamples, count, dtype=torch.float64)
+    return times.scatter_add_(1, drawn, torch.ones_like(times))[:, groups]
 
 
-def _resamples(x: Tensor, resamples: int, generator: torch.Generator) -> Tensor:
-    """[resamples, n] drawn with replacement from `x: [n, 1]`."""
-    return x.flatten()[torch.randint(len(x), (resamples, len(x)), generator=generator)]
+def _moments(x: Tensor, counts: Tensor | None = None) -> Tensor:
+    """Mean and unbiased standard deviation [k, 2] of the values `x: [n, 1]`, each counted as often
+    as each row of `counts: [k, n]` says; once, k being 1, if that is None."""
+    counts = torch.ones(1, len(x), dtype=torch.float64) if counts is None else counts
+    total = counts.sum(1, keepdim=True)
+    mean = counts @ x / total
+    spread = (counts * (x.T - mean).square()).sum(1, keepdim=True) / (total - 1)
+    return torch.cat([mean, spread.sqrt()], dim=1)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.agreement import expect_each_alone, expect_same
-from tune_am.am.ascendable import drawn, expect_gradient
+from tune_am.am.agreement import agree, expect_each_alone, expect_same
+from tune_am.am.ascendable import drawn, expect_gradient, independent
 from tune_am.am.export import as_graph, unfolded
 from tune_am.am.neuron import Tap, read_activations
+from tune_am.am.pack_arguments import as_number
 from tune_am.am.prior import GeneratorPrior, Prior
 from tune_am.am.real_data import RealData
+from tune_am.am.reparametrised import with_plain_weights
+from tune_am.am.stored import rebuilt
 from tune_am.am.unlearned import UNLEARNED, FourierPrior, RawPrior
 from tune_am.errors import UserError, reason
 
@@ -43,17 +48,16 @@ def stored_classifier(
 ) -> tuple[nn.Module, Mapping[str, Any]]:
     """The network to be written, and the config of its class. Raises `UserError` where ascent in
     it would fail, or what is stored would not compute the same."""
-    tap = Tap(network, layers)
 
-    def read(x: Tensor) -> dict[str, Tensor]:
-        return {f"the classifier's layer {layer!r}": values for layer, values in tap(x).items()}
+    def read(network: nn.Module, x: Tensor) -> dict[str, Tensor]:
+        seen = Tap(network, layers)(x)
+        return {f"the classifier's layer {layer!r}": values for layer, values in seen.items()}
 
-    expect_gradient(read, example)
-    with torch.no_grad():
-        expect_each_alone(read, example)
+    _expect_ascendable(partial(read, network), example)
     if config is not None:
+        _expect_rebuilt(network, "classifier_config", config, read, example)
         return network, config
-    graph = as_graph(network, example, layers)
+    graph = as_graph(with_plain_weights(network), example, layers)
     # On another number of inputs than it was traced with.
     found = read_activations(graph, layers, example[:1].cpu(), 1)
     expected = read_activations(network, layers, example[:1], 1)
@@ -85,13 +89,16 @@ def stored_prior(
     with evaluated(network):
         z = _expect_inputs(GeneratorPrior(network, latent) if own is None else own, data)
 
-        def read(z: Tensor) -> dict[str, Tensor]:
+        def read(network: nn.Module, z: Tensor) -> dict[str, Tensor]:
             return {"the prior's output": network(z.clone())}
 
-        expect_gradient(read, z)
-        with torch.no_grad():
-            expect_each_alone(read, z)
+        def read_all(network: nn.Module, z: Tensor) -> dict[str, Tensor]:
+            starts = {"a start": drawn(network, len(z))} if isinstance(network, Prior) else {}
+            return {**starts, **read(network, z)}
+
+        _expect_ascendable(partial(read, network), z)
         if config is not None:
+            _expect_rebuilt(network, "prior_config", config, read_all, z)
             return network, config, latent
         if own is not None:
             raise UserError(
@@ -102,6 +109,47 @@ def stored_prior(
         with torch.no_grad():
             expect_same("the prior's output", graph(z[:1].cpu()), network(z[:1].clone()).cpu())
     return graph, graph.config, latent
+
+
+def with_gradient(network: nn.Module, layers: dict[str, int], example: Tensor) -> dict[str, int]:
+    """Of `layers`, which nobody asked for, those that depend on the input; where none does, all,
+    for an error to say so."""
+    flat = independent(Tap(network, list(layers)), example[:1])
+    return {layer: units for layer, units in layers.items() if layer not in flat} or layers
+
+
+def _expect_ascendable(read: Callable[[Tensor], dict[str, Tensor]], x: Tensor) -> None:
+    with torch.no_grad():
+        expect_each_alone(read, x)
+    expect_gradient(read, x[:1])  # of one: there is a pass back from every layer
+
+
+@torch.no_grad()
+def _expect_rebuilt(
+    network: nn.Module,
+    option: str,
+    config: Mapping[str, Any],
+    read: Callable[[nn.Module, Tensor], dict[str, Tensor]],
+    x: Tensor,
+) -> None:
+    """`UserError` unless the class of `network`, called with `config`, computes the same outputs
+    `read` for `x`: what is set on a network afterwards is not stored.
+
+    Of a network that draws random numbers nothing can be told.
+    """
+    kind = type(network).__name__
+    expected, again = read(network, x), read(network, x)
+    try:
+        stored = json.loads(json.dumps(dict(config), default=as_number))
+        found = read(rebuilt(type(network), stored, network.state_dict()), x.cpu())
+    except Exception as error:  # whatever a user's class raises
+        raise UserError(
+            f"{option} does not make the {kind} that was given: {reason(error, kind=True)}"
+        ) from None
+    hint = f"{option} must make the same {kind} anew, for what is set on it afterwards is not kept"
+    for what, values in expected.items():
+        if agree(again[what], values):
+            expect_same(what, found[what], values.cpu(), hint)
 
 
 def _of_own_starts(network: nn.Module) -> Prior | None:

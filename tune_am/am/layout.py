@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tune_am.am.outputs import tensors_of
+
 
 def laid_out(network: nn.Module, example: Tensor | None = None) -> nn.Module:
     """A copy of `network` that computes the same, up to round-off, in less time on a CPU.
@@ -30,10 +32,14 @@ def laid_out(network: nn.Module, example: Tensor | None = None) -> nn.Module:
     return copy if example is None or _runs(copy, example) else network
 
 
-@torch.no_grad()
+@torch.enable_grad()
 def _runs(network: nn.Module, example: Tensor) -> bool:
+    """Whether it runs, forth and back: autocast, for one, changes types on the way back."""
+    x = example.clone().requires_grad_()
     try:
-        network(example)
+        outputs = [o for o in tensors_of(network(x.clone())) if o.is_floating_point()]
+        if able := [output.sum() for output in outputs if output.requires_grad]:
+            torch.autograd.grad(able, x, allow_unused=True)
     except RuntimeError:
         return False
     return True

@@ -13,10 +13,16 @@ from torch import Tensor, nn
 from tune_am.am.ascendable import expect_range
 from tune_am.am.device import device_of
 from tune_am.am.feeding import layers_before
-from tune_am.am.given import evaluated, given_network, stored_classifier, stored_prior
+from tune_am.am.given import (
+    evaluated,
+    given_network,
+    stored_classifier,
+    stored_prior,
+    with_gradient,
+)
 from tune_am.am.neuron import Neuron
 from tune_am.am.pack import Pack, write_pack
-from tune_am.am.pack_arguments import check_aliases, check_arguments, check_stored
+from tune_am.am.pack_arguments import check_aliases, check_arguments, check_stored, grouped_as
 from tune_am.am.place import expect_place
 from tune_am.am.prior import prior_of
 from tune_am.am.probe import chosen_layers, units_of
@@ -42,6 +48,7 @@ def make_pack(
     latent: int | Sequence[int] | None = None,
     input: Mapping[str, Any] | None = None,
     name: str | None = None,
+    groups: Sequence[int] | Tensor | None = None,
     credits: str | None = None,
     classifier_config: Mapping[str, Any] | None = None,
     prior_config: Mapping[str, Any] | None = None,
@@ -62,6 +69,8 @@ def make_pack(
     `chosen_layers`). latent: length or shape of a generator's latent, where it has no attribute
     `latent`. input: what pack.json says of an input: "domain" (what it is), "range" ([low, high],
     which the generator keeps), "units", "sample_rate". name: by default that of the folder.
+    groups: an integer for each of real_data, the same for those that are not independent, as frames
+    of one video or excerpts of one recording are: intervals and the noise floor take them together.
     credits: a line that real inputs may be shown with; those that excite a neuron most and least
     are then kept in the pack. about, files, dtype, overwrite: as of `write_pack`.
 
@@ -80,6 +89,8 @@ def make_pack(
         example = _example(network, data)
         units = _probed(network, example)
         offered = chosen_layers(network, units, layers)
+        if layers is None:
+            offered = with_gradient(network, offered, example)
         if asked := [layer for layer in _layers_of(neurons) if layer]:
             offered = chosen_layers(network, units, [*offered, *asked])
         check_aliases(neurons, offered)
@@ -94,6 +105,7 @@ def make_pack(
         if count < FEWEST:
             inputs = counted(count, "input")
             raise UserError(f"real_data has {inputs}, a search needs at least {FEWEST}")
+        grouped = None if groups is None else grouped_as(groups, count)
         input = {"shape": list(data.shape), "domain": "image", **(input or {})}
         if list(input["shape"]) != list(data.shape):
             raise UserError(
@@ -119,6 +131,7 @@ def make_pack(
             neurons=neurons,
             reference=reference,
             before=before,
+            groups=grouped,
             excerpts=shown if len(shown) else None,  # none excite a neuron where none is named
             credits=[credits or ""] * len(shown),
             statistics=statistics,
@@ -131,9 +144,10 @@ def make_pack(
 
 def _example(network: nn.Module, data: RealData) -> Tensor:
     """Three inputs, where the network is."""
-    weight = next(network.parameters(), None)
-    if weight is not None and weight.dtype != torch.float32:
-        kind = str(weight.dtype).removeprefix("torch.")
+    # Complex numbers and integers may stand beside them, which float() does not change.
+    kinds = [weight.dtype for weight in network.parameters() if weight.is_floating_point()]
+    if kinds and torch.float32 not in kinds:
+        kind = str(kinds[0]).removeprefix("torch.")
         raise UserError(
             f"the classifier computes in {kind}, float32 is needed: call .float() on it"
         )

@@ -30,21 +30,26 @@ class NetworkEntry:
 
 @dataclass(frozen=True)
 class ExcerptsEntry:
-    """Where the showable excerpts are, the range that their codes span, a credit for each."""
+    """Where the showable excerpts are, a credit for each, and the range that their codes span.
+
+    range: lowest and highest, where one is said for all values, as in packs of earlier versions;
+    else the file has one for each.
+    """
 
     file: str
-    low: float
-    high: float
+    range: tuple[float, float] | None
     credits: tuple[str, ...]
 
     @classmethod
     def from_raw(cls, raw: Mapping[str, Any]) -> ExcerptsEntry:
-        low, high, credits = float(raw["low"]), float(raw["high"]), raw["credits"]
-        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-            raise ValueError(f"excerpts from {low} to {high}")
+        credits, ends = raw["credits"], None
+        if "low" in raw or "high" in raw:
+            low, high = ends = float(raw["low"]), float(raw["high"])
+            if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+                raise ValueError(f"excerpts from {low} to {high}")
         if not isinstance(credits, list) or not credits:
             raise ValueError("excerpts without credits")
-        return cls(str(raw["file"]), low, high, tuple(str(line) for line in credits))
+        return cls(str(raw["file"]), ends, tuple(str(line) for line in credits))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from numbers import Real
@@ -29,7 +29,7 @@ from tune_am.naming import option
 
 Function = Callable[[Target, Target], float]
 
-_NORMAL_95 = 1.959963984540054  # quantile of the normal distribution that leaves 2.5 % above
+NORMAL_95 = 1.959963984540054  # quantile of the normal distribution that leaves 2.5 % above
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Measure:
         if not self.objective.foreign:
             return self.function(kept, reference)
         name = self.objective.name
-        try:
-            value = self.function(kept, reference)
+        try:  # on copies: it may compute in place
+            value = self.function(kept.copied(), reference.copied())
         except Exception as error:
             raised = reason(error, kind=True)
             raise UserError(f"objective {name}: score(kept, reference) raised {raised}") from None
@@ -66,18 +66,24 @@ class Measure:
 
         Of activation-FID for the true distance; of all others for the expected score of two sets of
         these sizes, by which rows of equal sizes are compared: the layer-FID of small sets is far
-        above that of large ones. A share of 0 or 1 shows no spread; the rule of three gives the
-        end, with the smaller set's size.
+        above that of large ones. Examples of one group (`Target`) are taken together. A share of 0
+        or 1 shows no spread; the rule of three gives the end, with the smaller set's groups.
         """
         if self.objective.name == ACTIVATION_FID:
-            return bootstrap_interval(kept.activations, reference.activations, seed=seed)
+            return bootstrap_interval(
+                kept.activations,
+                reference.activations,
+                seed=seed,
+                groups=(kept.independent, reference.independent),
+            )
         value = self(kept, reference)
         low, high = self.objective.bounds
         if (low, high) == (0.0, 1.0) and value in (low, high):
-            reach = min(1.0, 3 / min(len(kept.before), len(reference.before)))
+            groups = (len(examples.independent.unique()) for examples in (kept, reference))
+            reach = min(1.0, 3 / min(groups))
             return max(low, value - reach), min(high, value + reach)
         deviation = jackknife(self, kept, reference)
-        reach = _NORMAL_95 * deviation
+        reach = NORMAL_95 * deviation
         return max(low, value - reach), min(high, value + reach)
 
     def scores(self, kept: Target, reference: Target) -> dict[str, float]:
@@ -128,15 +134,16 @@ def _within(x: Tensor) -> Tensor:
 def jackknife(function: Function, kept: Target, reference: Target) -> float:
     """Standard deviation of a score, each set being one sample (Efron and Stein 1981).
 
-    From the scores without one example, for each example of either set in turn.
+    From the scores without one group of examples (`Target.independent`), for each of either set.
     """
-    without_kept = [function(_without(kept, i), reference) for i in range(len(kept[0]))]
-    without_real = [function(kept, _without(reference, i)) for i in range(len(reference[0]))]
+    without_kept = [function(rest, reference) for rest in _without_each(kept)]
+    without_real = [function(kept, rest) for rest in _without_each(reference)]
     return math.sqrt(sum(_variance(scores) for scores in (without_kept, without_real)))
 
 
-def _without(examples: Target, i: int) -> Target:
-    return Target(*(torch.cat([values[:i], values[i + 1 :]]) for values in examples))
+def _without_each(examples: Target) -> Iterator[Target]:
+    groups = examples.independent
+    return (examples[groups != group] for group in groups.unique())
 
 
 def _variance(scores: list[float]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -51,6 +51,11 @@ class Neuron:
     def place(self) -> str:
         """Where it is, whatever it is called: "fc8:12", "fc8:@file.npy"."""
         return self.name if self.weights else f"{self.layer}:{self.unit}"
+
+    def scaled(self, factor: float, units: int) -> Neuron:
+        """The neuron with its activation times `factor`; its layer has so many units."""
+        weights = self.weights or tuple(float(unit == self.unit) for unit in range(units))
+        return replace(self, unit=-1, weights=tuple(factor * weight for weight in weights))
 
     def read(self, activations: Tensor) -> Tensor:
         """Its activations [n], out of those of its layer, [n, units]."""
@@ -128,11 +133,12 @@ class Tap:
 
 
 def per_unit(output: Tensor) -> Tensor:
-    """A module's output [n, units, *positions] as [n, units]: positions averaged.
+    """A module's output [n, units, *positions] as [n, units], float32: positions averaged.
 
     Always a tensor of its own: an activation function that works in place comes after the hook.
     """
-    return output.flatten(2).mean(2) if output.dim() > 2 else output.clone()
+    values = output.float()  # under autocast it is of fewer bits
+    return values.flatten(2).mean(2) if values.dim() > 2 else values.clone()
 
 
 @torch.no_grad()

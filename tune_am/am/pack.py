@@ -24,9 +24,10 @@ from tune_am.am.place import expect_place
 from tune_am.am.positions import positions_of
 from tune_am.am.prior import Prior, prior_of
 from tune_am.am.promises import check_shapes
-from tune_am.am.reference import Reference
+from tune_am.am.reference import GROUPS, Reference
+from tune_am.am.rounding import expect_precise
 from tune_am.am.statistics import InputStatistics, load_statistics, save_statistics
-from tune_am.am.stored import load_network, load_tensors, save_tensors
+from tune_am.am.stored import load_network, load_tensors, save_network, save_tensors
 from tune_am.am.unlearned import UNLEARNED, prior_kind
 from tune_am.errors import UserError
 
@@ -102,7 +103,9 @@ class Pack:
             classifier=classifier.to(device),
             prior=own.to(device),
             reference=Reference(
-                {name: reference[name].to(device) for name in manifest.layers}, manifest.before
+                {name: reference[name].to(device) for name in manifest.layers},
+                manifest.before,
+                reference.get(GROUPS),
             ),
             manifest=dict(manifest.raw),
             described=manifest,
@@ -168,6 +171,7 @@ def write_pack(
     neurons: Mapping[str, str],
     reference: Mapping[str, Tensor],
     before: Mapping[str, str] | None = None,
+    groups: Tensor | None = None,
     excerpts: Tensor | None = None,
     credits: Sequence[str] = (),
     statistics: InputStatistics | None = None,
@@ -183,14 +187,15 @@ def write_pack(
     ([low, high], null for no bound) and whatever else says what an input is. layers: the names to
     offer, in the order in which they run. neurons: alias -> "layer:unit". reference: layer ->
     [excerpts, units], from `reference.collect`; float16 halves the file. before: layer -> the one
-    that feeds it, where that is not the one before it in the run order. excerpts: real inputs
-    [n, *shape] that may be shown, kept in a byte a value; credits: a line for each. statistics:
-    those of real inputs, for priors that no network learnt. about: more
-    entries of pack.json (licences, sources, training, metrics). files: to copy beside them (data
-    card, pictures). dtype: to store the networks in; float16 halves the files, and the networks
-    compute in float32 all the same.
+    that feeds it, where that is not the one before it in the run order. groups: [excerpts]
+    integers, as of `Reference`. excerpts: real inputs [n, *shape] that may be shown, kept in a byte
+    a value; credits: a line for each. statistics: those of real inputs, for priors that no network
+    learnt. about: more entries of pack.json (licences, sources, training, metrics). files: to copy
+    beside them (data card, pictures). dtype: to store the networks' parameters in; float16 halves
+    the files, and the networks compute in float32 all the same.
 
-    The folder appears whole or not at all. Raises `UserError` when it exists, unless `overwrite`.
+    The folder appears whole or not at all. Raises `UserError` when it exists, unless `overwrite`,
+    and where `dtype` makes other networks of them.
     """
     out = Path(out).absolute()
     expect_place(out, overwrite)
@@ -204,9 +209,11 @@ def write_pack(
         folder.mkdir()
         for file in files:
             shutil.copy(file, folder)
-        save_tensors(classifier.state_dict(), folder / CLASSIFIER, dtype)
-        save_tensors(generator.state_dict(), folder / GENERATOR, dtype)
-        save_tensors({layer: reference[layer] for layer in layers}, folder / REFERENCE)
+        save_network(classifier, folder / CLASSIFIER, dtype)
+        save_network(generator, folder / GENERATOR, dtype)
+        grouped = {} if groups is None else {GROUPS: groups}
+        kept = {layer: reference[layer] for layer in layers}
+        save_tensors({**kept, **grouped}, folder / REFERENCE)
         shown = {}
         if excerpts is not None:
             shown = {"excerpts": save_excerpts(excerpts, tuple(credits), folder / EXCERPTS)}
@@ -230,20 +237,26 @@ def write_pack(
         (folder / FILE).write_text(
             json.dumps(manifest, indent=2, default=as_number) + "\n", encoding="utf-8"
         )
-        _expect_sound(folder)
+        stored = _expect_sound(folder)
+        if dtype is not None:
+            own = prior_of(generator.eval(), stored.described.latent)
+            networks = (own, classifier), (stored.prior, stored.classifier)
+            expect_precise(dtype, *networks, stored.reference)
         if out.exists():
             out.rename(Path(place) / "old")
         folder.rename(out)
     return Pack.load(out, trust_code=True)
 
 
-def _expect_sound(folder: Path) -> None:
-    """Raise `UserError` unless the pack in `folder`, which will be gone by then, can be loaded."""
+def _expect_sound(folder: Path) -> Pack:
+    """The pack in `folder`, which will be gone by then; `UserError` unless it can be loaded."""
     try:
         # Whoever writes a pack vouches for its code.
-        Pack.load(folder, trust_code=True).excerpts  # noqa: B018 (reading checks them)
+        pack = Pack.load(folder, trust_code=True)
+        pack.excerpts  # noqa: B018 (reading checks them)
     except UserError as error:
         raise UserError(str(error).replace(f"{folder}{os.sep}", "")) from None
+    return pack
 
 
 def _entry(network: nn.Module, config: Mapping[str, Any], weights: str) -> dict[str, Any]:
@@ -264,7 +277,8 @@ def _entry(network: nn.Module, config: Mapping[str, Any], weights: str) -> dict[
 def _described(
     classifier: nn.Module, layers: Sequence[str], shape: Sequence[int], before: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    outputs = Tap(classifier.eval(), layers)(torch.zeros(2, *shape, device=device_of(classifier)))
+    x = torch.zeros(2, *shape, dtype=torch.float32, device=device_of(classifier))
+    outputs = Tap(classifier.eval(), layers)(x)
     return [
         {
             "name": layer,

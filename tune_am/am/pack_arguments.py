@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tune_am.errors import UserError
 
@@ -139,3 +140,16 @@ def _check_input(input: object) -> None:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, Real) and math.isfinite(value)
+
+
+def grouped_as(groups: Any, count: int) -> Tensor:
+    """`groups` as a tensor [count] of integers. Raises `UserError` where it is something else."""
+    try:
+        numbers = torch.as_tensor(groups).cpu()
+    except (TypeError, ValueError, RuntimeError):
+        numbers = torch.empty(0)
+    if numbers.dim() != 1 or numbers.is_floating_point() or numbers.is_complex():
+        raise UserError("groups: must be an integer for each of real_data, as [0, 0, 1, 2, ...]")
+    if len(numbers) != count:
+        raise UserError(f"groups has {len(numbers)} numbers for {count} inputs of real_data")
+    return numbers.long()

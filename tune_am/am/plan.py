@@ -79,8 +79,13 @@ class Plan:
 
     def fresh(self, stream: str) -> Plan:
         """The same plan on other starts: those of the named stream, fixed by the seed."""
-        digest = hashlib.sha256(f"{self.seed}/{stream}".encode()).digest()
-        return replace(self, seed=int.from_bytes(digest[:7], "big"))
+        return replace(self, seed=fresh_seed(self.seed, stream))
+
+
+def fresh_seed(seed: int, stream: str) -> int:
+    """That of the named stream, fixed by `seed`."""
+    digest = hashlib.sha256(f"{seed}/{stream}".encode()).digest()
+    return int.from_bytes(digest[:7], "big")
 
 
 def report_points(first: int, max_steps: int) -> tuple[int, ...]:

@@ -18,9 +18,17 @@ def units_of(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
     """Every module whose output can be read as units -> [units, *positions] of it, in the order in
     which they run.
 
-    example: [n, *input_shape], n at least 2. Left out is what runs more than once, whose output
+    example: [n, *input_shape], n at least 3. Left out is what runs more than once, whose output
     would be ambiguous, and what does not keep the batch on the first axis.
     """
+    found = _shapes(network, example)
+    # Of another number of inputs: what has `n` of something else, as tokens, stays as long.
+    fewer = _shapes(network, example[:-1])
+    return {name: shape for name, shape in found.items() if name in fewer}
+
+
+def _shapes(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
+    """As `units_of`, by this number of inputs alone."""
     seen: dict[str, list[Tensor | None]] = {}
 
     def read(name: str, module: nn.Module, output: object) -> None:
@@ -28,7 +36,7 @@ def units_of(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
             values = by_unit(module, output)
         except TypeError:
             return
-        batch_first = values.is_floating_point() and len(values) == len(example)
+        batch_first = values.is_floating_point() and values.shape[:1] == example.shape[:1]
         seen.setdefault(name, []).append(values if batch_first else None)
 
     with hooked(dict(network.named_modules()), read):

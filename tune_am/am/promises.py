@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from tune_am.am.manifest import FILE, Manifest
 from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.prior import Prior
+from tune_am.am.reference import GROUPS
 from tune_am.errors import UserError, reason
 
 
@@ -50,6 +51,13 @@ def check_shapes(
         expect(f"the units of {name}", layers[name].shape[1], units)
         found = list(reference[name].shape) if name in reference else None
         expect(f"a reference of {name}", found, [manifest.excerpts, units])
+    if (groups := reference.get(GROUPS)) is not None:
+        expect("groups for a reference of", list(groups.shape), [manifest.excerpts])
+        if groups.is_floating_point():
+            raise UserError(
+                f"{folder / manifest.reference}: its groups are {groups.dtype}, no integers; get "
+                "the pack again"
+            )
     for alias, unit in manifest.neurons.items():
         try:
             Neuron.parse(unit, {}, manifest.layers)

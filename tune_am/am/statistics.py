@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,8 @@ class InputStatistics:
     """Statistics over examples and positions, by the input's first axis: its channels.
 
     Of a picture [C, H, W] these are the colours, of a spectrogram [bands, frames] the bands.
-    mean: [C]. covariance: [C, C]. low, high: the lowest and highest value that an input may have.
+    mean: [C]. covariance: [C, C]; of long vectors, of which it would be huge and no prior needs it,
+    the variances alone: [C]. low, high: the lowest and highest value that an input may have.
     """
 
     shape: tuple[int, ...]
@@ -31,7 +33,9 @@ class InputStatistics:
     @property
     def std(self) -> Tensor:
         """Standard deviation [C]."""
-        return self.covariance.diagonal().clamp_min(0).sqrt()
+        full = self.covariance.dim() > 1
+        variances = self.covariance.diagonal() if full else self.covariance
+        return variances.clamp_min(0).sqrt()
 
     @classmethod
     def of(cls, inputs: Tensor, bounds: Bounds = (None, None)) -> InputStatistics:
@@ -47,8 +51,21 @@ class InputStatistics:
         return replace(self, low=float(low), high=float(high))
 
 
-# Their covariance is a square: more channels than this are no channels.
+# Their covariance is a square: more channels than this are no channels, but features of a vector.
 _MOST_CHANNELS = 2048
+
+
+def _covariance_shape(shape: Sequence[int]) -> list[int]:
+    """That of the covariance of inputs of `shape`. Raises `UserError` for too many channels."""
+    channels = shape[0]
+    if channels <= _MOST_CHANNELS:
+        return [channels, channels]
+    if len(shape) == 1:
+        return [channels]
+    raise UserError(
+        f"inputs of shape {list(shape)} have {channels} channels, at most {_MOST_CHANNELS} are "
+        "allowed: a signal of one channel has the shape [1, samples]"
+    )
 
 
 class Moments:
@@ -60,11 +77,7 @@ class Moments:
 
     def add(self, batch: Tensor) -> None:
         """Count in `batch: [b, *input_shape]`."""
-        if batch.shape[1] > _MOST_CHANNELS:
-            raise UserError(
-                f"inputs of shape {list(batch.shape[1:])} have {batch.shape[1]} channels, at most "
-                f"{_MOST_CHANNELS} are allowed: a signal of one channel has the shape [1, samples]"
-            )
+        squares = _covariance_shape(batch.shape[1:])
         values = batch.detach().double().cpu()
         rows = values.flatten(2) if values.dim() > 2 else values.unsqueeze(2)
         rows = rows.transpose(0, 1).flatten(1)  # [C, b * positions]
@@ -73,12 +86,13 @@ class Moments:
             # Sums about the first batch's mean keep their digits.
             self._origin = rows.mean(1, keepdim=True)
             self._sum = torch.zeros(len(rows), dtype=torch.float64)
-            self._products = torch.zeros(len(rows), len(rows), dtype=torch.float64)
+            self._products = torch.zeros(squares, dtype=torch.float64)
             self._low, self._high = torch.inf, -torch.inf
         rows = rows - self._origin
         self._count += rows.shape[1]
         self._sum += rows.sum(1)
-        self._products += rows @ rows.T
+        full = self._products.dim() > 1
+        self._products += rows @ rows.T if full else rows.square().sum(1)
         self._low = min(self._low, float(values.min()))
         self._high = max(self._high, float(values.max()))
 
@@ -86,10 +100,12 @@ class Moments:
         """The statistics of all batches, of which there must be one."""
         assert self._shape is not None, "statistics of no inputs"
         offset = self._sum / self._count
+        full = self._products.dim() > 1
+        squares = torch.outer(offset, offset) if full else offset.square()
         return InputStatistics(
             shape=self._shape,
             mean=self._origin[:, 0] + offset,
-            covariance=self._products / self._count - torch.outer(offset, offset),
+            covariance=self._products / self._count - squares,
             low=self._low,
             high=self._high,
         )
@@ -105,7 +121,7 @@ def save_statistics(statistics: InputStatistics, path: Path) -> None:
 def load_statistics(path: Path, shape: tuple[int, ...], bounds: Bounds) -> InputStatistics:
     """The statistics of inputs of `shape`; `bounds` go before the range that the file has."""
     tensors = load_tensors(path)
-    promised = {"mean": [shape[0]], "covariance": [shape[0]] * 2, "range": [2]}
+    promised = {"mean": [shape[0]], "covariance": _covariance_shape(shape), "range": [2]}
     found = {name: list(tensor.shape) for name, tensor in tensors.items()}
     if found != promised:
         raise UserError(f"{path}: holds {found}, inputs of shape {list(shape)} need {promised}")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -23,11 +24,24 @@ def load_network(folder: Path, entry: NetworkEntry, trust_code: bool) -> nn.Modu
     factory = _factory(folder, entry.factory, trust_code)
     tensors = load_tensors(path, infinite=True)
     try:
-        network = factory(**entry.config)
-        network.load_state_dict(tensors)
+        return rebuilt(factory, entry.config, tensors)
     except (TypeError, ValueError, RuntimeError) as error:
         said = reason(error)
         raise UserError(f"{path}: does not fit {entry.factory} of {FILE}: {said}") from None
+
+
+@torch.inference_mode(False)  # tensors made in it never let a gradient pass, nor outside it
+def rebuilt(
+    factory: type[nn.Module], config: Mapping[str, Any], tensors: Mapping[str, Tensor]
+) -> nn.Module:
+    """The network that a class makes of its config, with these weights, as a pack has it."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)  # or a class's layers are of what somebody else chose
+    try:
+        network = factory(**config)
+    finally:
+        torch.set_default_dtype(before)
+    network.load_state_dict(tensors)
     return network.eval().requires_grad_(False)
 
 
@@ -65,21 +79,34 @@ def load_tensors(path: Path, infinite: bool = False) -> dict[str, Tensor]:
     return tensors
 
 
-def save_tensors(
-    tensors: Mapping[str, Tensor], path: Path, dtype: torch.dtype | None = None
-) -> None:
-    """Write safetensors; floating-point ones as `dtype`, if it is given.
+def save_network(network: nn.Module, path: Path, dtype: torch.dtype | None = None) -> None:
+    """Write the weights of `network`, its parameters as `dtype`, if it is given.
 
-    Raises `UserError` that names a tensor with values beyond those of `dtype`.
+    Buffers stay as they are: they are few, and a rounded mean shifts all that is standardised by
+    it. Raises `UserError` as `save_tensors` does.
+    """
+    trained = [name for name, _ in network.named_parameters(remove_duplicate=False)]
+    save_tensors(network.state_dict(), path, dict.fromkeys(trained, dtype))
+
+
+def save_tensors(
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    dtypes: Mapping[str, torch.dtype | None] | None = None,
+) -> None:
+    """Write safetensors, those of floating point as `dtypes` says; None: as they are.
+
+    Raises `UserError` that names a tensor with values beyond those of its dtype.
     """
     stored = {}
     for name, tensor in tensors.items():
         # A copy of its own: safetensors takes no two names of one tensor, as tied weights are.
-        wanted = dtype if dtype and tensor.is_floating_point() else tensor.dtype
+        asked = (dtypes or {}).get(name)
+        wanted = asked if asked and tensor.is_floating_point() else tensor.dtype
         stored[name] = tensor.detach().to("cpu", wanted, copy=True).contiguous()
         if wanted != tensor.dtype and _overflows(tensor, stored[name]):
             raise UserError(
-                f"{path.name}: {name} has values beyond those of {dtype}, at most "
+                f"{path.name}: {name} has values beyond those of {wanted}, at most "
                 f"{torch.finfo(wanted).max:g}: choose torch.bfloat16, or leave dtype out"
             )
     save_file(stored, path)

@@ -22,7 +22,7 @@ class _Unlearned(Prior):
         super().__init__()
         self.config: dict[str, Any] = {"shape": list(shape), "low": low, "high": high}
         self.mean: Tensor
-        self.register_buffer("mean", torch.zeros(shape[0]))
+        self.register_buffer("mean", torch.zeros(shape[0], dtype=torch.float32))
 
     def _input(self, centred: Tensor) -> Tensor:
         """Inputs of their differences [n, *shape] from the mean."""
@@ -44,7 +44,7 @@ class RawPrior(_Unlearned):
         super().__init__(shape, low, high)
         self.latent_shape = tuple(shape)
         self.std: Tensor
-        self.register_buffer("std", torch.ones(shape[0]))
+        self.register_buffer("std", torch.ones(shape[0], dtype=torch.float32))
 
     @classmethod
     def of(cls, statistics: InputStatistics) -> RawPrior:
@@ -84,7 +84,7 @@ class FourierPrior(_Unlearned):
         self.latent_shape = (channels, *self._sizes[:-1], self._sizes[-1] // 2 + 1, 2)
         self.mixing: Tensor
         self.scale: Tensor
-        self.register_buffer("mixing", torch.eye(channels))
+        self.register_buffer("mixing", torch.eye(channels, dtype=torch.float32))
         self.register_buffer("scale", _scale(self._sizes), persistent=False)
 
     @classmethod

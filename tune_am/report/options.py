@@ -13,7 +13,7 @@ from tune_am.am.settings import Settings
 from tune_am.errors import UserError
 from tune_am.naming import flag
 from tune_am.report.config import ExplainConfig
-from tune_am.tuning.options import checked
+from tune_am.tuning.options import checked, with_prior
 
 if TYPE_CHECKING:
     from tune_am.result import SearchResult
@@ -41,7 +41,7 @@ def from_keywords(
         raise UserError("settings go with neuron= only: a run has its own")
     asked = {name: value for name, value in options.items() if value is not None}
     if neuron is not None:
-        asked["neuron"] = neuron
+        asked = {**with_prior(asked), "neuron": neuron}
     asked = {name: checked(name, _KINDS.get(name, str), value) for name, value in asked.items()}
     asked = {name: value for name, value in asked.items() if value is not False}  # flags not given
     if "out" in asked:

@@ -18,7 +18,7 @@ from tune_am.am.neuron import beside, direction_file, shown
 from tune_am.am.objectives import DEFAULT
 from tune_am.am.pack import SHIPPED, Pack
 from tune_am.am.plan import Plan
-from tune_am.am.reference import TAIL, Target
+from tune_am.am.reference import TAIL
 from tune_am.am.units import select, several
 from tune_am.errors import UserError
 from tune_am.naming import flag, option
@@ -61,10 +61,6 @@ class Job:
         if not record.neuron:
             return self.budget.plan
         return next(plan for plan in self.plans if shown(plan.neuron) == record.neuron)
-
-    def budget_of(self, plan: Plan) -> Budget:
-        """What a search by `plan` alone would spend, were it as many trials."""
-        return replace(self.budget, plan=plan)
 
     @property
     def title(self) -> str:
@@ -192,8 +188,7 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
         _check_drawn(pack)
     if budget.plan.scored_by.foreign:  # tried before anything is started
         real = pack.reference.target(pack.neuron(neurons[0]), config.direction, 2 * TAIL)
-        one, other = (Target(*(values[i::2] for values in real)) for i in (0, 1))
-        budget.plan.measure()(one, other)
+        budget.plan.measure()(real[::2], real[1::2])
     command = tracking_store.redacted(command)  # it is shown and kept
     made = Job(identity, config, space, pack, budget, plans, folder, command, asked is None)
     if config.ray_address is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from tune_am.am.units import several
 from tune_am.errors import UserError
-from tune_am.naming import flag
+from tune_am.naming import flag, option
 from tune_am.tuning.config import SearchConfig, duration
 
 if TYPE_CHECKING:
@@ -59,8 +59,24 @@ def from_keywords(options: Mapping[str, Any]) -> tuple[SearchConfig, frozenset[s
         if name not in kinds:
             raise UserError(f"a search has no option {name!r}; there are {', '.join(kinds)}")
     given = {name: value for name, value in options.items() if value is not None}
+    given = with_prior(given)
     values = {name: checked(name, kinds[name], value) for name, value in given.items()}
     return SearchConfig(**values), frozenset(values)
+
+
+def with_prior(options: Mapping[str, Any]) -> dict[str, Any]:
+    """`options`, and the prior of a pack that was loaded with another than its own, which the
+    pack's folder does not tell (`UserError` where `prior` contradicts it)."""
+    pack = options.get("pack")
+    kind, now = getattr(pack, "prior_kind", "gan"), options.get("prior")
+    if pack is None or kind == "gan":  # a pack has a generator as its own prior only
+        return dict(options)
+    made = type(pack.prior)
+    if pack.described.prior.factory == f"{made.__module__}:{made.__qualname__}":
+        return dict(options)
+    if now not in (None, kind):
+        raise UserError(f"{option('prior', now)}: the pack was loaded with {option('prior', kind)}")
+    return {**options, "prior": kind}
 
 
 def joined(neurons: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from tune_am.am.pack import Pack, write_pack
+from tune_am.am.reference import GROUPS
 from tune_am.am.statistics import InputStatistics
 from tune_am.command import CommandParser
 from tune_am.vocal import card, samples
@@ -33,7 +34,7 @@ from tune_am.vocal.layouts import HOUSE, SEE_THE_SET, describe_sources
 from tune_am.vocal.melspec import BANDS, FRAMES, HOP, LOG_FLOOR, SAMPLE_RATE, WINDOW
 from tune_am.vocal.nets import Detector
 from tune_am.vocal.refined import load_generator
-from tune_am.vocal.stages import add_training_options, run_stage, step_count
+from tune_am.vocal.stages import add_corpus_options, add_training_options, run_stage, step_count
 from tune_am.vocal.train_detector import DetectorTraining, train_detector
 from tune_am.vocal.train_gan import DRAFT, REFINEMENT, train_gan
 from tune_am.vocal.voices import build_voices, load_voices
@@ -143,6 +144,7 @@ def assemble(
             layers=LAYERS,
             neurons={"vocal": "fc9:0"},
             reference=reference,
+            groups=reference[GROUPS],
             excerpts=torch.cat([sung, rest]) if shown else None,
             credits=shown,
             statistics=_statistics(work),
@@ -196,15 +198,13 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder with sources.json")
+    add_corpus_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder of the pack, replaced")
     parser.add_argument("--work", type=Path, help="folder for what the stages keep [OUT.work]")
-    parser.add_argument("--debian", type=Path, help="folder with the Debian packages")
     parser.add_argument("--detector-steps", type=step_count, default=DetectorTraining.steps)
     parser.add_argument("--draft-steps", type=step_count, default=DRAFT.steps)
     parser.add_argument("--gan-steps", type=step_count, default=REFINEMENT.steps)
     add_training_options(parser)
-    parser.add_argument("--corpus", default=HOUSE, help="house, jamendo or jamendolyrics [house]")
     parser.add_argument(
         "--voices", action="store_true", help="train on speech made to sing too (see voices.py)"
     )

@@ -13,7 +13,8 @@ PICTURE = "samples.png"
 
 
 def data_card(about: dict[str, Any]) -> str:
-    """Markdown text of the card, every number taken from the entries of ``pack.json``."""
+    """Markdown text of the card: measures come from ``pack.json``; notes on the house corpus are
+    written by hand."""
     detector, gan = about["metrics"]["detector"], about["metrics"]["gan"]
     training, spent = about["training"], about["corpus_minutes"]
     house = about["corpus"] == HOUSE
@@ -34,8 +35,8 @@ decide anything about people or recordings, and the generator makes log-mel exce
 | `pack.json` | shapes, units, layers, neurons, sources, training, measures, sha256 of every file |
 | `classifier.safetensors` | the detector of Schlüter & Grill (2015), published size, float16 |
 | `generator.safetensors` | convolutional generator, latent of 128, float16 |
-| `reference.safetensors` | activations of all layers on held-out excerpts, float16 |
-| `excerpts.safetensors` | real excerpts that may be shown, a byte a value; credits in `pack.json` |
+| `reference.safetensors` | activations on held-out excerpts, float16; groups of 10 s of a song |
+| `excerpts.safetensors` | real excerpts that may be shown, of training songs too, a byte a value |
 | `statistics.safetensors` | moments and range of real inputs, for priors that no network learnt |
 | `{PICTURE}` | real excerpts and random samples of the generator |
 

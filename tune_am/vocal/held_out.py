@@ -19,19 +19,22 @@ from torch import Tensor, nn
 
 from tune_am.am.layout import laid_out
 from tune_am.am.manifest import sha256_of
-from tune_am.am.reference import collect
+from tune_am.am.reference import GROUPS, collect
 from tune_am.vocal import evaluation
 from tune_am.vocal.checkpoint import load_trained
 from tune_am.vocal.corpus import Track, corpus_digest, load_corpus
-from tune_am.vocal.evaluation import BATCH
-from tune_am.vocal.nets import Detector
+from tune_am.vocal.nets import BATCH, Detector
 from tune_am.vocal.voices import has_voices, load_voices, voices_digest
+from tune_am.whole import whole
 
 LAYERS = ("conv1", "conv2", "conv4", "conv5", "fc7", "fc8", "fc9")
 
 # Frames from one reference excerpt to the next: songs with singing are few and give one every
 # 0.5 s, so that the most exciting ones do not all overlap; instrumental pieces one every second.
 SUNG_HOP, INSTRUMENTAL_HOP = 35, 70
+
+# Excerpts of the same 10 s of a song are one group of the reference: they overlap, or repeat.
+GROUP_FRAMES = 700
 RESAMPLES = 400  # of songs, for an interval
 
 
@@ -40,8 +43,8 @@ def held_out(work: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     or the recordings are others.
 
     Returns:
-        The measures of ``detector_metrics`` and the activations of the excerpts of all validation
-        and test songs, layer -> ``[excerpts, units]`` float16.
+        The measures of ``detector_metrics``, and of the excerpts of all validation and test songs
+        the activations, layer -> ``[excerpts, units]`` float16, and the groups (`GROUPS`).
     """
     weights = work / "detector" / "detector.safetensors"
     metrics_file, reference_file = (work / "held_out" / n for n in ("metrics.json", "reference"))
@@ -50,27 +53,39 @@ def held_out(work: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "detector": sha256_of(weights),
         "corpus": corpus_digest(work),
         "voices": voices_digest(work),
+        "group_frames": GROUP_FRAMES,
     }
     if metrics_file.is_file():
         kept = json.loads(metrics_file.read_text(encoding="utf-8"))
         if kept.get("of") == of:
             return kept["metrics"], load_file(reference_file)
     metrics_file.parent.mkdir(exist_ok=True)
-    batches = track(list(_batches(load_corpus(work, "valid", "test"))), "reference")
+    songs = load_corpus(work, "valid", "test")
+    batches = track(list(_batches(songs)), "reference")
     reference = {k: v.half() for k, v in collect(detector, LAYERS, batches).items()}
+    reference[GROUPS] = groups_of(songs)
     metrics = detector_metrics(detector, work)
     save_file(reference, reference_file)
-    partial = metrics_file.with_suffix(".partial")
-    partial.write_text(json.dumps({"of": of, "metrics": metrics}, indent=1), encoding="utf-8")
-    partial.replace(metrics_file)
+    with whole(metrics_file) as partial:
+        partial.write_text(json.dumps({"of": of, "metrics": metrics}, indent=1), encoding="utf-8")
     return metrics, reference
 
 
 def _batches(tracks: Sequence[Track]) -> Iterator[Tensor]:
     for song in tracks:
-        hop = SUNG_HOP if song.sung else INSTRUMENTAL_HOP
-        for centres in torch.arange(0, len(song.labels), hop).split(BATCH):
+        for centres in _centres(song).split(BATCH):
             yield song.excerpts(centres)
+
+
+def _centres(song: Track) -> Tensor:
+    return torch.arange(0, len(song.labels), SUNG_HOP if song.sung else INSTRUMENTAL_HOP)
+
+
+def groups_of(tracks: Sequence[Track]) -> Tensor:
+    """The group ``[excerpts]`` of each reference excerpt of these songs."""
+    moments = [(i, int(c) // GROUP_FRAMES) for i, song in enumerate(tracks) for c in _centres(song)]
+    number = {moment: i for i, moment in enumerate(dict.fromkeys(moments))}
+    return torch.tensor([number[moment] for moment in moments], dtype=torch.int32)
 
 
 def detector_metrics(detector: nn.Module, work: Path) -> dict[str, Any]:

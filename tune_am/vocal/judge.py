@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tune_am.command import CommandParser
 from tune_am.counting import counted
 from tune_am.errors import UserError
+from tune_am.whole import whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,24 +67,23 @@ def judge_run(run: FinishedRun, pack: Pack, judge: Judge) -> dict[str, Verdict]:
     Raises:
         UserError: the run kept no examples, or the pack's inputs are not what the judge takes.
     """
-    import torch
-
     from tune_am.am import controls
     from tune_am.am.score import inputs_of
+    from tune_am.vocal.melspec import expect_log_mel
 
-    _check_inputs(pack)
+    expect_log_mel(pack)
     kept, plan = run.best(), run.plan()
     if kept is None:
         raise UserError(f"{run.path} holds no examples (best.safetensors, trials/): search again")
-    random = _random_classifiers(run, pack, plan)
+    random, of = _random_classifiers(run, pack, plan)
     latents = {
         "best": kept.latents.to(pack.device),
         "never_optimised": controls.never_optimised_latents(pack, plan, NEVER),
-        "random_classifier": torch.cat(random),
+        "random_classifier": random,
     }
     groups = {name: inputs_of(pack, z).cpu() for name, z in latents.items()}
     groups |= _real_halves(pack, plan)
-    independent = {"random_classifier": sum(len(one) > 0 for one in random)}
+    independent = {"random_classifier": len(of.unique())}
     return {
         name: verdict(judge, inputs, independent.get(name))
         for name, inputs in groups.items()
@@ -105,8 +105,10 @@ def verdict(judge: Judge, excerpts: Tensor, independent: int | None = None) -> V
     return Verdict(share, interval, n, independent)
 
 
-def wilson_interval(successes: float, n: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Score interval of a share (Wilson 1927), 95 % by default; it stays within 0 and 1."""
+def wilson_interval(successes: float, n: int) -> tuple[float, float]:
+    """95 % score interval of a share (Wilson 1927); it stays within 0 and 1."""
+    from tune_am.am.measures import NORMAL_95 as z
+
     share = successes / n
     centre = share + z**2 / (2 * n)
     reach = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
@@ -114,25 +116,15 @@ def wilson_interval(successes: float, n: int, z: float = 1.959963984540054) -> t
     return max(0.0, low), min(1.0, high)
 
 
-def _check_inputs(pack: Pack) -> None:
-    from tune_am.vocal.melspec import BANDS, FRAMES
-
-    if pack.input_shape != (BANDS, FRAMES):
-        raise UserError(
-            f"the judge hears log-mel excerpts of {[BANDS, FRAMES]}, the inputs of the pack "
-            f"{pack.name} are {list(pack.input_shape)}"
-        )
-
-
-def _random_classifiers(run: FinishedRun, pack: Pack, plan: Plan) -> list[Tensor]:
-    """Latents [up to STARTS, *latent_shape] of the best setting on each of them."""
-    from tune_am.am import controls
+def _random_classifiers(run: FinishedRun, pack: Pack, plan: Plan) -> tuple[Tensor, Tensor]:
+    """Latents [n, *latent_shape] of the best setting on them, and of which [n] each is."""
+    from tune_am.am.random_classifier import ascended_latents
     from tune_am.am.settings import Settings
 
     best = run.result["best"]
     settings = Settings.from_dict(best["settings"])
-    plans = [replace(plan.fresh(f"judge {i}"), starts=STARTS) for i in range(CLASSIFIERS)]
-    return [controls.random_classifier_latents(pack, one, settings, best["step"]) for one in plans]
+    fresh = replace(plan.fresh("judge"), starts=STARTS * CLASSIFIERS)
+    return ascended_latents(pack, fresh, settings, best["step"], CLASSIFIERS)
 
 
 def _real_halves(pack: Pack, plan: Plan) -> dict[str, Tensor]:
@@ -205,9 +197,8 @@ def main(argv: list[str] | None = None) -> None:
         "judge": facts,
         **{name: asdict(row) for name, row in verdicts.items()},
     }
-    partial = options.json.with_name(options.json.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    partial.replace(options.json)
+    with whole(options.json) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -17,6 +18,10 @@ import torch
 import torchaudio.functional as AF
 
 from tune_am.errors import UserError
+from tune_am.vocal.nets import FLOOR, LOG_FLOOR
+
+if TYPE_CHECKING:
+    from tune_am.am.pack import Pack
 
 SAMPLE_RATE = 22_050
 WINDOW = 1024
@@ -25,8 +30,6 @@ FRAMES_PER_SECOND = SAMPLE_RATE // HOP  # 70 exactly
 BANDS = 80
 FRAMES = 115  # an excerpt: 1.64 s
 LOWEST_HZ, HIGHEST_HZ = 27.5, 8000.0
-FLOOR = 1e-7
-LOG_FLOOR = math.log(FLOOR)
 TICKS_HZ = (250, 1000, 2500, 6000)  # where pictures name frequencies
 
 
@@ -120,3 +123,12 @@ def excerpts(spectrogram: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
     padded = torch.nn.functional.pad(spectrogram, (half, half), value=LOG_FLOOR)
     index = centres[:, None] + torch.arange(FRAMES)
     return padded[:, index].permute(1, 0, 2)
+
+
+def expect_log_mel(pack: Pack) -> None:
+    """Raises `UserError` where the inputs of `pack` are not excerpts of this front end."""
+    if pack.input_shape != (BANDS, FRAMES):
+        raise UserError(
+            f"singing is heard in log-mel excerpts of {[BANDS, FRAMES]}, the inputs of the pack "
+            f"{pack.name} are {list(pack.input_shape)}"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,7 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-LOG_FLOOR = -16.11809565095832  # log 1e-7, the quietest value of the front end
+FLOOR = 1e-7  # the smallest magnitude of the front end
+LOG_FLOOR = math.log(FLOOR)
+
+BATCH = 32  # excerpts at once on a CPU; more only leaves the caches
 
 
 class Detector(nn.Module):

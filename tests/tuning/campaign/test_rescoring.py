@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import ray
 
-from tune_am.am import controls
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.tuning.budget import Budget
@@ -47,17 +46,17 @@ def test_what_a_killed_session_kept_is_not_ascended_for_again(
 def test_nor_is_a_random_classifier_ascended_on_again(
     tiny_task: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    best, path = Candidate(3, Settings(lr=0.1), 4, 1.0), tmp_path / rescoring.UNLEARNED
+    best, path = Candidate(3, Settings(lr=0.1), 4, 1.0), tmp_path / rescoring.RANDOM_CLASSIFIER_FILE
     plans = [Plan(**tiny_task["plan"])]
     first, _ = rescoring._random_classifier(tiny_task, plans, best, path)
     ascended: list[int] = []
-    ascend = controls.random_classifier_latents
+    ascend = rescoring.ascended_latents
 
     def counted(*asked: Any) -> Any:
         ascended.append(asked[-1])
         return ascend(*asked)
 
-    monkeypatch.setattr(controls, "random_classifier_latents", counted)
+    monkeypatch.setattr(rescoring, "ascended_latents", counted)
     assert rescoring._random_classifier(tiny_task, plans, best, path)[0] == first
     assert ascended == []
     rescoring._random_classifier(tiny_task, plans, replace(best, step=8), path)

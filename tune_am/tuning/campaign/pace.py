@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tune_am.am.score import SAMPLE_STEPS_PER_SECOND
 from tune_am.am.settings import Settings
 from tune_am.tuning.budget import Budget
-from tune_am.tuning.campaign.rescoring import starts_of
+from tune_am.tuning.campaign.rescoring import shared_by, starts_of
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.record import Record
 from tune_am.tuning.rescore import Candidate
@@ -38,8 +38,8 @@ def ascending_seconds(record: Record, starts: int) -> float:
 
 
 def _steps(units: Mapping[str, Unit], fewest: int) -> int:
-    """Steps of scoring each unit's best again and of its random classifier, which units of one
-    layer with the same best setting share."""
+    """Steps of scoring each unit's best again and of its random classifier, which some
+    share."""
     steps = 0
     shared: dict[tuple[str, Settings, int], int] = {}
     for unit in units.values():
@@ -48,5 +48,5 @@ def _steps(units: Mapping[str, Unit], fewest: int) -> int:
             continue
         chosen = Candidate.of(best)
         steps += chosen.step
-        shared[unit.layer, chosen.settings, chosen.step] = chosen.step
+        shared[shared_by(unit, chosen)] = chosen.step
     return steps + sum(shared.values())

@@ -3,7 +3,8 @@
 What does not depend on the unit is computed once: the latents never optimised are drawn, decoded
 and heard in one go, and units with the same best setting share one ascent on the random classifier.
 The weights of such a classifier are drawn alike for all units of a layer, so that which of them is
-ascended on makes no difference but that of the draw.
+ascended on makes no difference but that of the draw; unless gradients count with their size, which
+is that of the unit's own on the true classifier.
 """
 
 from __future__ import annotations
@@ -20,17 +21,27 @@ import torch
 from tune_am.am import controls
 from tune_am.am.controls import Control
 from tune_am.am.plan import Plan
+from tune_am.am.random_classifier import ascended_latents
 from tune_am.am.score import inputs_of
 from tune_am.am.settings import Settings
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.defaults import RESCORE_STARTS
-from tune_am.tuning.rescore import Candidate, Rescored, ascend, candidates, gather, joined, remote
+from tune_am.tuning.rescore import (
+    Candidate,
+    Rescored,
+    ascend,
+    candidates,
+    eighths,
+    gather,
+    joined,
+    remote,
+)
 from tune_am.tuning.result import made_of, save_best, save_made
 from tune_am.tuning.task import pack_and_plan
 
 # In a unit's folder: what was ascended to on the random classifier of the control.
-UNLEARNED = "random_classifier.safetensors"
+RANDOM_CLASSIFIER_FILE = "random_classifier.safetensors"
 
 
 @dataclass(frozen=True)
@@ -73,18 +84,18 @@ def judge(
             group[0].task,
             [unit.plan for unit in group],
             best[group[0].name],
-            group[0].folder.path / UNLEARNED,
+            group[0].folder.path / RANDOM_CLASSIFIER_FILE,
         )
         for group in groups
     ]
     every = [unit.plan for unit in units]
     futures.append(remote(_never, budget, "control: no ascent").remote(units[0].task, every))
-    done = gather(futures, halt, _eighths(told))
+    done = gather(futures, halt, eighths(told))
     if done is None:
         return None
     again, *rest = done[: len(units)], *done[len(units) :]
     never = dict(zip(best, rest.pop(), strict=True))
-    unlearned = {
+    random_rows = {
         unit.name: (row, seconds / len(group))
         for group, (rows, seconds) in zip(groups, rest, strict=True)
         for unit, row in zip(group, rows, strict=True)
@@ -94,10 +105,10 @@ def judge(
             row,
             {
                 "never_optimised": never[unit.name],
-                "random_classifier": unlearned[unit.name][0],
+                "random_classifier": random_rows[unit.name][0],
                 "real_vs_real": unit.floor,
             },
-            seconds + unlearned[unit.name][1],
+            seconds + random_rows[unit.name][1],
         )
         for unit, (row, seconds) in zip(units, again, strict=True)
     }
@@ -125,26 +136,18 @@ def floors(
     }
 
 
-def _eighths(told: Callable[[int, int], None]) -> Callable[[int, int], None]:
-    """Passes on the first word of each eighth of the tasks."""
-    heard = 0
-
-    def tell(done: int, tasks: int) -> None:
-        nonlocal heard
-        if 8 * done // tasks > heard:
-            heard = 8 * done // tasks
-            told(done, tasks)
-
-    return tell
-
-
 def _alike(units: Sequence[Unit], best: dict[str, Candidate]) -> list[list[Unit]]:
-    """The units in groups of one layer and one best setting."""
+    """The units in groups that share an ascent on the random classifiers."""
     groups: dict[tuple[str, Settings, int], list[Unit]] = {}
     for unit in units:
-        layer, chosen = unit.layer, best[unit.name]
-        groups.setdefault((layer, chosen.settings, chosen.step), []).append(unit)
+        groups.setdefault(shared_by(unit, best[unit.name]), []).append(unit)
     return list(groups.values())
+
+
+def shared_by(unit: Unit, best: Candidate) -> tuple[str, Settings, int]:
+    """What units with the same ascent on random classifiers have in common."""
+    place = unit.layer if best.settings.normalize_grad else unit.name
+    return place, best.settings, best.step
 
 
 def score_again(task: dict[str, Any], best: Candidate, path: Path) -> tuple[Rescored, float]:
@@ -171,13 +174,14 @@ def _random_classifier(
     or are there from a session that was killed."""
     pack, plan = pack_and_plan(task)
     begun = time.perf_counter()
-    if (made := made_of(path, best, "latents")) is None:
+    if (made := made_of(path, best, "latents", "classifiers")) is None:
         fresh = replace(plan.fresh("random classifier"), starts=starts_of(plan))
-        made = (controls.random_classifier_latents(pack, fresh, best.settings, best.step),)
-        save_made(path, best, {"latents": made[0]})
+        made = ascended_latents(pack, fresh, best.settings, best.step)
+        save_made(path, best, dict(zip(("latents", "classifiers"), made, strict=True)))
     seconds = time.perf_counter() - begun
-    inputs = inputs_of(pack, made[0].to(pack.device))
-    return controls.against_references(pack, plans, inputs), seconds
+    latents, of = made
+    inputs = inputs_of(pack, latents.to(pack.device))
+    return controls.against_references(pack, plans, inputs, of), seconds
 
 
 def _never(task: dict[str, Any], plans: Sequence[Plan]) -> list[Control]:
