@@ -82,7 +82,7 @@ def commands() -> str:
 def _plain() -> dict[str, str]:
     import os
 
-    return {**os.environ, "COLUMNS": "88", "NO_COLOR": "1"}
+    return {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -98,7 +98,7 @@ def test_every_player_plays(opened: Any) -> None:
 
     opened.switch_to.active_element.send_keys(Keys.ENTER)  # by keyboard
     wait_for(opened, "document.querySelectorAll('audio')[0].currentTime > 0.05")
-    assert "playing" in buttons[0].get_attribute("class")
+    assert buttons[0].get_attribute("aria-pressed") == "true"
     ask(opened, "document.querySelectorAll('.play')[1].click()")  # one sound at a time
     wait_for(opened, "document.querySelectorAll('audio')[0].paused")
     wait_for(opened, "!document.querySelectorAll('audio')[1].paused")
@@ -187,10 +187,16 @@ def test_axes_are_brushed_by_keyboard_and_outcomes_by_buttons(opened: Any) -> No
     assert len(kept) < 9
     opened.switch_to.active_element.send_keys("+" * 20)
     assert len(column(opened, 1)) == 9
-    opened.switch_to.active_element.send_keys(Keys.ESCAPE)
+    for key, pressed in ((Keys.ESCAPE, "false"), (Keys.ENTER, "true"), (Keys.SPACE, "false")):
+        opened.switch_to.active_element.send_keys(key)
+        assert opened.switch_to.active_element.get_attribute("aria-pressed") == pressed
     press(opened, "document.querySelector('button[data-outcome=stopped_early]')")
     assert set(column(opened, 2)) == {"ran to the end"}
     assert len(column(opened, 1)) == 6
+    reached = "[...document.querySelectorAll('#trials tbody tr')].filter((r) => r.tabIndex === 0)"
+    first = "[document.querySelector('#trials tbody tr:not([hidden])')]"
+    assert ask(opened, reached) == ask(opened, first)
+    assert ask(opened, "search.score({ score: data.search.penalty })") == "–"
 
 
 def test_hovering_tells_and_marks_a_trial(opened: Any) -> None:

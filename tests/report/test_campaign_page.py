@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.explain import main
+from tune_am.report import words
 from tune_am.report.campaign import _example
 from tune_am.report.finished import FinishedRun
 from tune_am.report.write import write_campaign
@@ -32,6 +33,9 @@ def test_a_line_for_each_neuron_the_nearest_to_its_floor_first(campaign: Path) -
     ]
     assert "no score" in rows[2]
     assert "2 of 3 neurons have a result" in page
+    best = json.loads((campaign / "result.json").read_text())["units"][0]
+    near = "2 neurons" if words.as_real(best["best"], best["controls"]) else "no neuron"
+    assert f"The examples of {near} are as near to the real excerpts" in page
     assert "python -m tune_am.search" in page
     assert not re.search(r"(src|href)=\"(?!data:|#|\.\./units)", page)  # nothing is fetched
 

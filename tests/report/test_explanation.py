@@ -12,6 +12,7 @@ import torch
 from tests.finished_searches import CREDITS
 from tune_am.am.ascent import Ascent
 from tune_am.am.frechet import frechet_distance
+from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
@@ -19,12 +20,14 @@ from tune_am.errors import UserError
 from tune_am.report import page
 from tune_am.report.data import activations, ascent, facts, trial_rows
 from tune_am.report.explanation import Explanation, explain_run, explain_settings
-from tune_am.report.figures import search_figure
+from tune_am.report.figures import ascent_figure, search_figure
 from tune_am.report.finished import FinishedRun
 from tune_am.report.media import Media
 from tune_am.report.renderer import Renderer
 from tune_am.report.trace import Trace, path_of, watch
+from tune_am.report.words import number
 from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
+from tune_am.tuning.result import TITLES
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +128,42 @@ def test_page_and_figure_have_the_same_median() -> None:
     assert ascent(trace)["median"] == [3.0, 4.0]
 
 
+def test_labels_beside_lines_that_end_together_stand_apart(shown: Explanation) -> None:
+    mean = float(shown.target.mean())
+    (axes,) = ascent_figure(shown, Trace(torch.full((3, 2), mean), torch.zeros(2, 4), 1)).axes
+    low, high = sorted(label.xyann[1] for label in axes.texts)
+    assert high - low >= 10  # points, of type of 8
+
+
+def test_what_diverged_is_not_in_the_chart_of_scores(shown: Explanation) -> None:
+    row = {**shown.row, shown.objective.metric: DIVERGED_PENALTY, "starts": 0}
+    row["ci95"] = [DIVERGED_PENALTY, DIVERGED_PENALTY]
+    one, *others = shown.others
+    before, after = (
+        [level["name"] for level in page._levels(replace(shown, others=rows))]
+        for rows in (shown.others, ((one[0], row, one[2]), *others))
+    )
+    assert one[0] == "runner-up-2"
+    assert before[:2] == ["best setting", "runner-up, place 2"]
+    assert after == [before[0], *before[2:]]
+
+
+@pytest.mark.parametrize(
+    ("made", "real"),
+    [((12.336, 1.118), (11.482, 1.8047)), ((-301.2345, 4.0), (-301.1021, 4.03)), ((1, 0), (1, 0))],
+)
+def test_the_formula_adds_up_as_printed(
+    made: tuple[float, float], real: tuple[float, float]
+) -> None:
+    names = ("mean", "deviation")
+    sets = {"real": dict(zip(names, real, strict=True))}
+    sets["synthesised"] = dict(zip(names, made, strict=True))
+    squares, _, fid = page.formula(sets).replace("−", "-").partition(" = ")
+    worked_out = eval(squares.replace("²", "**2"))
+    assert number(worked_out) == fid
+    assert len(squares) < 50
+
+
 @pytest.mark.parametrize("steps", [1, 2, 3, 5, 40, 1000])
 def test_the_path_goes_from_the_first_step_to_the_last(steps: int) -> None:
     path = path_of(steps)
@@ -174,8 +213,10 @@ def test_a_cross_is_whatever_did_not_run_to_the_end(runs: Path, shown: Explanati
     assert set(page.OUTCOMES) == {FINISHED, STOPPED_EARLY, DIVERGED, FAILED, "unfinished"}
     rows = trial_rows(FinishedRun.read(runs / "most"))
     rows[0] = {**rows[0], "outcome": FAILED}
-    (axes,) = search_figure(shown, rows).axes
-    told = [text.get_text() for text in axes.get_legend().get_texts()]
+    figure = search_figure(shown, rows)
+    (axes,) = figure.axes
+    assert {text.get_text() for text in axes.texts} == set(TITLES.values())
+    told = [text.get_text() for text in figure.legends[0].get_texts()]
     assert told == ["best", "ran to the end", "did not run to the end"]
     ends = [line.get_marker() for line in axes.lines if line.get_marker() in ("o", "x")]
     assert ends[: len(rows)] == ["o" if row["outcome"] == FINISHED else "x" for row in rows]

@@ -62,6 +62,11 @@ def test_the_worst_is_none_that_is_shown_already(copy: Path) -> None:
     second = worst_trial(FinishedRun.read(copy))
     assert second is not None
     assert second["trial"] != worst["trial"]
+    known = run.result["runners_up"][0]["settings"]  # of a trial that was not the best of its kind
+    edit(copy, lambda result: result["trials"][second["trial"]].update(settings=known))
+    third = worst_trial(FinishedRun.read(copy))
+    assert third is not None
+    assert third["trial"] not in (worst["trial"], second["trial"])
     ranked = [row["trial"] for row in (run.result["best"], *run.result["runners_up"])]
     edit(copy, lambda result: result.update(trials=[result["trials"][i] for i in ranked]))
     assert worst_trial(FinishedRun.read(copy)) is None

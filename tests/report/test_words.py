@@ -38,8 +38,8 @@ def test_values_that_stand_together_are_equally_exact() -> None:
     assert words.numbers([1234.5]) == ["1234"]
     assert words.numbers([0.0]) == ["0"]
     assert words.numbers([]) == []
-    assert words.difference(22.14, 21.1) == "22.1 − 21.1"
-    assert words.difference(-18, -17.4) == "−18 + 17.4"
+    assert words.difference(22.14, 21.1, 1) == "22.1 − 21.1"
+    assert words.difference(-18, -17.4, 1) == "−18.0 + 17.4"
     assert words.interval([0.0432, 37.03]) == "0 to 37"
     assert words.interval([422.67, 665.47]) == "423 to 665"
     assert words.interval(None) == "not re-scored"
@@ -94,7 +94,10 @@ def test_the_answer_is_two_sentences_with_the_interval() -> None:
 def test_a_claim_needs_intervals_that_are_apart(
     best: dict[str, Any], changes: dict[str, Any], said: str
 ) -> None:
-    assert said in words.verdict(best, CONTROLS | changes)
+    told = words.verdict(best, CONTROLS | changes)
+    assert said in told
+    as_real = "as real ones do" in told and "do not yet" not in told
+    assert words.as_real(best, CONTROLS | changes) is as_real
 
 
 def test_a_control_without_examples_beats_nothing_and_is_beaten_by_nothing() -> None:
@@ -149,7 +152,7 @@ def test_controls_say_which_way_is_better() -> None:
     ):
         told = words.controls(direction, made)
         assert f"far {worse} the best" in told["never_optimised"][2]
-        assert told["real_vs_real"][1].endswith(f"excite the neuron {most}")
+        assert f"of the 100 real excerpts that excite the neuron {most};" in told["real_vs_real"][1]
         assert told["real_vs_real"][2].endswith(f"needs to be {better}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os.path import relpath
 from pathlib import Path
 from typing import Any
@@ -77,12 +77,12 @@ def _answer(result: Mapping[str, Any], made: Objective) -> list[str]:
         f"{counted(result['sample_steps'], 'sample-step', form=',')} and {result['seconds']:.0f} s."
     )
     scored = [row for row in rows if row["best"] is not None]
-    near = [row for row in scored if row["distance"] is not None and row["distance"] <= 1]
+    comparable = [row for row in scored if words.comparable(row["best"], row["controls"])]
+    near = [row for row in comparable if words.as_real(row["best"], row["controls"], made)]
     apart = [
         row
-        for row in scored
-        if words.comparable(row["best"], row["controls"])
-        and words.scored(row["controls"]["random_classifier"], made)
+        for row in comparable
+        if words.scored(row["controls"]["random_classifier"], made)
         and words.apart(row["best"], row["controls"]["random_classifier"], made)
     ]
     have = f"{len(scored)} of {counted(len(rows), 'neuron')} {plural(len(scored), 'has', 'have')}"
@@ -91,11 +91,14 @@ def _answer(result: Mapping[str, Any], made: Objective) -> list[str]:
         return [f"{have} a score. {stopped} they are.", spent]
     return [
         f"{have} a result. The examples of "
-        f"{len(near) or 'none'} are as near to the real excerpts as those are to each other; those "
-        f"of {len(apart) or 'none'} are clearly nearer than examples by a classifier that learnt "
-        "nothing.",
+        f"{_neurons(near)} are as near to the real excerpts as those are to each other; those of "
+        f"{_neurons(apart)} are clearly nearer than examples by a classifier that learnt nothing.",
         spent,
     ]
+
+
+def _neurons(rows: Sequence[object]) -> str:
+    return counted(len(rows), "neuron") if rows else "no neuron"
 
 
 def _row(

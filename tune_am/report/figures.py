@@ -11,22 +11,26 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.report.explanation import Explanation, Group
 from tune_am.report.renderer import Renderer
 from tune_am.report.style import (
     INK,
+    LABEL,
     NEVER,
     REAL,
     SYNTHESISED,
-    direct_label,
+    direct_labels,
     house_style,
     new_figure,
+    raised,
     save,
 )
 from tune_am.report.trace import Trace
-from tune_am.report.words import numbers
+from tune_am.report.words import numbers, scored
+from tune_am.tuning.result import TITLES
 
 COLUMNS = 4
 
@@ -139,8 +143,9 @@ def ascent_figure(shown: Explanation, trace: Trace) -> Figure:
     mean, deviation = float(shown.target.mean()), float(shown.target.std())
     axes.axhspan(mean - deviation, mean + deviation, color=REAL, alpha=0.18, linewidth=0)
     axes.axhline(mean, color=REAL, linewidth=1.2)
-    direct_label(axes, steps[-1], mean, "real, mean ± SD", REAL)
-    direct_label(axes, steps[-1], float(median[-1]), "median start", SYNTHESISED)
+    names = (mean, "real, mean ± SD", REAL), (float(median[-1]), "median start", SYNTHESISED)
+    direct_labels(axes, steps[-1], names)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("step of the ascent")
     axes.set_ylabel(f"activation of {shown.neuron.name}")
     axes.margins(x=0.01)
@@ -185,8 +190,11 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
     first, last = points[0], points[-1]
     scores = [score for trial in trials for _, score in trial["course"]]
     made = shown.objective
-    levels = [row[made.metric] for row in shown.controls.values()]
-    top = max((value for value in scores + levels if value < DIVERGED_PENALTY), default=1.0)
+    controls = {
+        TITLES[name]: row[made.metric] for name, row in shown.controls.items() if scored(row, made)
+    }
+    seen = [score for score in scores if score < DIVERGED_PENALTY]
+    top = max([*seen, *controls.values()], default=1.0)
     for trial in trials:
         steps, course = zip(*trial["course"], strict=True)
         leads = trial["trial"] == best
@@ -194,19 +202,6 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
         ended = trial["outcome"] == "finished"
         axes.plot(steps, course, color=colour, linewidth=2 if leads else 0.9, zorder=2 + leads)
         axes.plot(steps[-1], course[-1], marker="o" if ended else "x", ms=5, color=colour, zorder=3)
-    for name, words in (("never_optimised", "never optimised"), ("real_vs_real", "real vs real")):
-        if name in shown.controls:
-            level = shown.controls[name][made.metric]
-            axes.axhline(level, color=REAL, linewidth=1, linestyle=(0, (4, 3)))
-            axes.annotate(
-                words,
-                (first if level < top / 4 else last, level),
-                (0, 3),
-                textcoords="offset points",
-                color=REAL,
-                fontsize=8,
-                ha="left" if level < top / 4 else "right",
-            )
     axes.plot([], [], "o-", color=SYNTHESISED, label="best")
     axes.plot([], [], "o-", color=INK, label="ran to the end")
     axes.plot([], [], "x-", color=INK, label="did not run to the end")
@@ -219,5 +214,19 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
     axes.set_xlabel("step of the ascent")
     axes.set_ylabel(made.label)
     axes.set_ylim(min(0, *scores), top + 0.1 * abs(top))
-    axes.legend(loc="upper right", bbox_to_anchor=(1, 0.85))
+    figure.legend(loc="outside upper right", ncols=3)
+    levels = sorted((level, name) for name, level in controls.items())
+    for (level, name), shift in zip(levels, raised(axes, [y for y, _ in levels]), strict=True):
+        axes.axhline(level, color=REAL, linewidth=1, linestyle=(0, (4, 3)))
+        # Trials go from the top left to the bottom right: the other corners are free.
+        low = level < top / 4
+        axes.annotate(
+            name,
+            (first if low else last, level),
+            (0, 3 + shift),
+            textcoords="offset points",
+            color=REAL,
+            fontsize=LABEL,
+            ha="left" if low else "right",
+        )
     return figure

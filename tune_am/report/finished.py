@@ -201,14 +201,14 @@ def worst_trial(run: FinishedRun) -> dict[str, Any] | None:
     """The row of the trial that scored worst, its `step` that of the score and `reached` the last;
     None without any.
 
-    Trials that are shown already, and those that diverged, which have no examples to speak of, are
-    left out.
+    Trials of settings that are shown already, and those that diverged, which have no examples to
+    speak of, are left out.
     """
-    shown = {row["trial"] for row in (run.result["best"], *run.result["runners_up"])}
+    shown = [row["settings"] for row in (run.result["best"], *run.result["runners_up"])]
     rows = [
         row
         for row in run.result["trials"]
-        if row["outcome"] in ("finished", "stopped_early") and row["trial"] not in shown
+        if row["outcome"] in ("finished", "stopped_early") and row["settings"] not in shown
     ]
     made = run.objective
     worst = max(rows, key=lambda row: made.loss(row[made.metric]), default=None)

@@ -50,12 +50,13 @@ def report_page(
         if words.comparable(shown.row, shown.controls)
         else "",
         most=most,
-        axes=axes(media),
+        axes=axes_of(media.renderer, media.limits),
         best=media.cards(shown.best),
         apart=None if shown.apart is None else media.cards(shown.apart),
         real=None if shown.real is None else media.cards(shown.real),
         real_total=0 if excerpts is None else len(excerpts),
         reference_total=len(shown.pack.reference),
+        compared=[float(end) for end in shown.target.aminmax()],
         never=media.cards(shown.never),
         path=_path(shown, media),
         formula=formula(stated["activations"]["sets"]),
@@ -76,12 +77,8 @@ def report_page(
     )
 
 
-def axes(media: Media) -> dict[str, Any]:
-    """How the page labels pictures."""
-    return axes_of(media.renderer, media.limits)
-
-
 def axes_of(renderer: Renderer, limits: tuple[float, float]) -> dict[str, Any]:
+    """How the page labels pictures."""
     return {
         "x": renderer.x,
         "y": renderer.y,
@@ -114,12 +111,17 @@ def sure(row: dict[str, Any]) -> str:
 
 
 def formula(sets: dict[str, Any]) -> str:
-    """The activation-FID worked out from the numbers that the histogram shows."""
-    real, made = sets["real"], sets["synthesised"]
-    means = f"({words.difference(made['mean'], real['mean'])})²"
-    deviations = f"({words.difference(made['deviation'], real['deviation'])})²"
-    fid = (made["mean"] - real["mean"]) ** 2 + (made["deviation"] - real["deviation"]) ** 2
-    return f"{means} + {deviations} = {words.number(fid)}"
+    """The activation-FID worked out from the numbers that the histogram shows, with as many
+    decimals as make what is printed add up."""
+    pairs = [(sets["synthesised"][key], sets["real"][key]) for key in ("mean", "deviation")]
+    fid = words.number(sum((one - other) ** 2 for one, other in pairs))
+    fewest = words.decimals_of([value for pair in pairs for value in pair])
+    for decimals in range(fewest, fewest + 10):
+        rounded = [(round(one, decimals), round(other, decimals)) for one, other in pairs]
+        if words.number(sum((one - other) ** 2 for one, other in rounded)) == fid:
+            break
+    squares = [f"({words.difference(one, other, decimals)})²" for one, other in pairs]
+    return f"{' + '.join(squares)} = {fid}"
 
 
 def _path(shown: Explanation, media: Media) -> list[dict[str, Any]]:
@@ -141,7 +143,8 @@ def _for_scripts(
 
 
 def _levels(shown: Explanation) -> list[dict[str, Any]]:
-    """Rows of the chart of scores: the best, the runners-up, the controls."""
+    """Rows of the chart of scores: the best, the runners-up, the controls; those without a score,
+    which diverged, would leave the axis no room for the others."""
     made, metric = shown.objective, shown.objective.metric
     rows = [("best setting", shown.row, "made")]
     for key, row, _ in shown.others:
@@ -149,7 +152,7 @@ def _levels(shown: Explanation) -> list[dict[str, Any]]:
             rows.append((_title(key).lower(), row, "plain"))
     kinds = {"never_optimised": "never", "random_classifier": "never", "real_vs_real": "real"}
     for name, title in TITLES.items():
-        if name in shown.controls and words.scored(shown.controls[name], made):
+        if name in shown.controls:
             rows.append((title, shown.controls[name], kinds[name]))
     return [
         {
@@ -161,6 +164,7 @@ def _levels(shown: Explanation) -> list[dict[str, Any]]:
             "words": f"{name}: {made.label} {words.number(row[metric])}, {sure(row)}",
         }
         for name, row, kind in rows
+        if words.scored(row, made)
     ]
 
 

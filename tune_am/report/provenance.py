@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import version
 from typing import Any
 
 from tune_am import __version__
 from tune_am.am.objectives import DEFAULT
 from tune_am.am.pack import Pack
 from tune_am.report.explanation import Explanation
+from tune_am.versions import versions
 
 _COMPARED = {
     True: "The score compares two numbers, mean and standard deviation of one activation. Examples "
@@ -17,16 +16,6 @@ _COMPARED = {
     False: "The score compares what the classifier makes of examples. They may match the real ones "
     "in it and still look or sound like nothing real: hence the examples to look at.",
 }
-
-
-def versions() -> dict[str, str]:
-    """Of what computes a report."""
-    return {
-        "tune_am": __version__,
-        "python": platform.python_version(),
-        "torch": version("torch"),
-        "numpy": version("numpy"),
-    }
 
 
 def rows(shown: Explanation) -> list[tuple[str, str]]:
@@ -45,7 +34,10 @@ def rows(shown: Explanation) -> list[tuple[str, str]]:
             ("searched with", listed(run.asked.get("versions", {}))),
             ("MLflow run", str(run.result["mlflow"].get("run_id", ""))),
         ]
-    found += [("reported with", listed(versions())), ("pack", f"{pack.name}, {pack.hash}")]
+    found += [
+        ("reported with", listed(versions("torch", "numpy"))),
+        ("pack", f"{pack.name}, {pack.hash}"),
+    ]
     digests = pack.manifest["sha256"]
     weights = {pack.manifest[part]["weights"] for part in ("classifier", "prior")}
     return found + [(name, digests[name]) for name in sorted(weights)]

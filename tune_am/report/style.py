@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ INK = "#767676"
 
 # A page's text width. At half of it, in a column of two, type of 9 points becomes 4.5: readable.
 WIDTH = 7.2  # inches
+
+LABEL = 8  # points, the type of labels beside lines
 
 DPI = 200
 NOTEBOOK_DPI = 110
@@ -92,11 +95,31 @@ def new_figure(height: float) -> Figure:
     return HouseFigure(figsize=(WIDTH, height), layout="constrained")
 
 
-def direct_label(axes: Axes, x: float, y: float, text: str, colour: str) -> None:
-    """Name a line where it ends."""
-    axes.annotate(
-        text, (x, y), (4, 0), textcoords="offset points", color=colour, va="center", fontsize=8
-    )
+def raised(axes: Axes, heights: Sequence[float]) -> list[float]:
+    """By how many points labels at these heights, the lowest first, are to be raised so that none
+    is printed over another."""
+    axes.get_ylim()  # or the transform would not know them yet
+    shifts, above = [], -math.inf
+    for height in heights:
+        at = axes.get_yaxis_transform().transform((0, height))[1] * 72 / axes.figure.dpi
+        above = max(at, above + LABEL + 2)
+        shifts.append(above - at)
+    return shifts
+
+
+def direct_labels(axes: Axes, x: float, lines: Sequence[tuple[float, str, str]]) -> None:
+    """Name lines where they end, at `x`: the height, text and colour of each."""
+    lines = sorted(lines)
+    for (y, text, colour), shift in zip(lines, raised(axes, [y for y, *_ in lines]), strict=True):
+        axes.annotate(
+            text,
+            (x, y),
+            (4, shift),
+            textcoords="offset points",
+            color=colour,
+            va="center",
+            fontsize=LABEL,
+        )
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:

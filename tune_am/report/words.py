@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tune_am.am.objectives import DEFAULT, DIVERGED_PENALTY, OBJECTIVES, Objective
+from tune_am.am.random_classifier import CLASSIFIERS
+from tune_am.am.reference import TAIL
 from tune_am.am.settings import Settings
 from tune_am.counting import counted, plural
-from tune_am.tuning.result import TITLES
+from tune_am.tuning.result import TITLES, read
 
 
 def controls(direction: str, objective: Objective = DEFAULT) -> dict[str, tuple[str, str, str]]:
@@ -22,11 +24,13 @@ def controls(direction: str, objective: Objective = DEFAULT) -> dict[str, tuple[
             f"what the prior gives by itself; it must be far {worse} the best",
         ),
         "random_classifier": (
-            "the same ascent on a classifier with random weights",
-            "close to the best, the examples show the prior, not the neuron",
+            f"the same ascent on {CLASSIFIERS} classifiers with random weights; the interval is "
+            "over classifiers",
+            "if close to the best, the examples show the prior, not the neuron",
         ),
         "real_vs_real": (
-            f"two halves of the real excerpts that excite the neuron {most}",
+            f"two halves of the {2 * TAIL} real excerpts that excite the neuron {most}; the score "
+            f"is against the first {TAIL} of them",
             f"the noise floor: nothing needs to be {better}",
         ),
     }
@@ -53,16 +57,26 @@ def number(value: float | None) -> str:
 def numbers(values: Sequence[float]) -> list[str]:
     """Values that stand together, with as many decimals as give the largest three digits; where
     that is long, each with an exponent."""
-    largest = max((abs(value) for value in values), default=0.0)
-    if largest >= LONG:
+    if max(map(abs, values), default=0.0) >= LONG:
         return [number(value) for value in values]
-    decimals = max(0, 2 - math.floor(math.log10(largest))) if largest else 0
-    return [f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}") for value in values]
+    decimals = decimals_of(values)
+    return [fixed(value, decimals) for value in values]
 
 
-def difference(one: float, other: float) -> str:
-    """ "22.1 − 21.1", or "−18 + 17.4" where the other is negative."""
-    return f"{number(one)} {'−' if other >= 0 else '+'} {number(abs(other))}"
+def decimals_of(values: Sequence[float]) -> int:
+    """As many as give the largest three digits."""
+    largest = max(map(abs, values), default=0.0)
+    return max(0, 2 - math.floor(math.log10(largest))) if largest else 0
+
+
+def fixed(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def difference(one: float, other: float, decimals: int) -> str:
+    """ "22.1 − 21.1", or "−18.0 + 17.4" where the other is negative."""
+    sign = "−" if other >= 0 else "+"
+    return f"{fixed(one, decimals)} {sign} {fixed(abs(other), decimals)}"
 
 
 def interval(ci95: Sequence[float] | None) -> str:
@@ -79,9 +93,8 @@ def settings_in_words(settings: Mapping[str, Any]) -> str:
     """Step size and penalty, and whatever else is not as by default: "lr 0.2, l2 0.01, sgd"."""
     usual = Settings().to_dict()
     words = [f"lr {number(settings['lr'])}", f"l2 {number(settings['l2'])}"]
-    for name, value in settings.items():
-        unread = name == "momentum" and settings["optimizer"] == "adam"
-        if name in ("lr", "l2") or value == usual[name] or unread:
+    for name, value in read(settings).items():
+        if name in ("lr", "l2") or value == usual[name]:
             continue
         label = name.replace("_", " ")
         if isinstance(value, bool):
@@ -161,11 +174,10 @@ def verdict(
     """What the controls allow to be said of a score; each claim needs intervals that are apart."""
     if not apart(row, controls["never_optimised"], objective):
         return "the examples are not clearly nearer to the real ones than random latents are"
-    floor = max(objective.loss(end) for end in controls["real_vs_real"]["ci95"])
     # Of the objectives one alone compares what the neuron itself does.
     does = "excite the neuron" if objective == DEFAULT else "score"
     real = f"{does} as real ones do"
-    if objective.loss(row[objective.metric]) > floor:
+    if not as_real(row, controls, objective):
         real = f"do not yet {does} as real ones do"
     if not scored(controls["random_classifier"], objective):
         return (
@@ -179,9 +191,21 @@ def verdict(
     return f"the examples {real}, and a classifier that learnt nothing does not lead to such"
 
 
-def scored(control: Mapping[str, Any], objective: Objective) -> bool:
-    """Whether a control had examples enough to be scored: ascents on random weights may diverge."""
-    return int(control.get("n", objective.fewest)) >= objective.fewest
+def as_real(
+    row: Mapping[str, Any], controls: Mapping[str, Any], objective: Objective = DEFAULT
+) -> bool:
+    """Whether a score is surely better than that of random latents, and one that real excerpts
+    against real ones have too."""
+    floor = max(objective.loss(end) for end in controls["real_vs_real"]["ci95"])
+    near = objective.loss(row[objective.metric]) <= floor
+    return near and apart(row, controls["never_optimised"], objective)
+
+
+def scored(row: Mapping[str, Any], objective: Objective) -> bool:
+    """Whether a setting or a control had examples enough to be scored: an ascent may diverge, on
+    random weights or on fresh starts."""
+    examples = row.get("n", row.get("starts", objective.fewest))
+    return examples >= objective.fewest and row[objective.metric] < DIVERGED_PENALTY
 
 
 def apart(row: Mapping[str, Any], control: Mapping[str, Any], objective: Objective) -> bool:

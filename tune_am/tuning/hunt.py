@@ -13,7 +13,14 @@ from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.job import Job
 from tune_am.tuning.ledger import Ledger, Trials
 from tune_am.tuning.progress import Progress
-from tune_am.tuning.rescore import Rescored, candidates, control_rows, rescore
+from tune_am.tuning.rescore import (
+    Rescored,
+    candidates,
+    control_rows,
+    eighths,
+    rescore,
+    tasks_of,
+)
 from tune_am.tuning.run import Halt, run_trials
 from tune_am.tuning.searcher import Listener
 from tune_am.tuning.task import task
@@ -101,9 +108,18 @@ class Single:
         settings = counted(len(best), "setting")
         text = f"Scoring the best {settings} again on {RESCORE_STARTS} fresh starts"
         view.event("rescore", text, {"settings": len(best), "starts": RESCORE_STARTS})
-        self._rows = rescore(best, self._task, job.budget, job.pack, halt)
+        told, tasks = eighths(view.rescoring), tasks_of(best, job.budget.plan)
+        self._rows = rescore(
+            best, self._task, job.budget, job.pack, halt, lambda done, _: told(done, tasks)
+        )
         if self._rows is not None:
-            self._controls = control_rows(self._rows[0].candidate, self._task, job.budget, halt)
+            self._controls = control_rows(
+                self._rows[0].candidate,
+                self._task,
+                job.budget,
+                halt,
+                lambda done, of: told(tasks - of + done, tasks),
+            )
 
     def write(self, seconds: float, mlflow: dict[str, str]) -> dict[str, Any]:
         job, rows = self.job, self._rows
@@ -136,7 +152,7 @@ class Single:
         return artifacts.files(job.folder, job.pack, job.budget.plan, content["best"])
 
     def table(self, content: dict[str, Any]) -> Mapping[str, list[Any]]:
-        return artifacts.table(content)
+        return result.columns(content["trials"])
 
     def pictures(self) -> Iterator[tuple[Key, Image]]:
         for number, image in artifacts.pictures(self.job.folder, self.job.pack):

@@ -47,6 +47,11 @@ class Progress:
         elif name == "result":
             print(text)
 
+    def rescoring(self, done: int, tasks: int) -> None:
+        """What follows the trials, so many of its tasks done."""
+        text = f"  {done} of {tasks} ascents and controls done"
+        self.event("rescoring", text, {"done": done, "tasks": tasks})
+
     def trial_started(self, record: Record) -> None:
         pass
 
@@ -145,7 +150,8 @@ class Screen(Progress):
             _add(table, record, "running")
         best = {record.key for record in self._ledger.bests}
         for record in self._ledger.leaders[:BEST_ROWS]:
-            _add(table, record, "best so far" if record.key in best else _words(record))
+            what = "running" if record.key in self._running else _words(record)
+            _add(table, record, "best so far" if record.key in best else what)
         lines = [Text(line, "dim", no_wrap=True, overflow="ellipsis") for line in self._summary()]
         return Group(table, *lines)
 
@@ -179,10 +185,11 @@ def number(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
+    """Until the last trial ends: scoring the best again comes after it."""
     if seconds is None:
         return "time left unknown yet"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s left" if minutes else f"{rest} s left"
+    return f"{minutes} min {rest:02d} s of trials left" if minutes else f"{rest} s of trials left"
 
 
 def _words(record: Record) -> str:

@@ -42,6 +42,28 @@ from tune_am.tuning.task import pack_and_plan
 # not depend on the number of workers, so neither do the scores.
 CPU_PARTS = 2
 
+CONTROL_TASKS = 2  # of `control_rows`
+
+# Hears how many of how many tasks are done.
+Told = Callable[[int, int], None]
+
+
+def unheard(done: int, tasks: int) -> None:
+    """Nobody wants to know."""
+
+
+def eighths(told: Told) -> Told:
+    """Passes on the first word of each eighth of the tasks."""
+    heard = 0
+
+    def tell(done: int, tasks: int) -> None:
+        nonlocal heard
+        if 8 * done // tasks > heard:
+            heard = 8 * done // tasks
+            told(done, tasks)
+
+    return tell
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -110,8 +132,10 @@ def rescore(
     budget: Budget,
     pack: Pack,
     halt: threading.Event,
+    told: Told = unheard,
 ) -> list[Rescored] | None:
-    """All candidates on the same fresh starts, as `ranked`; None when halted."""
+    """All candidates on the same fresh starts, as `ranked`; None when halted. told: as `gather`
+    has it."""
     parts = _parts(budget.plan)
     futures = [
         remote(ascend, budget, f"re-score {settings_title(candidate.settings)}").remote(
@@ -120,7 +144,7 @@ def rescore(
         for candidate in chosen
         for part in parts
     ]
-    done = gather(futures, halt)
+    done = gather(futures, halt, told)
     if done is None:
         return None
     pairs = [done[i : i + len(parts)] for i in range(0, len(done), len(parts))]
@@ -154,15 +178,25 @@ def ranked(rows: Sequence[Rescored]) -> list[Rescored]:
 
 
 def control_rows(
-    best: Candidate, task: dict[str, Any], budget: Budget, halt: threading.Event
+    best: Candidate,
+    task: dict[str, Any],
+    budget: Budget,
+    halt: threading.Event,
+    told: Told = unheard,
 ) -> dict[str, Any] | None:
-    """The controls of `tune_am.am.controls` by name; None when halted."""
+    """The controls of `tune_am.am.controls` by name; None when halted. told: as `gather` has
+    it."""
     futures = [
         remote(_random_classifier, budget, "control: random classifier").remote(task, best),
         remote(_cheap_controls, budget, "controls: no ascent, real against real").remote(task),
     ]
-    done = gather(futures, halt)
+    done = gather(futures, halt, told)
     return None if done is None else {**done[1], "random_classifier": done[0]}
+
+
+def tasks_of(chosen: Sequence[Candidate], plan: Plan) -> int:
+    """How many tasks `rescore` and `control_rows` are together."""
+    return len(chosen) * len(_parts(plan)) + CONTROL_TASKS
 
 
 def _parts(plan: Plan) -> list[Plan]:
@@ -233,12 +267,8 @@ def remote(function: Any, budget: Budget, title: str) -> Any:
     )
 
 
-def gather(
-    futures: list[Any],
-    halt: threading.Event,
-    told: Callable[[int, int], None] = lambda done, tasks: None,
-) -> list[Any] | None:
-    """What the tasks return, None when halted. told: how many of how many are done."""
+def gather(futures: list[Any], halt: threading.Event, told: Told = unheard) -> list[Any] | None:
+    """What the tasks return, None when halted. told: is told twice a second, at least once."""
     waiting = list(futures)
     while waiting:
         if halt.is_set():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,12 @@ TITLES = {
     "random_classifier": "random classifier",
     "real_vs_real": "real against real",
 }
+
+
+def read(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the settings that the ascent reads: adam has no momentum."""
+    unread = ("momentum",) if settings.get("optimizer") == "adam" else ()
+    return {name: value for name, value in settings.items() if name not in unread}
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,9 +172,11 @@ def summary(result: dict[str, Any]) -> str:
     ]
     if near:
         lines += ["", f"Less far apart than the diversity asked for: {', '.join(near)}"]
-    settings = result["best"]["settings"]
-    shown = [f"{name} {_short(value)}" for name, value in settings.items()]
-    lines += ["", "Best setting: " + ", ".join(shown)]
+    settings = read(result["best"]["settings"])
+    lines += [
+        "",
+        _wrapped("Best setting", [f"{name} {_short(value)}" for name, value in settings.items()]),
+    ]
     if (collapse := result["best"].get("collapse", 0)) > 0:
         lines.append(
             "No setting keeps the constraint: the best one's examples are "
@@ -175,7 +184,7 @@ def summary(result: dict[str, Any]) -> str:
         )
     if result["importances"]:
         shares = [f"{name} {share:.0%}" for name, share in result["importances"].items()]
-        lines.append("What mattered: " + ", ".join(shares[:6]))
+        lines.append(_wrapped("What mattered", shares[:6]))
     lines.append(
         f"{counted(result['trials_total'], 'trial')}, {ended(result)}, "
         f"{counted(result['sample_steps'], 'sample-step')}, {result['seconds']:.0f} s"
@@ -216,6 +225,15 @@ def _line(name: str, row: dict[str, Any], made: Objective, width: int) -> str:
     score = f"{number(row[made.metric]):>{width}}"
     wide = max(10, len(second.label))
     return f"  {name:18}{score}   {interval:18}{beside:>{wide}}  {step:>4}  {trial:>5}".rstrip()
+
+
+def _wrapped(title: str, items: Sequence[str]) -> str:
+    """A list of items in lines of at most 80 columns, none broken."""
+    whole = [item.replace(" ", "\N{NO-BREAK SPACE}") for item in items]
+    text = textwrap.fill(
+        f"{title}: {', '.join(whole)}", 80, subsequent_indent="  ", break_on_hyphens=False
+    )
+    return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _short(value: Any) -> str:

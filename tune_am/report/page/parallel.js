@@ -25,7 +25,7 @@ function drawParallel(list) {
   return (svg, width) => {
     search.forget(document.getElementById("parallel"));
     const lying = width < 110 * list.length * 0.75;
-    const left = lying ? 12 : 34, right = lying ? 22 : 46, gap = 62;
+    const left = lying ? 22 : 46, right = lying ? 22 : 46, gap = 62;
     const height = lying ? 34 + gap * (list.length - 1) + 34 : 370, top = 44, bottom = height - 14;
     const cross = (k) => (lying ? 30 + gap * k : left + (k * (width - left - right)) / Math.max(1, list.length - 1));
     const along = (u) => (lying ? left + u * (width - left - right) : bottom - u * (bottom - top));
@@ -36,7 +36,7 @@ function drawParallel(list) {
     svg.append(lines);
     list.forEach((axis, k) => {
       const [x1, y1] = point(k, 0), [x2, y2] = point(k, 1);
-      const node = make("g", { class: lying ? "along" : "across", tabindex: 0, role: "button", "aria-label": `Filter by ${axis.name}` });
+      const node = make("g", { class: lying ? "along" : "across", tabindex: 0, role: "button", "aria-pressed": false, "aria-label": `Filter by ${axis.name}` });
       const zone = lying ? { x: x1 - 8, y: y1 - 13, width: x2 - x1 + 16, height: 26 } : { x: x1 - 13, y: y2 - 8, width: 26, height: y1 - y2 + 16 };
       node.append(make("rect", { class: "zone", ...zone }), make("line", { class: "axis", x1, y1, x2, y2 }));
       for (const [u, words] of axis.ticks) {
@@ -71,6 +71,7 @@ function brushing(node, axis, place, brush, where) {
     if (range) search.brushes.set(axis, range);
     else search.brushes.delete(axis);
     brush.setAttribute("visibility", range ? "visible" : "hidden");
+    node.setAttribute("aria-pressed", search.brushes.has(axis));
     if (range) place(range);
     search.update();
   };
@@ -93,7 +94,7 @@ function brushing(node, axis, place, brush, where) {
   });
   node.addEventListener("pointercancel", () => (start = null));
   node.addEventListener("keydown", (event) => {
-    const [low, high] = search.brushes.get(axis) || [0.35, 0.65];
+    const middle = [0.35, 0.65], [low, high] = search.brushes.get(axis) || middle;
     const move = { ArrowUp: 0.05, ArrowRight: 0.05, ArrowDown: -0.05, ArrowLeft: -0.05 }[event.key];
     const grow = { "+": 0.05, "=": 0.05, "-": -0.05 }[event.key];
     if (move !== undefined) {
@@ -101,6 +102,8 @@ function brushing(node, axis, place, brush, where) {
       set([low + by, high + by]);
     } else if (grow !== undefined && high - low + 2 * grow > 0.02) {
       set([Math.max(0, low - grow), Math.min(1, high + grow)]);
+    } else if (event.key === "Enter" || event.key === " ") {
+      set(search.brushes.has(axis) ? null : middle);
     } else if (event.key === "Escape") {
       set(null);
     } else return;
@@ -109,6 +112,7 @@ function brushing(node, axis, place, brush, where) {
 }
 
 if (search) {
+  document.querySelector(".tools").hidden = false;
   const list = parallelAxes();
   fillTable(document.getElementById("trials"));
   chart("parallel", drawParallel(list));

@@ -8,6 +8,7 @@
     button.type = "button";
     button.className = "play";
     button.setAttribute("aria-label", `Play ${audio.getAttribute("aria-label")}`);
+    button.setAttribute("aria-pressed", false);
     const head = document.createElement("span");
     head.className = "head";
     head.hidden = true;
@@ -22,13 +23,13 @@
     };
     audio.addEventListener("play", () => {
       players.filter((other) => other !== audio).forEach((other) => other.pause());
-      button.classList.add("playing");
+      button.setAttribute("aria-pressed", true);
       head.hidden = false;
       follow();
     });
     for (const end of ["pause", "ended"]) {
       audio.addEventListener(end, () => {
-        button.classList.remove("playing");
+        button.setAttribute("aria-pressed", false);
         head.hidden = true;
       });
     }

@@ -7,9 +7,10 @@ const search = data.search && {
   trialsOf: (number) => search.marks.get(number) || search.marks.set(number, []).get(number),
 
   ended: (trial) => data.search.outcomes[trial.outcome],
+  score: (trial) => (trial.score < data.search.penalty ? number(trial.score) : "–"), // none where it diverged
   words(trial) {
     const settings = data.search.varied.map((name) => `${name} ${show(trial.settings[name])}`);
-    return [`trial ${trial.trial}: ${data.score.label} ${number(trial.score)}, ${this.ended(trial)} (step ${trial.step})`, ...settings].join("\n");
+    return [`trial ${trial.trial}: ${data.score.label} ${this.score(trial)}, ${this.ended(trial)} (step ${trial.step})`, ...settings].join("\n");
   },
   kept(trial) {
     const within = ([axis, [low, high]]) => axis.at(trial) >= low - 1e-9 && axis.at(trial) <= high + 1e-9;
@@ -30,6 +31,10 @@ const search = data.search && {
   forget(svg) { // before a view is drawn anew
     for (const [id, nodes] of this.marks) this.marks.set(id, nodes.filter((node) => node.isConnected && !svg.contains(node)));
   },
+  reach() { // the table by Tab: its first row that is shown
+    const rows = [...document.querySelectorAll("#trials tbody tr")], first = rows.find((row) => !row.hidden);
+    rows.forEach((row) => (row.tabIndex = row === first ? 0 : -1));
+  },
   update() {
     let count = 0;
     for (const trial of this.trials) {
@@ -40,6 +45,7 @@ const search = data.search && {
         else node.classList.toggle("out", !kept);
       }
     }
+    this.reach();
     document.getElementById("status").textContent = `${count} of ${this.trials.length} trial${this.trials.length === 1 ? "" : "s"}`;
     // Not `hidden`: what stands below must not move under a pointer that drags.
     document.getElementById("clear").style.visibility = this.brushes.size || this.hidden.size ? "visible" : "hidden";
@@ -93,19 +99,19 @@ function drawCourses(svg, width) {
 
 // The table: sorted by any column, its rows walked with the arrow keys.
 function fillTable(table) {
+  // A column's title, what it is sorted by, and its text where that is another.
   const columns = [
     ["trial", (t) => t.trial], ["outcome", search.ended], ["step", (t) => t.step],
-    [data.score.label, (t) => t.score], ...data.search.varied.map((name) => [name, (t) => t.settings[name]]),
+    [data.score.label, (t) => t.score, search.score], ...data.search.varied.map((name) => [name, (t) => t.settings[name]]),
   ];
   const body = document.createElement("tbody"), heads = document.createElement("tr");
   const rows = search.trials.map((trial) => {
     const row = document.createElement("tr");
-    for (const [, value] of columns) {
+    for (const [, value, text] of columns) {
       const cell = row.insertCell();
-      cell.textContent = show(value(trial));
+      cell.textContent = show((text || value)(trial));
       if (typeof value(trial) === "number") cell.className = "n";
     }
-    row.tabIndex = -1;
     row.title = search.words(trial);
     search.mark(trial, row);
     row.addEventListener("focus", () => search.over(trial.trial, true));
@@ -123,7 +129,7 @@ function fillTable(table) {
     const value = columns[k][1];
     rows.sort((a, b) => (value(a.trial) > value(b.trial) ? 1 : value(a.trial) < value(b.trial) ? -1 : 0) * (down ? -1 : 1));
     body.replaceChildren(...rows.map(({ row }) => row));
-    rows.forEach(({ row }, i) => (row.tabIndex = i ? -1 : 0));
+    search.reach();
     [...heads.cells].forEach((cell, i) => (i === k ? cell.setAttribute("aria-sort", down ? "descending" : "ascending") : cell.removeAttribute("aria-sort")));
   };
   columns.forEach(([name, value], k) => {

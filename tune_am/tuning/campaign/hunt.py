@@ -70,12 +70,7 @@ class Campaign:
         neurons = counted(len(units), "neuron")
         text = f"Scoring the best setting of {neurons} again on {starts} fresh starts"
         view.event("rescore", text, {"neurons": len(units), "settings": 1, "starts": starts})
-
-        def told(done: int, tasks: int) -> None:
-            text = f"  {done} of {tasks} ascents and controls done"
-            view.event("rescoring", text, {"done": done, "tasks": tasks})
-
-        self._verdicts = judge(units, self.job.budget, halt, told) or {}
+        self._verdicts = judge(units, self.job.budget, halt, view.rescoring) or {}
 
     def write(self, seconds: float, mlflow: dict[str, str]) -> dict[str, Any]:
         job = self.job

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tune_am.am.neuron import shown
@@ -32,7 +33,7 @@ def of_unit(
     seconds = sum(ascending_seconds(record, starts) for record in unit.ledger.scored)
     return result.build(
         unit.ledger,
-        job.budget_of(unit.plan),
+        replace(job.budget, plan=unit.plan),
         job.pack,
         job.space.name,
         seconds,
@@ -135,7 +136,9 @@ def summary(content: Mapping[str, Any]) -> str:
     lines = ["", f"  {'neuron':{widths[0]}}{made.label:>{widths[1]}}{'noise floor':>13}"]
     lines[-1] += f"{'x floor':>10}{'trials':>8}"
     lines += ["  ..." if row is None else _line(row, made, widths) for row in few]
-    lines += ["", _account(content, rows), _agreed(rows)]
+    if made.squared:
+        lines.append(f"  x floor: the square root of {made.label} / noise floor")
+    lines += ["", _account(content, rows), *_agreed(rows)]
     return "\n".join(lines)
 
 
@@ -159,8 +162,8 @@ def _account(content: Mapping[str, Any], rows: Sequence[Any]) -> str:
     )
 
 
-def _agreed(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The setting that is best for most neurons."""
+def _agreed(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The setting that is best for most neurons, in a line; none where each has its own."""
     votes = Counter(settings_title(Settings.from_dict(row["best"]["settings"])) for row in rows)
     most, count = votes.most_common(1)[0]
-    return f"Best for {count} of them: {most}"
+    return [f"Best for {count} of them: {most}"] if count > 1 else []
