@@ -123,6 +123,19 @@ def test_a_result_says_so_where_the_layer_before_decided(score, said):
     assert ("cannot tell apart, the one with the lowest layer-FID is the best" in text) is said
 
 
+def test_the_best_setting_is_told_in_lines_that_fit():
+    settings = Settings(lr=0.0123456, optimizer="adam", schedule="inverse_sqrt").to_dict()
+    best = {"activation_fid": 1.0, "ci95": [0.0, 2.0], "settings": settings}
+    counts = {f"trials_{name}": 0 for name in ("total", "stopped_early", "diverged")}
+    content = {"best": best, "runners_up": [], "controls": {}, "importances": {}, **counts}
+    content |= {"objective": "activation_fid", "sample_steps": 0, "seconds": 0.0}
+    text = summary(content)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "momentum" not in text  # adam does not read it
+    told = " ".join(text.split()).partition("Best setting: ")[2]
+    assert told.startswith("lr 0.01235, l2 0.1, optimizer adam, schedule inverse_sqrt, init_scale")
+
+
 def test_settings_whose_fresh_examples_collapse_come_last():
     def row(number: int, score: float, missing: float) -> Rescored:
         candidate = Candidate(number, Settings(), 8, score)

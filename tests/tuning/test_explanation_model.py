@@ -7,27 +7,32 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mlflow import MlflowClient, pyfunc
 from mlflow.exceptions import MlflowException
-from safetensors.torch import load_file
 
+from tune_am.am.ascent import Ascent
 from tune_am.am.pack import Pack
+from tune_am.am.plan import fresh_seed
+from tune_am.am.score import inputs_of
+from tune_am.am.settings import Settings
+from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
 from tune_am.report.finished import FinishedRun
 from tune_am.tuning import artifacts
 from tune_am.tuning import explanation_model as model
 
-STARTS = 10  # on which the search was re-scored
+STARTS, SEED = 10, 1
 
 ELSEWHERE = """
 import sys
 import mlflow, numpy
-source, seed, out = sys.argv[1:]
-made = mlflow.pyfunc.load_model(source).predict({"number": 10, "seed": int(seed)})
+source, number, seed, out = sys.argv[1:]
+made = mlflow.pyfunc.load_model(source).predict({"number": int(number), "seed": int(seed)})
 numpy.savez(out, **made)
 """
 
@@ -40,9 +45,16 @@ def saved(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_run_s_model_gives_the_examples_of_the_search_in_another_process(
-    saved, runs, uri, tmp_path
-):
+def ascended(run: FinishedRun, seed: int, starts: int) -> Ascent:
+    """The best setting of `run`, on other starts."""
+    best, pack = run.result["best"], run.load_pack()
+    plan = replace(run.plan(), seed=seed, starts=starts)
+    ascent = TrialRun(pack, plan, Settings.from_dict(best["settings"])).ascent
+    ascent.advance(best["step"])
+    return ascent
+
+
+def test_a_run_s_model_gives_examples_of_its_setting_in_another_process(saved, runs, uri, tmp_path):
     """The artifacts alone: the folder that the model was saved to is gone by then."""
     client = MlflowClient(uri)
     experiment = client.create_experiment("models", (tmp_path / "store").as_uri())
@@ -53,15 +65,24 @@ def test_a_run_s_model_gives_the_examples_of_the_search_in_another_process(
     content["pack"]["path"] = "/nowhere"
     setting.write_text(json.dumps(content))
 
-    seed = FinishedRun.read(runs / "most").plan().fresh("rescore").seed
     source, out = f"runs:/{run_id}/{model.NAME}", tmp_path / "made.npz"
     environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "PYTHONPATH": os.getcwd()}
-    command = [sys.executable, "-c", ELSEWHERE, source, str(seed), str(out)]
+    command = [sys.executable, "-c", ELSEWHERE, source, str(STARTS), str(SEED), str(out)]
     subprocess.run(command, env=environment, cwd=tmp_path, check=True)
-    made, best = np.load(out), load_file(runs / "most" / "best.safetensors")
-    assert best["inputs"].shape == made["inputs"].shape == (STARTS, 80, 115)
-    np.testing.assert_allclose(made["activations"], best["activations"], rtol=1e-4)
-    np.testing.assert_allclose(made["inputs"], best["inputs"], rtol=1e-3, atol=1e-3)
+    made, run = np.load(out), FinishedRun.read(runs / "most")
+    ascent = ascended(run, fresh_seed(SEED, model.NAME), STARTS)
+    inputs = inputs_of(run.load_pack(), ascent.kept_latents)
+    assert inputs.shape == made["inputs"].shape == (STARTS, 80, 115)
+    np.testing.assert_allclose(made["activations"], ascent.kept_activations, rtol=1e-4)
+    np.testing.assert_allclose(made["inputs"], inputs, rtol=1e-3, atol=1e-3)
+
+
+def test_the_search_s_own_seed_does_not_give_its_starts(saved, runs):
+    run = FinishedRun.read(runs / "most")
+    searched = run.kept(run.result["best"]["trial"]).activations
+    asked = {"number": len(searched), "seed": run.plan().seed}
+    made = pyfunc.load_model(str(saved)).predict(asked)
+    assert not np.allclose(made["activations"], searched, rtol=1e-2)
 
 
 def test_rows_follow_each_other_and_seeds_differ(saved):
@@ -120,6 +141,16 @@ def test_a_pack_that_changed_is_refused(runs, shown_pack, tiny_pack, tmp_path, m
     setting.write_text(setting.read_text().replace(str(shown_pack), str(tiny_pack)))
     with pytest.raises(UserError, match="is not the one of this model"):
         pyfunc.load_model(str(tmp_path / "one"))
+
+
+def test_consent_is_asked_for_as_load_model_takes_it(tiny_pack, tmp_path):
+    shutil.copytree(tiny_pack, tmp_path / "pack")
+    manifest = (tmp_path / "pack" / "pack.json").read_text()
+    foreign = manifest.replace("tune_am.vocal.nets:Detector", "nets_of_mine:Detector")
+    (tmp_path / "pack" / "pack.json").write_text(foreign)
+    (tmp_path / "setting.json").write_text('{"prior": "gan"}')
+    with pytest.raises(UserError, match=r'code; add model_config=\{"trust_code": True\} only if'):
+        model._load_pyfunc(str(tmp_path))
 
 
 def test_a_direction_s_vector_travels_along(runs, shown_pack, tmp_path):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from math import log10
+from random import Random
+
 import pytest
 from reports import report
 
+from tune_am.am.objectives import OBJECTIVES
 from tune_am.tuning import importance
 from tune_am.tuning.importance import FEWEST, importances
+from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.space import from_source
 
@@ -51,6 +56,18 @@ def test_scores_of_any_size_cost_no_result(make_ledger, plain_space, unit):
         ledger.write(record.number, report(4, score), FINISHED)
     shares = importances(ledger)
     assert next(iter(shares), None) == ("lr" if unit > 0 else None)
+
+
+def test_the_noise_of_a_score_around_0_makes_no_setting_matter(tmp_path, plain_space):
+    """KID is unbiased: half of the trials have reached what it can tell from real."""
+    noise, ledger = Random(0), Ledger(tmp_path / "study", "study", 0, OBJECTIVES["kid"])
+    for _ in range(32):
+        record = ledger.ask(plain_space)
+        score = max(0.0, -2 * log10(record.settings.lr) - 3) + noise.uniform(-0.02, 0.02)
+        ledger.write(record.number, report(4, 1.0, kid=score), FINISHED)
+    scores = [record.score for record in ledger.scored]
+    assert min(scores) < 0 < 1 < max(scores)
+    assert importances(ledger)["lr"] > 0.95
 
 
 def test_of_many_trials_some_count(make_ledger, plain_space, monkeypatch):

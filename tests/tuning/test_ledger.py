@@ -36,20 +36,39 @@ def test_a_stopped_trial_is_told_pruned_with_its_intermediate_values(
     assert trial.intermediate_values == {2: 9.0, 4: 7.0}
 
 
-@pytest.mark.parametrize(
-    ("outcome", "score", "state", "value"),
-    [
-        (FINISHED, 5.0, TrialState.COMPLETE, 5.0),
-        (DIVERGED, DIVERGED_PENALTY, TrialState.COMPLETE, DIVERGED_PENALTY),
-    ],
-)
-def test_an_ended_trial_is_told_complete(
-    make_ledger, plain_space, tmp_path, outcome, score, state, value
+def test_a_finished_trial_is_told_complete(make_ledger, plain_space, tmp_path):
+    ledger = make_ledger()
+    ledger.write(ledger.ask(plain_space).number, report(8, 5.0), FINISHED)
+    (trial,) = optuna_trials(tmp_path)
+    assert (trial.state, trial.value) == (TrialState.COMPLETE, 5.0)
+
+
+def test_a_trial_that_diverged_after_a_score_is_told_as_stopped_there(
+    make_ledger, plain_space, tmp_path
 ):
     ledger = make_ledger()
-    ledger.write(ledger.ask(plain_space).number, report(8, score), outcome)
+    number = ledger.ask(plain_space).number
+    ledger.write(number, report(2, 9.0))
+    ledger.write(number, report(4, 9.0, best_step=2, diverged_share=1.0))
+    assert make_ledger()[number].outcome is None  # a kill comes before its end is told
+    ledger.write(number, outcome=DIVERGED)
     (trial,) = optuna_trials(tmp_path)
-    assert (trial.state, trial.value) == (state, value)
+    assert trial.state == TrialState.PRUNED
+    assert trial.intermediate_values == {2: 9.0}
+    assert trial.constraints == {"diverged": 0.0}
+    again = make_ledger()
+    assert (again[number].outcome, again.best.number, again.unfinished) == (DIVERGED, number, [])
+
+
+def test_a_trial_that_diverged_before_any_score_is_complete_and_breaks_a_constraint(
+    make_ledger, plain_space, tmp_path
+):
+    ledger = make_ledger()
+    number = ledger.ask(plain_space).number
+    ledger.write(number, report(2, DIVERGED_PENALTY, diverged_share=1.0), DIVERGED)
+    (trial,) = optuna_trials(tmp_path)
+    assert (trial.state, trial.value) == (TrialState.COMPLETE, DIVERGED_PENALTY)
+    assert trial.constraints == {"diverged": 1.0}
 
 
 def test_a_maximised_objective_is_the_study_s_direction_and_the_best(tmp_path, plain_space):

@@ -74,14 +74,14 @@ def test_trials_that_failed_are_run_again_and_not_counted(make_ledger, plain_spa
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["[1/2]", "[2/2]"]
     play(view, ledger, plain_space)
-    assert "; 0 s left" in capsys.readouterr().out.splitlines()[-1]
+    assert "; 0 s of trials left" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_the_time_left_is_no_more_than_there_is(make_ledger, plain_space, capsys):
     ledger = make_ledger()
     play(Lines(ledger, 10**9, seconds=30), ledger, plain_space)
     for line in capsys.readouterr().out.splitlines():
-        left = re.search(r" (\d+) s left$", line)
+        left = re.search(r" (\d+) s of trials left$", line)
         assert left is not None
         assert int(left[1]) <= 30
 
@@ -113,9 +113,11 @@ def test_a_table_in_a_terminal(make_ledger, plain_space, monkeypatch):
         play(view, ledger, plain_space)
         running = ledger.ask(plain_space)
         view.trial_started(running)
+        ledger.write(running.number, report(2, 99.0))
         view.event("trouble", "MLflow failed")
     shown = out.getvalue()
     assert "MLflow failed" in shown
+    assert "unfinished" not in shown  # what runs is among the leaders too
     for words in ("running", "best so far", "stopped early", "2 of 3 trials", "trials/min"):
         assert words in shown
 
@@ -179,5 +181,5 @@ def test_numbers_and_durations_read_well():
         "1e+06",
     ]
     assert duration(None) == "time left unknown yet"
-    assert duration(125) == "2 min 05 s left"
-    assert duration(9.6) == "10 s left"
+    assert duration(125) == "2 min 05 s of trials left"
+    assert duration(9.6) == "10 s of trials left"

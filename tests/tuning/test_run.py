@@ -16,7 +16,7 @@ from tune_am.am.plan import Plan
 from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY
-from tune_am.tuning.rescore import candidates, control_rows, gather, rescore
+from tune_am.tuning.rescore import candidates, control_rows, gather, rescore, tasks_of
 from tune_am.tuning.run import Failures, Halt, run_trials, to_run
 from tune_am.tuning.space import from_source
 from tune_am.tuning.trial import NUMBER
@@ -132,15 +132,20 @@ def timeless(record):
 def check_scored_again(ledger, tiny_task, budget, pack):
     """The best, by two workers on fresh starts."""
     event = threading.Event()
-    chosen = candidates(ledger.scored, n=2)
-    rows = rescore(chosen, tiny_task, budget, pack, event)
+    chosen, told = candidates(ledger.scored, n=2), []
+    rows = rescore(chosen, tiny_task, budget, pack, event, lambda *heard: told.append(heard))
     assert {row.candidate.number for row in rows} == {c.number for c in chosen}
     best = rows[0]
     assert best.latents.shape == (50, 8)
     assert best.inputs(pack).shape == (50, 80, 115)
     assert best.ci95[0] <= best.activation_fid <= best.ci95[1]
     assert best.activation_fid != best.candidate.search_score
-    controls = control_rows(best.candidate, tiny_task, budget, event)
+    heard = told[-1][1]
+    controls = control_rows(
+        best.candidate, tiny_task, budget, event, lambda *heard: told.append(heard)
+    )
+    assert told[-1] == (2, 2)
+    assert heard + 2 == tasks_of(chosen, budget.plan)
     assert set(controls) == {"never_optimised", "random_classifier", "real_vs_real"}
     event.set()
     assert rescore(chosen, tiny_task, budget, pack, event) is None

@@ -116,6 +116,19 @@ def test_trials_rank_by_constraints_then_by_how_far_they_went_then_by_score(tmp_
     assert [trial.number for trial in ranked(ledger._study)] == [5, 1, 4, 2, 0, 3]
 
 
+def test_a_trial_that_diverged_after_a_score_ranks_as_stopped_there(tmp_path, plain_space):
+    ledger = Ledger(tmp_path / "study", "study", seed=0)
+    for step, score, outcome in (
+        (10, 9.0, STOPPED_EARLY),
+        (20, 3.0, STOPPED_EARLY),
+        (5, 9000.0, None),
+        (40, 1.0, FINISHED),
+    ):
+        ledger.write(ledger.ask(plain_space).number, report(step, score), outcome)
+    ledger.write(2, report(10, 9000.0, best_step=5, diverged_share=1.0), DIVERGED)
+    assert [trial.number for trial in ranked(ledger._study)] == [3, 1, 0, 2]
+
+
 POINTS = (4, 8, 16, 32)
 
 

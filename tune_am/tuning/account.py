@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import shlex
-from importlib.metadata import version
 from typing import Any
 
-from tune_am import __version__
 from tune_am.am.neuron import shown
 from tune_am.am.objectives import objective
 from tune_am.counting import counted, plural
@@ -15,26 +12,20 @@ from tune_am.tuning import cluster, tracking, tracking_store
 from tune_am.tuning.folder import UNITS
 from tune_am.tuning.job import Job
 from tune_am.tuning.label import file_name
+from tune_am.versions import versions
+
+# What the numbers of a search depend on.
+_PACKAGES = ("torch", "numpy", "ray", "optuna", "mlflow")
 
 
 def asked(job: Job) -> dict[str, Any]:
     """What search.json keeps: enough to go on, and to say what was run."""
     config = {**job.config.to_dict(), "out": None, "mlflow_uri": job.kept_uri}
     config["pack"] = job.kept_pack
-    about = {"id": job.id, "pack_hash": job.pack.hash, "versions": versions()}
+    about = {"id": job.id, "pack_hash": job.pack.hash, "versions": versions(*_PACKAGES)}
     about["budget"] = job.budget.spent_on
     typed = job.config.mlflow_uri is not None  # or of the environment, which may change
     return {"config": config, "command": job.command, **about, "mlflow_typed": typed}
-
-
-def versions() -> dict[str, str]:
-    """What the numbers of a search depend on."""
-    names = ("torch", "numpy", "ray", "optuna", "mlflow")
-    return {
-        "tune_am": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in names},
-    }
 
 
 def params(job: Job) -> dict[str, Any]:
@@ -70,7 +61,7 @@ def tags(job: Job) -> dict[str, Any]:
         "space.source": job.space.source[:5000],  # as long as MLflow lets a tag be
         "command": job.command,
         tracking.FOLDER: str(job.folder.path),
-        **{f"version.{name}": number for name, number in versions().items()},
+        **{f"version.{name}": number for name, number in versions(*_PACKAGES).items()},
     }
 
 

@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tune_am.tuning.folder import RunFolder
-from tune_am.tuning.result import columns
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -64,11 +63,6 @@ def card(pack: Pack) -> list[tuple[Path, str]]:
     """The data card of `pack` and where it goes, if it has one of its own."""
     named = "README.md" in pack.described.sha256
     return [(pack.path / "README.md", CARD)] if named else []
-
-
-def table(content: dict[str, Any]) -> dict[str, list[Any]]:
-    """All trials of a result.json as columns, settings apart."""
-    return columns(content["trials"])
 
 
 def pictures(folder: RunFolder, pack: Pack) -> Iterator[tuple[int, Image]]:

@@ -15,9 +15,10 @@ from tune_am.tuning.stopping_rule import StoppingRule
 class Asha(StoppingRule):
     """At each rung the best 1/`REDUCTION` of the trials that got there go on, and late starters.
 
-    Spared is a trial that ends nearest of all if each keeps its `course`. (Ray's own ASHA counts
-    its rungs with a logarithm that is sometimes one too few, loses them on restore, and knows a
-    trial by its score alone.)
+    Spared is a trial whose `course` ends nearer than that of every other trial that got there. A
+    course ends at the goal at the nearest, so once one of the others reaches it none is spared.
+    (Ray's own ASHA counts its rungs with a logarithm that is sometimes one too few, loses them on
+    restore, and knows a trial by its score alone.)
     """
 
     def _stops(self, record: Record, others: Sequence[Record], step: int) -> bool:

@@ -86,7 +86,8 @@ class SearchConfig:
         str,
         "NAME",
         f"what proposes settings: {', '.join(SAMPLERS)} (gp, cmaes and nsga2 draw parameters of a "
-        "branch at random, cmaes choices too; grid needs parameters of so many values)",
+        "branch at random, cmaes choices too; grid needs a finite space: choices and stepped "
+        "ranges)",
     )
     scheduler: str | None = _option(
         None,
@@ -98,8 +99,8 @@ class SearchConfig:
         0.0,
         float,
         "SHARE",
-        "least mean distance between two examples, as a share of that of random ones; settings "
-        "below it come after all others",
+        "minimum mean pairwise distance of a setting's examples, as a share of that of random "
+        "inputs; settings below it rank last",
     )
     trials: int | None = _option(
         None,

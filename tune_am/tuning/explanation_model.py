@@ -26,9 +26,11 @@ from tune_am.am.device import chosen_device
 from tune_am.am.manifest import FILE
 from tune_am.am.neuron import beside, direction_file, shown
 from tune_am.am.pack import Pack
+from tune_am.am.plan import fresh_seed
 from tune_am.am.score import inputs_of
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
+from tune_am.naming import option
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -93,7 +95,11 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Ex
     copied = data / _PACK
     source = copied if copied.exists() else Path(setting["pack"]["path"])
     trusted = bool((model_config or {}).get("trust_code", False))
-    pack = Pack.load(source, chosen_device(), trusted, setting["prior"])
+    try:
+        pack = Pack.load(source, chosen_device(), trusted, setting["prior"])
+    except UserError as error:
+        ours, theirs = option("trust_code", True), 'model_config={"trust_code": True}'
+        raise UserError(str(error).replace(ours, theirs)) from None
     if pack.hash != setting["pack"]["hash"]:
         raise UserError(f"the pack {source} is not the one of this model: put that one there")
     return ExplanationModel(
@@ -116,7 +122,10 @@ class ExplanationModel:
     step: int
 
     def predict(self, model_input: DataFrame, params: Any = None) -> dict[str, np.ndarray]:
-        """Examples from `number` starts of `seed`, for each row of `model_input` in its turn.
+        """Examples from `number` starts, for each row of `model_input` in its turn.
+
+        `seed` fixes the starts, by a stream of its own: a search's own seed does not give those of
+        its trials, on which the setting was chosen.
 
         inputs: [n, *input_shape]; activations: [n], not finite where a start diverged.
         """
@@ -135,7 +144,7 @@ class ExplanationModel:
             self.pack.neuron(self.neuron),
             self.settings,
             starts=number,
-            seed=seed,
+            seed=fresh_seed(seed, NAME),
             direction=self.direction,
             device=self.pack.device,
         )

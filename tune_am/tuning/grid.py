@@ -1,4 +1,4 @@
-"""Every point of a search space whose parameters have so many values and no more."""
+"""Every point of a finite search space: of choices and stepped ranges."""
 
 from __future__ import annotations
 

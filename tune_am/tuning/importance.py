@@ -28,10 +28,10 @@ def importances(ledger: Ledger) -> dict[str, float]:
     default; its other evaluator, PED-ANOVA, takes the few draws of a rare branch for a finding.
     Trials can only be compared at equal steps, so each counts with its score at the last report
     point that at least half of them reached, and those that did not with their last; what breaks a
-    constraint is as bad as the worst of the others. Numbers are
-    taken by rank and scores by logarithm: both span decades. Of many trials the best half of `MOST`
-    and as many of the others count. Empty where there are fewer than `FEWEST` trials, or nothing
-    varies.
+    constraint is as bad as the worst of the others. Numbers are taken by rank and scores by
+    logarithm, for both span decades; KID, which may be below 0, by its root. Of many trials the
+    best half of `MOST` and as many of the others count. Empty where there are fewer than `FEWEST`
+    trials, or nothing varies.
     """
     records = _some(ledger.scored)
     if len(records) < FEWEST:
@@ -71,9 +71,12 @@ def _some(records: Sequence[Record]) -> list[Record]:
 
 
 def _values(scores: Sequence[float], objective: Objective) -> list[float]:
-    """Scores as they are compared: squares by their logarithm."""
+    """Scores as they are compared: squares by their logarithm, or by their root where they may be
+    below 0: the logarithm of what is near it would be that of its noise."""
     if not objective.squared:
         return list(scores)
+    if not objective.rooted:
+        return [objective.distance(score) for score in scores]
     least = _LEAST * max(scores)
     return [math.log(max(score, least)) if least > 0 else 0.0 for score in scores]
 

@@ -22,11 +22,7 @@ from tune_am.am.objectives import DEFAULT, Objective
 from tune_am.am.score import STEP
 from tune_am.am.settings import Settings
 from tune_am.tuning.defaults import SAMPLER
-from tune_am.tuning.record import (
-    FAILED,
-    STOPPED_EARLY,
-    Record,
-)
+from tune_am.tuning.record import FAILED, Record
 from tune_am.tuning.samplers import draw
 from tune_am.tuning.space import Space, quiet_optuna
 
@@ -172,8 +168,9 @@ class Ledger:
         """Note a trial's metrics at a report point, its outcome, or both; False if nothing is new.
 
         A stopped trial is told PRUNED: its score is that of a shorter ascent, which TPE must not
-        take for a full one. One that diverged is complete, at its score: a finite penalty, or that
-        of the steps before.
+        take for a full one. So is one that diverged after a report point that counts, as if it had
+        been stopped at the last of these. One that diverged before is complete, at a finite
+        penalty, and breaks a constraint.
         """
         record = self._records[number]
         fresh = metrics is not None and metrics[STEP] > record.step
@@ -199,7 +196,7 @@ class Ledger:
         """Bring Optuna's own view of a running trial up to the record's."""
         identity = self._ids[record.number]
         told = self._storage.get_trial(identity).intermediate_values
-        for report in record.reports:
+        for report in record.valid:
             if (step := int(report[STEP])) not in told:
                 score = report[self.objective.metric]
                 self._storage.set_trial_intermediate_value(identity, step, score)
@@ -211,7 +208,7 @@ class Ledger:
                 trial.set_constraint(name, value)
             if record.outcome == FAILED or record.score is None:
                 self._study.tell(record.number, state=TrialState.FAIL)
-            elif record.outcome == STOPPED_EARLY:
+            elif record.cut_short:
                 self._study.tell(record.number, state=TrialState.PRUNED)
             else:
                 self._study.tell(record.number, record.score)

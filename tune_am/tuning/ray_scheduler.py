@@ -24,6 +24,3 @@ class RuleScheduler(FIFOScheduler):
             self._ledger, trial.config[NUMBER], result
         )
         return TrialScheduler.STOP if stops else TrialScheduler.CONTINUE
-
-    def debug_string(self) -> str:
-        return type(self._rule).__name__

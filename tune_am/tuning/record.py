@@ -45,6 +45,19 @@ class Record:
         return int(self.reports[-1][STEP]) if self.reports else 0
 
     @property
+    def valid(self) -> tuple[dict[str, float], ...]:
+        """The reports of before it diverged."""
+        return tuple(report for report in self.reports if not has_diverged(report))
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether its score is that of a shorter ascent than was asked for: it was stopped, or has
+        diverged after its best report point."""
+        if self.outcome == DIVERGED:
+            return bool(self.valid) and not self.constraints()[DIVERGED]
+        return self.outcome == STOPPED_EARLY
+
+    @property
     def score(self) -> float | None:
         """By the objective: the best so far."""
         return self.reports[-1][self.objective.metric] if self.reports else None

@@ -34,11 +34,6 @@ class Proposer(Searcher):
 
     refused: SpaceError | None = None
 
-    def set_search_properties(
-        self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
-    ) -> bool:
-        return True  # the config holds constants only
-
     def suggest(self, trial_id: str) -> Any:
         try:
             return self.propose(trial_id)

@@ -47,12 +47,11 @@ _BUSY = threading.Lock()  # a process has one Ray, one screen and one Ctrl-C
 @dataclass(frozen=True)
 class Ended:
     """A search that has ended. content: of result.json, in part only where it was stopped, by the
-    signal `signal` or, if that is None, by its caller. found: whether any trial has a score. early:
-    whether it broke off: the space refused to go on, or every trial failed."""
+    signal `signal` or, if that is None, by its caller. early: whether it broke off: the space
+    refused to go on, or every trial failed."""
 
     folder: RunFolder
     content: dict[str, Any]
-    found: bool
     stopped: bool = False
     signal: int | None = None
     early: bool = False
@@ -79,7 +78,7 @@ def command(config: SearchConfig, given: frozenset[str], line: str) -> int:
         return PIPE_CLOSED
     if ended.stopped:
         return INTERRUPTED
-    return 0 if ended.found and ended.content["complete"] and not ended.early else 1
+    return 0 if ended.content["complete"] and not ended.early else 1
 
 
 def search(
@@ -199,7 +198,7 @@ def _run(
     if stopped:
         view.event("stopped", f"Stopped. To go on: {resume}", {"resume": resume})
     signal = caught[0] if caught else None
-    return Ended(folder, content, bool(hunt.trials.scored), stopped, signal, stop.early)
+    return Ended(folder, content, stopped, signal, stop.early)
 
 
 def _score_again(hunt: Hunt, view: Progress, halt: threading.Event) -> None:
@@ -295,4 +294,4 @@ def _complete(job: Job, make_view: View) -> Ended | None:
         view.event("result", text, facts)
         if not hunt.notes.noted(_SHOWN, False):
             _show(hunt, None, view, content)
-    return Ended(job.folder, content, bool(hunt.trials.scored))
+    return Ended(job.folder, content)

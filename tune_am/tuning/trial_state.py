@@ -3,11 +3,12 @@ at later."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from tune_am.whole import whole
 
 
 def state_file(folder: str | Path, number: int) -> Path:
@@ -17,12 +18,8 @@ def state_file(folder: str | Path, number: int) -> Path:
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
     """Whole or not at all."""
-    scratch = path.with_suffix(".new")
-    try:
-        torch.save(state, scratch)
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with whole(path) as partial:
+        torch.save(state, partial)
 
 
 def drop_ascent(path: Path) -> None:

@@ -11,13 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from optuna.trial import TrialState
 from ray.tune.schedulers import TrialScheduler
 from rich.console import Console
 
 from tune_am.am.objectives import DIVERGED_PENALTY, objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
-from tune_am.am.score import COLLAPSE
+from tune_am.am.score import BEST_STEP, COLLAPSE, DIVERGED_SHARE
 from tune_am.am.settings import Settings
 from tune_am.tuning import space
 from tune_am.tuning.budget import Budget
@@ -168,6 +169,24 @@ def test_what_came_to_nothing_is_no_measure_of_gains(units, plain_space):
     assert pool._gains[repr(sorted(better.items()))] == [pytest.approx(math.log(0.5))]
     assert pool._gains[repr(sorted(good.items()))] == [0.0, 0.0]
     assert pool._gains[repr(sorted({"lr": 0.9, "l2": 0.1}.items()))] == [MOST]
+
+
+def test_the_pool_takes_a_trial_that_diverged_after_a_score_for_a_stopped_one(units, plain_space):
+    unit = units["fc8:0"]
+    tried(unit, plain_space, {"lr": 0.1, "l2": 0.1}, 100.0, FINISHED)
+    for score in (25.0, DIVERGED_PENALTY):
+        number = unit.ledger.ask(plain_space).number
+        if score < DIVERGED_PENALTY:
+            unit.ledger.write(number, metrics(2, score))
+        ended = {**metrics(4, score), BEST_STEP: 2.0, DIVERGED_SHARE: 1.0}
+        unit.ledger.write(number, ended, DIVERGED)
+    pool = Pool(list(units.values()), plain_space, 0)
+    assert pool.proven(units["fc8:1"]) is not None
+    _, after, before = pool._study.trials
+    assert after.state == TrialState.PRUNED
+    assert after.intermediate_values == {2: pytest.approx(math.log(0.5))}
+    assert (before.state, before.value) == (TrialState.COMPLETE, MOST)
+    assert before.constraints == {"diverged": 1.0}
 
 
 def test_trials_too_much_alike_still_teach_the_pool(units, plain_space):

@@ -27,6 +27,9 @@ def test_every_neuron_can_be_told_from_the_others() -> None:
         "ascent_share": 0.5,
     }
     head, *lines = summary(content).splitlines()[1:13]
+    assert "  x floor: the square root of activation-FID / noise floor\n" in summary(content)
+    assert "Best for 12 of them: lr=0.05" in summary(content)
+    assert "Best for" not in summary({**content, "units": content["units"][:1]})
     shown = [line.split()[0] for line in lines if "..." not in line]
     assert shown == [*names[:5], *names[-5:]]
     assert {len(line) for line in lines if "..." not in line} == {len(head)}

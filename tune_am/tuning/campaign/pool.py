@@ -9,10 +9,11 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from tune_am.am.score import STEP
 from tune_am.tuning.campaign.rules import most_proven
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.defaults import SAMPLER
-from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Record
+from tune_am.tuning.record import DIVERGED, FAILED, Record
 from tune_am.tuning.samplers import draw
 from tune_am.tuning.space import Space, quiet_optuna
 
@@ -73,15 +74,15 @@ class Pool:
         self._params.setdefault(name, record.params)
         # What breaks a constraint gained nothing, whatever its score.
         self._gains.setdefault(name, []).append(max(0.0, value) if record.violation else value)
-        short = record.outcome == STOPPED_EARLY
         # A stopped trial's score is that of a shorter ascent, as in `Ledger.write`.
+        short, steps = record.cut_short, [int(report[STEP]) for report in record.valid]
         self._study.add_trial(
             optuna.trial.create_trial(
                 state=TrialState.PRUNED if short else TrialState.COMPLETE,
                 params=record.params,
                 distributions=record.distributions,
                 value=None if short else value,
-                intermediate_values={record.step: value},
+                intermediate_values=dict.fromkeys(steps[-1:], value),
                 constraints=record.constraints(),
             )
         )

@@ -45,9 +45,6 @@ class CampaignScheduler(FIFOScheduler):
         waiting = sum(_waits(unit) for unit in self._units.values())
         return bool(leg > self._halt.seconds_left * self._workers / max(1, waiting))
 
-    def debug_string(self) -> str:
-        return f"{len(self._rules)} neurons, each with rungs of its own"
-
 
 def _waits(unit: Unit) -> bool:
     """For the end of its first trial."""
