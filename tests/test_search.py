@@ -138,6 +138,11 @@ def test_a_search_killed_twice_and_resumed(tiny_pack, tmp_path, capsys):
     # Nothing is left to do: asked again, it says what came of it.
     assert main(["--resume", str(run)]) == 0
     assert "Best setting: lr" in capsys.readouterr().out
+    told = [
+        (event["done"], event["tasks"]) for event in second.events if event["event"] == "rescoring"
+    ]
+    assert told == sorted(set(told))
+    assert told[-1][0] == told[-1][1] > len(result["runners_up"])
     with RunFolder(run):
         assert main(["--resume", str(run)]) == 2
     assert "is in use by another search" in capsys.readouterr().err

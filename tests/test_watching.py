@@ -31,6 +31,7 @@ import pytest
 
 import tune_am
 from tune_am.tuning import metrics
+from tune_am.tuning.record import has_diverged
 
 DASHBOARDS = Path(__file__).parents[1] / "dashboards"
 TRIALS = 500  # more than there is time for: the search is stopped when enough was seen
@@ -261,15 +262,16 @@ def test_optunas_dashboard_follows_the_journal(search):
         assert len(after) >= len(later)
     told = {event["trial"]: event for event in search.all("trial_ended")}
     settings = {event["trial"]: event["settings"] for event in search.all("trial_started")}
-    states = {"finished": "Complete", "stopped_early": "Pruned", "diverged": "Complete"}
+    states = {"finished": {"Complete"}, "stopped_early": {"Pruned"}}
+    states["diverged"] = {"Complete", "Pruned"}  # the latter where it has a score from before
     for number, event in told.items():
         trial = after[number]
-        assert trial["state"] == states[event["outcome"]]
+        assert trial["state"] in states[event["outcome"]]
         params = {param["name"]: param["param_external_value"] for param in trial["params"]}
         assert float(params["lr"]) == pytest.approx(settings[number]["lr"])
         reports = [e for e in search.all("trial_reported") if e["trial"] == number]
         assert [(v["step"], v["value"]) for v in trial["intermediate_values"]] == [
-            (e["step"], pytest.approx(e["activation_fid"])) for e in reports
+            (e["step"], pytest.approx(e["activation_fid"])) for e in reports if not has_diverged(e)
         ]
         if event["outcome"] == "finished":
             assert trial["values"] == [pytest.approx(event["activation_fid"])]

@@ -22,8 +22,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         if message.startswith("unrecognized arguments: -"):
-            typed = message.split()[2].partition("=")[0]
-            close = get_close_matches(typed, self._option_string_actions, 1, 0.75)
+            given = message.split()[2].partition("=")[0]
+            close = get_close_matches(given, self._option_string_actions, 1, 0.75)
             message += f"; is {close[0]} meant?" if close else "; --help lists the options"
         raise UserError(message)
 

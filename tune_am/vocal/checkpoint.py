@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tune_am.errors import UserError, reason
+from tune_am.whole import whole
 
 # Precision of the weights in the pack: half the size, and what is measured is what is shipped.
 STORED = torch.float16
@@ -48,12 +49,11 @@ def save_checkpoint(path: Path, state: dict[str, Any], of: Mapping[str, Any]) ->
     of: the training's ``identity``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
     random = {"random": torch.get_rng_state()}
     if torch.cuda.is_available():
         random["random_cuda"] = torch.cuda.get_rng_state()
-    torch.save(state | random | {"of": dict(of)}, temporary)
-    temporary.rename(path)
+    with whole(path) as partial:
+        torch.save(state | random | {"of": dict(of)}, partial)
 
 
 def load_checkpoint(path: Path, of: Mapping[str, Any] | None = None) -> dict[str, Any] | None:

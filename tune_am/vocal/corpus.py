@@ -27,6 +27,7 @@ from tune_am.vocal import labels
 from tune_am.vocal.layouts import HOUSE, songs_of
 from tune_am.vocal.melspec import FRAMES_PER_SECOND, excerpts, log_mel, read_audio
 from tune_am.vocal.sources import Song
+from tune_am.whole import whole
 
 # Instrumental music is plentiful: the middle of many pieces teaches more than a few whole ones.
 SECONDS_PER_PIECE = 90
@@ -87,15 +88,13 @@ def build_corpus(data: Path, work: Path, debian: Path | None = None, corpus: str
             tensors = _compute(song)
             if tensors is None:
                 continue
-            temporary = file.with_suffix(".partial")
-            save_file(tensors, temporary, metadata=facts)
-            temporary.rename(file)
+            with whole(file) as partial:
+                save_file(tensors, partial, metadata=facts)
         if song.labels == "none":
             minutes[song.source] += load_file(file)["labels"].numel() / FRAMES_PER_SECOND / 60
         index.append(entry)
-    temporary = folder / "corpus.partial"
-    temporary.write_text(json.dumps(index, indent=1), encoding="utf-8")
-    temporary.rename(folder / "corpus.json")
+    with whole(folder / "corpus.json") as partial:
+        partial.write_text(json.dumps(index, indent=1), encoding="utf-8")
 
 
 def load_corpus(work: Path, *splits: str) -> list[Track]:

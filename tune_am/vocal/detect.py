@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tune_am.command import CommandParser
 from tune_am.errors import UserError
+from tune_am.whole import whole
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,13 +47,9 @@ def _detector(pack: Pack) -> nn.Module:
     from torch import nn
 
     from tune_am.am.layout import laid_out
-    from tune_am.vocal.melspec import BANDS, FRAMES
+    from tune_am.vocal.melspec import BANDS, FRAMES, expect_log_mel
 
-    if pack.input_shape != (BANDS, FRAMES):
-        raise UserError(
-            f"singing is heard in log-mel excerpts of {[BANDS, FRAMES]}, the inputs of the pack "
-            f"{pack.name} are {list(pack.input_shape)}"
-        )
+    expect_log_mel(pack)
     silence = torch.zeros(2, BANDS, FRAMES)
     output = pack.classifier(silence)
     if not isinstance(output, torch.Tensor) or output.shape not in ((2,), (2, 1)):
@@ -111,12 +108,10 @@ def main(argv: list[str] | None = None) -> None:
     if options.csv is None:
         sys.stdout.write(text)
         return
-    partial = options.csv.with_name(options.csv.name + ".partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(options.csv)
+        with whole(options.csv) as partial:
+            partial.write_text(text, encoding="utf-8")
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UserError(f"cannot write {options.csv}: {error.strerror}") from None
 
 

@@ -13,10 +13,10 @@ from tune_am.am.device import device_of
 from tune_am.vocal.corpus import Track
 from tune_am.vocal.labels import SUNG, UNCERTAIN
 from tune_am.vocal.melspec import FRAMES_PER_SECOND, excerpts
+from tune_am.vocal.nets import BATCH
 
 HOP_FRAMES = 7  # a prediction every 0.1 s
 MEDIAN = 7  # predictions under the smoothing window: 0.7 s
-BATCH = 32  # excerpts at once on a CPU; more only leaves the caches
 
 
 @dataclass(frozen=True)

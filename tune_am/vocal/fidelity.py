@@ -26,6 +26,7 @@ from tune_am.vocal.nearest import Nearest, nearest
 from tune_am.vocal.real import Real, real_excerpts, textured
 from tune_am.vocal.refined import load_generator
 from tune_am.vocal.samples import draw_samples
+from tune_am.whole import whole
 
 EXCERPTS = 1000  # on either side: a Fréchet distance of few is too large, so all have equally many
 FEWEST = NEIGHBOURS + 1  # that have so many neighbours
@@ -53,14 +54,13 @@ def fidelity(
     generator: Path | nn.Module | None = None,
     n: int = EXCERPTS,
     judge: Path | None = None,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """The measures of `n` samples, at least `FEWEST`, see `compare`.
 
     generator: a module with `latent`, its weights' file, or a pack; that of `work` if None. judge:
     its file; the one trained in `work`, else the shipped one, if None.
     """
-    return compare(work, generator, n, judge, seed).measures
+    return compare(work, generator, n, judge).measures
 
 
 def compare(
@@ -68,7 +68,6 @@ def compare(
     generator: Path | nn.Module | None = None,
     n: int = EXCERPTS,
     judge: Path | None = None,
-    seed: int = 0,
     trust_code: bool = False,
 ) -> Comparison:
     """Compares samples with real training excerpts, and real test excerpts with the same.
@@ -83,9 +82,9 @@ def compare(
     """
     if n < FEWEST:
         raise UserError(f"{n} samples are too few for precision and recall: take {FEWEST} or more")
-    samples = draw(work, generator, n, seed, trust_code)
+    samples = draw(work, generator, n, trust_code)
     listener, facts = load_judge(judge or judge_file(work))
-    real = real_excerpts(work, listener, facts["sha256"], n, COMPARED, seed)
+    real = real_excerpts(work, listener, facts["sha256"], n, COMPARED)
     heard = hear(listener, samples)
     rows = {
         "generated": _row(samples, heard, real),
@@ -113,17 +112,16 @@ def draw(
     work: Path,
     generator: Path | nn.Module | None,
     n: int,
-    seed: int = 0,
     trust_code: bool = False,
 ) -> Tensor:
     """``[n, BANDS, FRAMES]`` samples, the networks in evaluation mode."""
     if isinstance(generator, nn.Module):
-        return draw_samples(generator.eval(), n, seed)  # type: ignore[arg-type]
+        return draw_samples(generator.eval(), n)  # type: ignore[arg-type]
     if generator is not None and generator.is_dir():
         prior = Pack.load(generator, trust_code=trust_code).prior
-        return draw_samples(prior.generator, n, seed)  # type: ignore[arg-type]
+        return draw_samples(prior.generator, n)  # type: ignore[arg-type]
     weights = work / "gan" / "generator.safetensors" if generator is None else generator
-    return draw_samples(load_generator(weights), n, seed)
+    return draw_samples(load_generator(weights), n)
 
 
 def _row(excerpts: Tensor, heard: Hearing, real: Real) -> dict[str, float]:
@@ -209,10 +207,9 @@ def main(argv: list[str] | None = None) -> None:
     if options.out is None:
         print(text)
         return
-    partial = options.out.with_name(options.out.name + ".partial")
-    partial.write_text(text + "\n", encoding="utf-8")
-    draw_figure(options.out.with_suffix(".png"), comparison)
-    partial.replace(options.out)
+    with whole(options.out) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
+        draw_figure(options.out.with_suffix(".png"), comparison)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import torch
 from tune_am.vocal import texture
 from tune_am.vocal.melspec import FRAMES
 from tune_am.vocal.samples import colour_limits, show
+from tune_am.whole import whole
 
 if TYPE_CHECKING:
     from tune_am.vocal.fidelity import Comparison
@@ -47,9 +48,8 @@ def draw_figure(path: Path, comparison: Comparison) -> None:
     time.set(xlabel="Hz", ylabel="dB", title="modulation over time", xscale="log")
     fine.set(xlabel="cycles per band", ylabel="dB", title="modulation over bands")
     _pairs(below, comparison)
-    partial = path.with_name(path.name + ".partial")
-    FigureCanvasAgg(figure).print_png(partial)
-    partial.replace(path)
+    with whole(path) as partial:
+        FigureCanvasAgg(figure).print_png(partial)
 
 
 def _pairs(figure: Any, comparison: Comparison) -> None:

@@ -27,6 +27,7 @@ from tune_am.vocal.diff_augment import diff_augment
 from tune_am.vocal.judge_net import Judge, hear, judge_file, load_judge
 from tune_am.vocal.nets import Generator
 from tune_am.vocal.samples import draw_samples
+from tune_am.whole import whole
 
 
 @dataclass(frozen=True)
@@ -171,8 +172,8 @@ def train(gan: Gan, work: Path, folder: Path) -> Path:
         distance = distance_to(gan.generator.eval(), judge, real)
         if distance < best:
             best = distance
-            save_file(gan.generator.state_dict(), folder / "generator.partial")
-            (folder / "generator.partial").replace(folder / "generator.safetensors")
+            with whole(folder / "generator.safetensors") as partial:
+                save_file(gan.generator.state_dict(), partial)
         seconds = time.monotonic() - started
         told = {name: fact.tolist() for name, fact in scores.items()}
         append_log(

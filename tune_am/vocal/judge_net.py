@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,11 @@ from torch.nn import functional as F
 
 from tune_am.am.device import device_of
 from tune_am.errors import UserError, reason
+from tune_am.vocal.nets import BATCH
+from tune_am.whole import whole
 
 # The judge that comes with the package, apart from the pack: a pack's own maker may have another.
 SHIPPED = Path(__file__).parent / "judge.safetensors"
-
-BATCH = 32  # excerpts at once on a CPU; more only leaves the caches
 
 
 class Residual(nn.Module):
@@ -59,11 +59,9 @@ class Judge(nn.Module):
     Buffers `mean`, `std`: [bands], standardise the input inside.
     """
 
-    def __init__(
-        self, channels: Sequence[int] = (16, 32, 64, 128), shape: Sequence[int] = (80, 115)
-    ) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        bands, frames = shape
+        channels, bands, frames = (16, 32, 64, 128), 80, 115
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.zeros(bands))
@@ -123,9 +121,8 @@ def save_judge(judge: Judge, path: Path, facts: Mapping[str, Any]) -> None:
         for name, t in judge.state_dict().items()
     }
     line = json.dumps({"sha256": _digest(tensors), **facts})
-    partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={"facts": line})
-    partial.replace(path)
+    with whole(path) as partial:
+        save_file(tensors, partial, metadata={"facts": line})
 
 
 def judge_file(work: Path) -> Path:

@@ -24,11 +24,11 @@ from tune_am.errors import UserError
 from tune_am.vocal import samples
 from tune_am.vocal.checkpoint import load_trained
 from tune_am.vocal.corpus import Track, band_statistics, load_corpus
-from tune_am.vocal.evaluation import BATCH
 from tune_am.vocal.inversion import Inversion, invert, nearest
 from tune_am.vocal.labels import NOT_SUNG, SUNG
-from tune_am.vocal.nets import Detector, Generator
+from tune_am.vocal.nets import BATCH, Detector, Generator
 from tune_am.vocal.refined import load_generator
+from tune_am.whole import whole
 
 DB_PER_NAT = 8.685889638065037  # 20 / ln 10: a log-mel is the natural log of magnitudes
 EXCERPTS, FEWEST = 100, 4  # by default; two sung and two not, a correlation needs two
@@ -245,12 +245,10 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _write(file: Path, fill: Callable[[Path], object]) -> None:
-    partial = file.with_name(file.name + ".partial")
     try:
-        fill(partial)
-        partial.replace(file)
+        with whole(file) as partial:
+            fill(partial)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise UserError(f"cannot write {file}: {error.strerror}") from None
 
 

@@ -17,6 +17,7 @@ from tune_am.vocal.batches import Batches
 from tune_am.vocal.corpus import Track, corpus_digest, load_corpus
 from tune_am.vocal.judge_net import Hearing, Judge, hear
 from tune_am.vocal.nearest import Nearest, nearest
+from tune_am.whole import whole
 
 BANK_HOP = 70  # frames from one training excerpt of the bank to the next: one a second
 
@@ -44,23 +45,20 @@ class Real:
     test_nearest: Nearest
 
 
-def real_excerpts(
-    work: Path, judge: Judge, digest: str, n: int, compared: int, seed: int = 0
-) -> Real:
+def real_excerpts(work: Path, judge: Judge, digest: str, n: int, compared: int) -> Real:
     """`n` excerpts of each kind; taken from disk when they are there for this judge and corpus.
 
     digest: the judge's. compared: test excerpts that are looked up in the training songs.
     """
     songs = load_corpus(work, "train")
-    key = [_VERSION, digest, corpus_digest(work), n, compared, seed]
+    key = [_VERSION, digest, corpus_digest(work), n, compared, 0]  # 0: the seed
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     file = work / "judge" / f"real-{name}.safetensors"
     if not file.is_file():
-        tensors = _compute(work, songs, judge, n, compared, seed)
+        tensors = _compute(work, songs, judge, n, compared)
         file.parent.mkdir(exist_ok=True)
-        partial = file.with_suffix(".partial")
-        save_file(tensors, partial)
-        partial.replace(file)
+        with whole(file) as partial:
+            save_file(tensors, partial)
     kept = load_file(file)
 
     def heard(name: str) -> Hearing:
@@ -82,9 +80,9 @@ def textured(excerpts: Tensor) -> Tensor:
 
 
 def _compute(
-    work: Path, songs: Sequence[Track], judge: Judge, n: int, compared: int, seed: int
+    work: Path, songs: Sequence[Track], judge: Judge, n: int, compared: int
 ) -> dict[str, Tensor]:
-    draws = torch.Generator().manual_seed(seed)
+    draws = torch.Generator().manual_seed(0)
     others = load_corpus(work, "valid", "test")
     if not others:
         raise UserError(f"the corpus in {work} has no validation or test songs to compare with")

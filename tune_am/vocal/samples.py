@@ -12,26 +12,26 @@ from tune_am.am.device import device_of
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.labels import NOT_SUNG, SUNG
 from tune_am.vocal.melspec import BANDS, FRAMES, FRAMES_PER_SECOND, TICKS_HZ, mel_position
-from tune_am.vocal.nets import Generator
+from tune_am.vocal.nets import BATCH, Generator
 
 COLUMNS = 6
 
 
 @torch.inference_mode()
-def draw_samples(generator: Generator, n: int, seed: int = 0) -> Tensor:
+def draw_samples(generator: Generator, n: int) -> Tensor:
     """``[n, BANDS, FRAMES]`` log-mel samples of the generator, computed where it is; on the CPU."""
-    z = torch.randn(n, generator.latent, generator=torch.Generator().manual_seed(seed))
-    return torch.cat([generator(part).cpu() for part in z.to(device_of(generator)).split(32)])
+    z = torch.randn(n, generator.latent, generator=torch.Generator().manual_seed(0))
+    return torch.cat([generator(part).cpu() for part in z.to(device_of(generator)).split(BATCH)])
 
 
 def share_heard_as_singing(detector: nn.Module, samples: Tensor) -> float:
     """Share of samples ``[n, BANDS, FRAMES]`` above the detector's threshold of 0.5."""
     with torch.inference_mode():
-        logits = torch.cat([detector(part) for part in samples.split(32)])
+        logits = torch.cat([detector(part) for part in samples.split(BATCH)])
     return float((logits > 0).float().mean())
 
 
-def real_excerpts(work: Path, n: int, sung: bool, seed: int = 0) -> tuple[Tensor, list[str]]:
+def real_excerpts(work: Path, n: int, sung: bool) -> tuple[Tensor, list[str]]:
     """``[n, BANDS, FRAMES]`` from recordings whose licence lets excerpts be shown, and a line of
     credit for each; none where no recording's licence does."""
     label = SUNG if sung else NOT_SUNG
@@ -40,7 +40,7 @@ def real_excerpts(work: Path, n: int, sung: bool, seed: int = 0) -> tuple[Tensor
         for track in load_corpus(work)
         if track.showable and track.sung and len(track.frames(label))
     ]
-    draws = torch.Generator().manual_seed(seed)
+    draws = torch.Generator().manual_seed(0)
     chosen = [torch.empty(0, BANDS, FRAMES)]
     credits: list[str] = []
     for _ in range(n if tracks else 0):

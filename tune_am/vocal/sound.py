@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from tune_am.errors import UserError
 from tune_am.vocal.melspec import BANDS, HOP, LOG_FLOOR, SAMPLE_RATE, WINDOW, mel_filters
+from tune_am.whole import whole
 
 ITERATIONS = 16
 MOMENTUM = 0.99  # Perraudin et al. (2013) found it best
@@ -95,13 +96,10 @@ def write_audio(path: str | Path, samples: Tensor) -> None:
     mono = samples.detach().double().cpu()
     peak = float(mono.abs().max())
     gain = min(PEAK / peak, MOST_GAIN) if peak > 0 else 1.0
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        with whole(path) as partial, partial.open("wb") as file:
             soundfile.write(file, (gain * mono).numpy(), SAMPLE_RATE, "PCM_16", format=kind)
-        partial.replace(path)
     except (OSError, soundfile.SoundFileError) as error:
-        partial.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"cannot write {path}: {reason}") from None
 

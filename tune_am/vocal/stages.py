@@ -21,19 +21,28 @@ def stage_parser(
     )
     parser.add_argument("--work", type=Path, required=True, help="folder for what the stages keep")
     if data:
-        parser.add_argument("--data", type=Path, required=True, help="folder of the recordings")
-        parser.add_argument(
-            "--corpus",
-            default="house",
-            help="how they are laid out: house (with sources.json), jamendo, jamendolyrics [house]",
-        )
-        parser.add_argument(
-            "--debian", type=Path, help="folder with the Debian packages (else downloaded)"
-        )
+        add_corpus_options(parser)
     if steps is not None:
         parser.add_argument("--steps", type=step_count, default=steps, help=f"[{steps}]")
         add_training_options(parser)
     return parser
+
+
+def add_corpus_options(parser: argparse.ArgumentParser) -> None:
+    """``--data``, ``--corpus`` and ``--debian``."""
+    parser.add_argument("--data", type=Path, required=True, help="folder of the recordings")
+    parser.add_argument(
+        "--corpus",
+        default="house",
+        help="how they are laid out: house (with sources.json), jamendo, jamendolyrics [house]",
+    )
+    add_debian_option(parser)
+
+
+def add_debian_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--debian", type=Path, help="folder with the Debian packages (else downloaded)"
+    )
 
 
 def add_training_options(parser: argparse.ArgumentParser) -> None:

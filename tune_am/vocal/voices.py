@@ -27,6 +27,7 @@ from tune_am.vocal.melspec import log_mel
 from tune_am.vocal.singer import sing
 from tune_am.vocal.sources import unpacked
 from tune_am.vocal.speech import analyse, join_recordings, world
+from tune_am.whole import whole
 
 SOURCES = Path(__file__).with_name("voices.json")
 
@@ -94,9 +95,8 @@ def build_voices(
         facts |= {"seed": seed, "takes": TAKES, "seconds": TAKE_SECONDS}
         if not _cached(file, facts):
             tensors = _tracks(speaker, seed)
-            temporary = file.with_suffix(".partial")
-            save_file(tensors, temporary, metadata={"facts": json.dumps(facts)})
-            temporary.rename(file)
+            with whole(file) as partial:
+                save_file(tensors, partial, metadata={"facts": json.dumps(facts)})
         index.append({"file": file.name} | facts)
     (folder / _INDEX).write_text(json.dumps(index, indent=1), encoding="utf-8")
 
@@ -194,12 +194,10 @@ def _random(seed: int, name: str) -> np.random.Generator:
 
 
 def main(argv: list[str] | None = None) -> None:
-    from tune_am.vocal.stages import stage_parser
+    from tune_am.vocal.stages import add_debian_option, stage_parser
 
     parser = stage_parser(__doc__)
-    parser.add_argument(
-        "--debian", type=Path, help="folder with the Debian packages (else downloaded)"
-    )
+    add_debian_option(parser)
     parser.add_argument("--seed", type=int, default=0, help="[0]")
     options = parser.parse_args(argv)
     build_voices(options.work, options.debian, options.seed)
