@@ -28,6 +28,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from ray._private.ray_constants import DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
 
 import tune_am
 from tune_am.tuning import metrics
@@ -111,6 +112,7 @@ class Watched:
 @pytest.fixture(scope="module")
 def search(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """One search for all tests below, which read of it what they want while it runs."""
+    until_free(DEFAULT_DASHBOARD_AGENT_LISTEN_PORT)
     scratch = Path(tempfile.mkdtemp(prefix="am", dir="/tmp"))  # short: sockets lie in it
     # As `ray start` leaves it, which may be somebody else's: a search begins a Ray of its own.
     (scratch / "ray").mkdir()
@@ -122,6 +124,17 @@ def search(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     finally:
         watched.stop()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def until_free(port: int) -> None:
+    """Wait until nobody listens there any more. The agent of a Ray that another test killed lives
+    on for half a minute, and has the port without which this one's shows no logs."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with socket.socket() as caller:
+            if caller.connect_ex(("127.0.0.1", port)):
+                return
+        time.sleep(0.3)
 
 
 def free_port() -> int:
