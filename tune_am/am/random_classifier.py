@@ -78,8 +78,10 @@ def with_random_weights(network: nn.Module, seed: int) -> nn.Module:
 def _as_steep(steep: float, pack: Pack, random: nn.Module, neuron: Neuron, plan: Plan) -> Neuron:
     """`neuron`, to be read from the network `random`: its activation scaled so that its gradient
     is as large as on the true classifier, where it has one."""
-    ratio = steep / max(_steepness(pack, random, neuron, plan), 1e-30)
-    return neuron.scaled(ratio, pack.layers[neuron.layer]) if 0 < ratio < 1e15 else neuron
+    flat = _steepness(pack, random, neuron, plan)
+    if not (steep > 0 and flat > 0):  # of a dead unit, or where nothing is finite
+        return neuron
+    return neuron.scaled(steep / flat, pack.layers[neuron.layer])
 
 
 def _steepness(pack: Pack, classifier: nn.Module, neuron: Neuron, plan: Plan) -> float:
