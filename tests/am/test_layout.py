@@ -62,6 +62,16 @@ def test_is_left_alone_where_the_way_back_fails(tracked: bool) -> None:
         assert laid_out(plain, x) is not plain
 
 
+@pytest.mark.parametrize("padding", [0, 1], ids=["plain", "padded"])
+def test_a_convolution_of_one_channel_gives_channels_last(padding: int) -> None:
+    """PyTorch would give channels first, which the next convolution has to lay out anew."""
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=padding), nn.LeakyReLU(), nn.Conv2d(4, 2, 3))
+    copy, seen = laid_out(network.requires_grad_(False)), []
+    copy[1].register_forward_hook(lambda *call: seen.append(call[-1]))  # type: ignore[index]
+    copy(torch.rand(2, 1, 8, 9))
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+
+
 def test_only_plain_convolutions_of_one_channel_get_the_gradient_of_their_own() -> None:
     convs = nn.Sequential(
         nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3), nn.Conv2d(1, 2, 3, padding=1), nn.Conv1d(1, 2, 3)

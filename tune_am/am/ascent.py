@@ -93,7 +93,9 @@ class Ascent:
         if device.type == "cpu":
             with torch.no_grad():
                 # Two, also of one start: a single input suits layouts that no batch does.
-                classifier = laid_out(classifier, prior(torch.cat([self.latents[:1]] * 2)))
+                two = torch.cat([self.latents[:1]] * 2)
+                classifier = laid_out(classifier, prior(two))
+                self._prior = laid_out(self._prior, two)
         self._tap = Tap(classifier, [neuron.layer])
         self._recurrent = is_recurrent(prior) or is_recurrent(classifier)
         self._rule = update_rule(settings, self.latents)

@@ -25,11 +25,23 @@ def laid_out(network: nn.Module, example: Tensor | None = None) -> nn.Module:
     copy = deepcopy(network)
     for tensor in chain(copy.parameters(), copy.buffers()):
         if tensor.dim() == 4:  # weights of 3-D convolutions have another such format
-            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+            tensor.data = _channels_last(tensor.data)
     for module in copy.modules():
         if type(module) is nn.Conv2d and _is_plain(module):
             module.__class__ = _SingleChannelConv2d
     return copy if example is None or _runs(copy, example) else network
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    """`tensor: [n, channels, height, width]` with the channels innermost, and strides that say so.
+
+    Of a single channel the two formats are the same memory, and PyTorch leaves the strides alone: a
+    convolution of one channel would give channels first, for the next one to lay out again.
+    """
+    tensor = tensor.contiguous(memory_format=torch.channels_last)
+    _, channels, height, width = tensor.shape
+    strides = (channels * height * width, 1, channels * width, channels)
+    return tensor.as_strided(tensor.shape, strides)
 
 
 @torch.enable_grad()
