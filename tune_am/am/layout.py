@@ -25,23 +25,13 @@ def laid_out(network: nn.Module, example: Tensor | None = None) -> nn.Module:
     copy = deepcopy(network)
     for tensor in chain(copy.parameters(), copy.buffers()):
         if tensor.dim() == 4:  # weights of 3-D convolutions have another such format
-            tensor.data = _channels_last(tensor.data)
+            # Cloned: of a single channel both formats are the same memory, and `contiguous` leaves
+            # the strides alone. Its convolution would give channels first, to be laid out again.
+            tensor.data = tensor.data.clone(memory_format=torch.channels_last)
     for module in copy.modules():
         if type(module) is nn.Conv2d and _is_plain(module):
             module.__class__ = _SingleChannelConv2d
     return copy if example is None or _runs(copy, example) else network
-
-
-def _channels_last(tensor: Tensor) -> Tensor:
-    """`tensor: [n, channels, height, width]` with the channels innermost, and strides that say so.
-
-    Of a single channel the two formats are the same memory, and PyTorch leaves the strides alone: a
-    convolution of one channel would give channels first, for the next one to lay out again.
-    """
-    tensor = tensor.contiguous(memory_format=torch.channels_last)
-    _, channels, height, width = tensor.shape
-    strides = (channels * height * width, 1, channels * width, channels)
-    return tensor.as_strided(tensor.shape, strides)
 
 
 @torch.enable_grad()
