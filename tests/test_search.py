@@ -179,7 +179,7 @@ def check_result(result: dict[str, Any], run: Path, pack: Path) -> None:
     tensors = load_file(run / "best.safetensors")
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     assert shapes == {"latents": (50, 8), "inputs": (50, 80, 115), "activations": (50,)}
-    assert not list(run.glob("*.new"))
+    assert not list(run.glob("*.partial"))
     assert not (run / ".ray").exists()
 
 

@@ -93,10 +93,12 @@ def save_tensors(
     tensors: Mapping[str, Tensor],
     path: Path,
     dtypes: Mapping[str, torch.dtype | None] | None = None,
+    metadata: dict[str, str] | None = None,
 ) -> None:
     """Write safetensors, those of floating point as `dtypes` says; None: as they are.
 
-    Raises `UserError` that names a tensor with values beyond those of its dtype.
+    Others may read the file as the process's mask says; safetensors makes it the owner's. Raises
+    `UserError` that names a tensor with values beyond those of its dtype.
     """
     stored = {}
     for name, tensor in tensors.items():
@@ -109,17 +111,12 @@ def save_tensors(
                 f"{path.name}: {name} has values beyond those of {wanted}, at most "
                 f"{torch.finfo(wanted).max:g}: choose torch.bfloat16, or leave dtype out"
             )
-    save_file(stored, path)
-    readable(path)
+    save_file(stored, path, metadata)
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
 
 
 def _overflows(tensor: Tensor, cast: Tensor) -> bool:
     lost = torch.isfinite(tensor).cpu() & ~torch.isfinite(cast.float())
     return bool(lost.any())
-
-
-def readable(path: Path) -> None:
-    """Lets others read a file as the process's mask says; safetensors makes it the owner's."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod(0o666 & ~mask)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from tune_am.am.ascent import SIGNS
 from tune_am.am.objectives import Objective
 from tune_am.am.pack import Pack
 from tune_am.counting import counted, plural
@@ -21,8 +21,8 @@ from tune_am.report.folder import PAGE
 from tune_am.report.media import picture_uri
 from tune_am.report.page import axes_of
 from tune_am.report.renderer import Renderer
-from tune_am.tuning.folder import UNITS
-from tune_am.tuning.result import TITLES, are_of
+from tune_am.tuning.folder import BEST, UNITS
+from tune_am.tuning.result import TITLES, made_of
 
 
 def campaign_page(run: FinishedRun, pack: Pack, renderer: Renderer, out: Path) -> str:
@@ -140,12 +140,11 @@ def _example(
     folder: Path, best: Mapping[str, Any] | None, result: Mapping[str, Any]
 ) -> tuple[Tensor, float] | None:
     """The input [*input_shape] that excites the neuron most, of those kept, and its activation."""
-    try:
-        with safe_open(folder / "best.safetensors", "pt") as file:
-            if best is None or not are_of(file, best["trial"], best["step"]):
-                return None
-            activations = file.get_tensor("activations")
-            i = int(activations.argmax() if result["direction"] == "max" else activations.argmin())
-            return file.get_slice("inputs")[i : i + 1][0], float(activations[i])
-    except (OSError, SafetensorError, IndexError, RuntimeError):
+    if best is None:
         return None
+    made = made_of(folder / BEST, best["trial"], best["step"], "inputs", "activations")
+    if made is None or not len(made[1]):
+        return None
+    inputs, activations = made
+    i = int((SIGNS[result["direction"]] * activations).argmax())
+    return inputs[i].clone(), float(activations[i])

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from tune_am.am.neuron import beside, direction_file
@@ -19,8 +18,8 @@ from tune_am.am.plan import Plan
 from tune_am.am.score import BEST_STEP
 from tune_am.errors import UserError
 from tune_am.naming import option
-from tune_am.tuning.folder import RESULT_SCHEMA, UNITS
-from tune_am.tuning.result import are_of
+from tune_am.tuning.folder import ASKED, BEST, RESULT, RESULT_SCHEMA, TRIALS, UNITS
+from tune_am.tuning.result import made_of
 from tune_am.tuning.trial_state import state_file
 
 
@@ -46,15 +45,13 @@ class FinishedRun:
         campaign. Raises `UserError` where there is none that ended."""
         if not path.is_dir():
             raise UserError(f"no run folder {path}: name the folder of an earlier search")
-        asked = _read_json(path, "search.json", "it is no run folder")
+        asked = _read_json(path, ASKED, "it is no run folder")
         result = _read_json(
-            path,
-            "result.json",
-            f"its search has not ended: python -m tune_am.search --resume {path}",
+            path, RESULT, f"its search has not ended: python -m tune_am.search --resume {path}"
         )
         if result.get("schema") != RESULT_SCHEMA:
             raise UserError(
-                f"{path / 'result.json'}: schema {result.get('schema')!r} is unknown, this version "
+                f"{path / RESULT}: schema {result.get('schema')!r} is unknown, this version "
                 f"reads {RESULT_SCHEMA}; update tune-am or search again"
             )
         run = cls(path.absolute(), result, asked)
@@ -131,14 +128,10 @@ class FinishedRun:
     def best(self) -> Kept | None:
         """The examples of the re-scored best; those of the search where it was not re-scored."""
         best = self.result["best"]
-        try:
-            with safe_open(self.path / "best.safetensors", "pt") as file:
-                if best["ci95"] and are_of(file, best["trial"], best["step"]):
-                    examples = Kept(file.get_tensor("latents"), file.get_tensor("activations"))
-                    if len(examples.activations):  # not of one that diverged on the fresh starts
-                        return examples
-        except (OSError, SafetensorError):
-            pass
+        which = best["trial"], best["step"]
+        made = made_of(self.path / BEST, *which, "latents", "activations")
+        if best["ci95"] and made and len(made[1]):  # not of one that diverged on the fresh starts
+            return Kept(*made)
         return self.kept(best["trial"])
 
     def kept(self, trial: int) -> Kept | None:
@@ -156,7 +149,7 @@ class FinishedRun:
         return reports
 
     def _state(self, trial: int) -> dict[str, Any]:
-        path = state_file(self.path / "trials", trial)
+        path = state_file(self.path / TRIALS, trial)
         try:
             # weights_only: tensors and plain values, no code. mmap: little of it may be wanted.
             state: dict[str, Any] = torch.load(
@@ -174,7 +167,7 @@ def opposite(run: FinishedRun) -> FinishedRun | None:
         try:
             other = FinishedRun.read(path)
             if other.direction != run.direction and _alike(run, other):
-                found.append(((path / "result.json").stat().st_mtime, other))
+                found.append(((path / RESULT).stat().st_mtime, other))
         except (UserError, KeyError, TypeError, OSError, ValueError, EOFError):
             continue  # no run, or one that cannot be read
     return max(found, key=lambda pair: pair[0])[1] if found else None

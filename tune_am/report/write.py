@@ -6,10 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors.torch import save_file
-
 from tune_am.am.pack import Pack
-from tune_am.am.stored import readable
+from tune_am.am.stored import save_tensors
 from tune_am.report.campaign import campaign_page
 from tune_am.report.compare import Side, compare_page
 from tune_am.report.data import SCHEMA, facts, search
@@ -87,10 +85,9 @@ def _save_latents(groups: Sequence[Group], path: Path) -> None:
     tensors = {}
     for group in groups:
         if group.latents is not None:
-            tensors[f"{group.key}.latents"] = group.latents.contiguous()
-            tensors[f"{group.key}.activations"] = group.activations.contiguous()
-    save_file(tensors, path)
-    readable(path)
+            tensors[f"{group.key}.latents"] = group.latents
+            tensors[f"{group.key}.activations"] = group.activations
+    save_tensors(tensors, path)
 
 
 def _write_json(path: Path, content: dict[str, object]) -> None:

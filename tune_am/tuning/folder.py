@@ -14,6 +14,7 @@ from typing import Any
 from tune_am.errors import UserError
 from tune_am.naming import option
 from tune_am.tuning.lock import lock
+from tune_am.whole import whole
 
 SCHEMA = 1  # of search.json
 RESULT_SCHEMA = 1
@@ -24,7 +25,7 @@ LEAST_FREE_BYTES = 64 * 2**20
 # Of a campaign: the folder of its neurons' run folders, and their entry in its result.json.
 UNITS = "units"
 
-_ASKED = "search.json"
+ASKED, RESULT, BEST, TRIALS = "search.json", "result.json", "best.safetensors", "trials"
 _SPACE = "space.py"
 
 
@@ -36,10 +37,10 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.journal = self.path / "study.journal"
-        self.trials = self.path / "trials"
+        self.trials = self.path / TRIALS
         self.ray = self.path / ".ray"
-        self.result = self.path / "result.json"
-        self.best = self.path / "best.safetensors"
+        self.result = self.path / RESULT
+        self.best = self.path / BEST
         self.errors = self.path / "errors.txt"
         self._lock: Any = None
 
@@ -71,7 +72,7 @@ class RunFolder:
             asked = option("resume")
             raise UserError(f"no run folder {path}: {asked} takes the folder of an earlier search")
         if not folder.exists():
-            raise UserError(f"{path} is no run folder: it has no {_ASKED}")
+            raise UserError(f"{path} is no run folder: it has no {ASKED}")
         if not os.access(folder.path, os.W_OK):
             raise UserError(f"cannot write to {folder.path}: Permission denied")
         _check_space(folder.path)
@@ -79,7 +80,7 @@ class RunFolder:
 
     def exists(self) -> bool:
         """Whether there is a search to go on with."""
-        return (self.path / _ASKED).exists()
+        return (self.path / ASKED).exists()
 
     def made(self, unique: bool) -> RunFolder:
         """The folder, there by now; `unique`: by another name where somebody made it meanwhile."""
@@ -100,19 +101,19 @@ class RunFolder:
             raise UserError(f"{self.path} is the folder of another search by now")
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / _SPACE).write_text(space_source, encoding="utf-8")
-        self.write_json(self.path / _ASKED, {"schema": SCHEMA, **asked})
+        self.write_json(self.path / ASKED, {"schema": SCHEMA, **asked})
 
     def asked(self) -> tuple[dict[str, Any], str]:
         """What was asked of the search, and the source of its space."""
         try:
-            asked = json.loads((self.path / _ASKED).read_text(encoding="utf-8"))
+            asked = json.loads((self.path / ASKED).read_text(encoding="utf-8"))
             source = (self.path / _SPACE).read_text(encoding="utf-8")
             if asked["schema"] != SCHEMA:
-                raise UserError(f"{self.path / _ASKED} is of another version of tune_am")
+                raise UserError(f"{self.path / ASKED} is of another version of tune_am")
         except (OSError, ValueError, KeyError, TypeError) as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{self.path / _ASKED} is damaged: the search cannot go on") from None
+            raise UserError(f"{self.path / ASKED} is damaged: the search cannot go on") from None
         return asked, source
 
     def read_result(self) -> dict[str, Any]:
@@ -142,12 +143,10 @@ class RunFolder:
     def write_json(self, path: Path, content: dict[str, Any]) -> None:
         """Whole or not at all."""
         text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-        scratch = path.with_name(f".{path.name}.new")
-        with scratch.open("w", encoding="utf-8") as file:
+        with whole(path) as partial, partial.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(scratch, path)
 
 
 def _check_space(path: Path) -> None:

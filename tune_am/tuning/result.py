@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from tune_am.am.neuron import shown
@@ -19,7 +17,7 @@ from tune_am.am.objectives import (
     objective,
 )
 from tune_am.am.pack import Pack
-from tune_am.am.stored import readable
+from tune_am.am.stored import save_tensors
 from tune_am.counting import counted
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.folder import RESULT_SCHEMA
@@ -28,6 +26,7 @@ from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.progress import number
 from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Record
 from tune_am.tuning.rescore import Candidate, Rescored, candidates
+from tune_am.whole import whole
 
 # Of the controls, by their names.
 TITLES = {
@@ -111,28 +110,20 @@ def save_best(path: Path, best: Rescored, pack: Pack) -> None:
 
 def save_made(path: Path, candidate: Candidate, made: Mapping[str, Tensor]) -> None:
     """Write what was made by a setting, and of which trial and step it is."""
-    scratch = path.with_name(f".{path.name}.new")
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in made.items()}
-    save_file(tensors, scratch, metadata=_which(candidate.number, candidate.step))
-    readable(scratch)
-    os.replace(scratch, path)
+    with whole(path) as partial:
+        save_tensors(made, partial, metadata=_which(candidate.number, candidate.step))
 
 
-def made_of(path: Path, candidate: Candidate, *names: str) -> tuple[Tensor, ...] | None:
-    """The tensors of these names that `save_made` wrote for `candidate`; None where it has not."""
+def made_of(path: Path, trial: int, step: int, *names: str) -> tuple[Tensor, ...] | None:
+    """The tensors of these names that `save_made` wrote of this trial's step; None where there are
+    none: a search that goes on after its end may be stopped with another best."""
     try:
         with safe_open(path, "pt") as file:
-            if are_of(file, candidate.number, candidate.step):
+            if file.metadata() == _which(trial, step):
                 return tuple(file.get_tensor(name) for name in names)
     except (OSError, SafetensorError):
         pass
     return None
-
-
-def are_of(examples: safe_open, trial: int, step: int) -> bool:
-    """Whether examples that were written are of this trial's step: a search that goes on after its
-    end may be stopped with another best."""
-    return examples.metadata() == _which(trial, step)
 
 
 def _which(trial: int, step: int) -> dict[str, str]:

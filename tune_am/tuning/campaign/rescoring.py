@@ -156,7 +156,7 @@ def score_again(task: dict[str, Any], best: Candidate, path: Path) -> tuple[Resc
     pack, plan = pack_and_plan(task)
     begun = time.perf_counter()
     part = replace(plan.fresh("rescore 0"), starts=starts_of(plan))
-    if made := made_of(path, best, "latents", "activations"):
+    if made := made_of(path, best.number, best.step, "latents", "activations"):
         latents, activations = made
         kept = latents, activations, torch.zeros(len(latents))
     else:
@@ -174,7 +174,8 @@ def _random_classifier(
     or are there from a session that was killed."""
     pack, plan = pack_and_plan(task)
     begun = time.perf_counter()
-    if (made := made_of(path, best, "latents", "classifiers")) is None:
+    made = made_of(path, best.number, best.step, "latents", "classifiers")
+    if made is None:
         fresh = replace(plan.fresh("random classifier"), starts=starts_of(plan))
         made = ascended_latents(pack, fresh, best.settings, best.step)
         save_made(path, best, dict(zip(("latents", "classifiers"), made, strict=True)))
