@@ -1,10 +1,13 @@
-"""Files that are whole or not there."""
+"""Files and folders that are whole or not there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tune_am.errors import UserError
 
 
 @contextmanager
@@ -17,3 +20,20 @@ def whole(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """The same of a folder, which is there to be filled. Raises `UserError` where none can be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent)
+    except OSError as error:
+        raise UserError(f"cannot write to {path.parent}: {error.strerror}") from None
+    with scratch as place:
+        folder = Path(place, "new")
+        folder.mkdir()
+        yield folder
+        if path.exists():
+            path.rename(Path(place, "old"))
+        folder.rename(path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -30,6 +29,7 @@ from tune_am.am.statistics import InputStatistics, load_statistics, save_statist
 from tune_am.am.stored import load_network, load_tensors, save_network, save_tensors
 from tune_am.am.unlearned import UNLEARNED, prior_kind
 from tune_am.errors import UserError
+from tune_am.whole import whole_folder
 
 # Packs that come with the package, by name: a text. A path is always that of a folder.
 SHIPPED = {"vocal": Path(__file__).parent.parent / "vocal" / "pack"}
@@ -199,14 +199,7 @@ def write_pack(
     """
     out = Path(out).absolute()
     expect_place(out, overwrite)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
-    except OSError as error:
-        raise UserError(f"cannot write to {out.parent}: {error.strerror}") from None
-    with scratch as place:
-        folder = Path(place) / "pack"
-        folder.mkdir()
+    with whole_folder(out) as folder:
         for file in files:
             shutil.copy(file, folder)
         save_network(classifier, folder / CLASSIFIER, dtype)
@@ -242,9 +235,6 @@ def write_pack(
             own = prior_of(generator.eval(), stored.described.latent)
             networks = (own, classifier), (stored.prior, stored.classifier)
             expect_precise(dtype, *networks, stored.reference)
-        if out.exists():
-            out.rename(Path(place) / "old")
-        folder.rename(out)
     return Pack.load(out, trust_code=True)
 
 

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tune_am.errors import UserError
 from tune_am.naming import option
+from tune_am.whole import whole_folder
 
 PAGE, FACTS = "report.html", "explain.json"
 
 
-@contextmanager
-def new_folder(out: Path, overwrite: bool = False) -> Iterator[Path]:
+def new_folder(out: Path, overwrite: bool = False) -> AbstractContextManager[Path]:
     """A folder to fill, which becomes `out` when the block ends well."""
-    out = check(out, overwrite)
-    with _scratch(out) as scratch:
-        folder = Path(scratch) / "new"
-        folder.mkdir()
-        yield folder
-        if out.exists():
-            out.rename(Path(scratch) / "old")
-        folder.rename(out)
+    return whole_folder(check(out, overwrite))
 
 
 def check(out: Path, overwrite: bool = False) -> Path:
@@ -51,11 +42,3 @@ def _is_report(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return (folder / PAGE).is_file() and isinstance(facts, dict) and "schema" in facts
-
-
-def _scratch(out: Path) -> tempfile.TemporaryDirectory[str]:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
-    except OSError as error:
-        raise UserError(f"cannot write to {out.parent}: {error.strerror}") from None
