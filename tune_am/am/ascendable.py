@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -33,7 +33,7 @@ def expect_gradient(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor) -
             raise UserError(f"{what} is NaN or infinite: look at the weights")
         lacking = f"{what} has no gradient, along which examples are found"
         try:
-            followed = _depends(values, x)
+            followed = depends(values, [x])
         except RuntimeError as error:
             raise UserError(f"{lacking}: {reason(error)}") from None
         if not followed:
@@ -51,17 +51,19 @@ def independent(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor) -> se
     try:
         with differentiable(recurrent=True):
             outputs = read(x)
-        return {name for name, values in outputs.items() if not _depends(values, x)}
+        return {name for name, values in outputs.items() if not depends(values, [x])}
     except Exception:  # whatever a user's network raises
         return set()
 
 
-def _depends(values: Tensor, x: Tensor) -> bool:
-    """Whether `values` have a gradient for `x`; `RuntimeError` where it cannot be computed."""
-    if not values.requires_grad:  # weights that are trained make it true
+def depends(output: Tensor, on: Sequence[Tensor]) -> bool:
+    """Whether `output` has a gradient for any tensor of `on`; `RuntimeError` where it cannot be
+    computed."""
+    able = [tensor for tensor in on if tensor.requires_grad]
+    if not (output.requires_grad and able):  # weights that are trained make the first true
         return False
-    (found,) = torch.autograd.grad(values.sum(), x, retain_graph=True, allow_unused=True)
-    return found is not None
+    found = torch.autograd.grad(output.sum(), able, retain_graph=True, allow_unused=True)
+    return any(gradient is not None for gradient in found)
 
 
 def drawn(prior: Prior, n: int) -> Tensor:

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.ascendable import depends
 from tune_am.am.outputs import hooked, tensors_of
+from tune_am.am.recurrent import differentiable
 
 
 def layers_before(network: nn.Module, layers: Sequence[str], example: Tensor) -> dict[str, str]:
@@ -38,18 +40,9 @@ def _latest(
 ) -> str | None:
     """The latest of `earlier` that feeds `layer`, itself if only the input does, else None."""
     for name in reversed(earlier):
-        if _depends(outputs[layer][0], outputs[name]):
+        if depends(outputs[layer][0], outputs[name]):
             return name
-    return layer if _depends(outputs[layer][0], [x]) else None
-
-
-def _depends(output: Tensor, on: list[Tensor]) -> bool:
-    """Whether `output` is computed from any tensor of `on`."""
-    able = [tensor for tensor in on if tensor.requires_grad]
-    if not (output.requires_grad and able):
-        return False
-    found = torch.autograd.grad(output.sum(), able, retain_graph=True, allow_unused=True)
-    return any(gradient is not None for gradient in found)
+    return layer if depends(outputs[layer][0], [x]) else None
 
 
 def _outputs(network: nn.Module, layers: Sequence[str], x: Tensor) -> dict[str, list[Tensor]]:
@@ -75,8 +68,7 @@ def _differentiable(network: nn.Module) -> Iterator[None]:
     for weight in frozen:
         weight.requires_grad_(True)
     try:
-        # cuDNN's recurrent layers have no gradient in evaluation mode.
-        with torch.backends.cudnn.flags(enabled=False):
+        with differentiable(recurrent=True):
             yield
     finally:
         for weight in frozen:
