@@ -14,7 +14,8 @@ import time
 
 import torch
 
-from tune_am.am.ascent import Ascent, default_chunk
+from tune_am.am.ascent import Ascent
+from tune_am.am.device import default_chunk
 from tune_am.am.neuron import Neuron
 from tune_am.am.pack import Pack
 from tune_am.am.settings import Settings

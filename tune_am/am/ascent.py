@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.device import default_chunk
 from tune_am.am.layout import laid_out
 from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.prior import Prior
@@ -32,14 +33,6 @@ _STATE = (
     "_last_good",
     "_pulled",
 )
-
-# Starts advanced at once on a CPU, where the caches decide (bench/batch.py).
-CPU_CHUNK = 8
-
-
-def default_chunk(device: torch.device, starts: int) -> int:
-    """Starts advanced at once: what fits the caches on a CPU, all of them on an accelerator."""
-    return min(CPU_CHUNK, starts) if device.type == "cpu" else starts
 
 
 class Ascent:

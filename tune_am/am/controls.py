@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tune_am.am.ascent import default_chunk
 from tune_am.am.neuron import read_activations
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
@@ -103,8 +102,7 @@ def against_references(
     layers = [(neuron.layer, pack.reference.layer_before(neuron.layer)) for neuron in neurons]
     every = sorted({layer for pair in layers for layer in pair})
     if len(inputs):
-        chunk = default_chunk(inputs.device, len(inputs))
-        heard = read_activations(pack.classifier, every, inputs, chunk)
+        heard = read_activations(pack.classifier, every, inputs)
     else:  # not every network takes an empty batch
         heard = {layer: torch.empty(0, pack.layers[layer]) for layer in every}
     return [

@@ -20,6 +20,15 @@ def chosen_device(name: str = "auto") -> str:
     return "cuda" if available and name != "cpu" else "cpu"
 
 
+# Inputs computed at once on a CPU, where the caches decide (bench/batch.py).
+CPU_CHUNK = 8
+
+
+def default_chunk(device: torch.device, count: int) -> int:
+    """Of `count` inputs, how many at once: what fits the caches on a CPU, all on a GPU."""
+    return min(CPU_CHUNK, count) if device.type == "cpu" else count
+
+
 def device_of(network: nn.Module) -> torch.device:
     """Where a network's weights are; the CPU if it has none."""
     return next((weight.device for weight in network.parameters()), torch.device("cpu"))

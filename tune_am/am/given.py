@@ -59,8 +59,8 @@ def stored_classifier(
         return network, config
     graph = as_graph(with_plain_weights(network), example, layers)
     # On another number of inputs than it was traced with.
-    found = read_activations(graph, layers, example[:1].cpu(), 1)
-    expected = read_activations(network, layers, example[:1], 1)
+    found = read_activations(graph, layers, example[:1].cpu())
+    expected = read_activations(network, layers, example[:1])
     for layer in layers:
         expect_same(f"the classifier's layer {layer!r}", found[layer], expected[layer].cpu())
     return graph, graph.config

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.device import default_chunk
 from tune_am.am.outputs import by_unit, hooked
 from tune_am.am.units import DIRECTION
 from tune_am.errors import UserError
@@ -143,9 +144,9 @@ def per_unit(output: Tensor) -> Tensor:
 
 @torch.no_grad()
 def read_activations(
-    network: nn.Module, layers: Sequence[str], x: Tensor, chunk: int
+    network: nn.Module, layers: Sequence[str], x: Tensor, chunk: int | None = None
 ) -> dict[str, Tensor]:
     """`Tap` over `x: [n, *input_shape]` in chunks, without gradients: layer -> [n, units]."""
     tap = Tap(network, layers)
-    parts = [tap(part) for part in x.split(chunk)]
+    parts = [tap(part) for part in x.split(chunk or default_chunk(x.device, len(x)))]
     return {layer: torch.cat([part[layer] for part in parts]) for layer in layers}

@@ -23,7 +23,7 @@ class Plan:
     common random numbers. objective: what a trial is scored by, a name of
     `tune_am.am.objectives` or "module:function"; the latter is imported only if `trust_code`.
     apart: the least mean RMS difference of two examples, in units of the input; 0 allows any.
-    at_once: starts that ascend together; None leaves it to the device (`ascent.default_chunk`).
+    at_once: starts that ascend together; None leaves it to the device (`device.default_chunk`).
     """
 
     neuron: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tune_am.am.ascent import SIGNS, Ascent, default_chunk
+from tune_am.am.ascent import SIGNS, Ascent
+from tune_am.am.device import default_chunk
 from tune_am.am.measures import Measure
 from tune_am.am.neuron import Neuron, read_activations
 from tune_am.am.objectives import ACTIVATION_FID
@@ -74,15 +75,13 @@ def inputs_of(pack: Pack, latents: Tensor) -> Tensor:
 def before_of(pack: Pack, neuron: Neuron, inputs: Tensor) -> Tensor:
     """Activations [n, D] of the layer before the neuron's, for `inputs: [n, *input_shape]`."""
     layer = pack.reference.layer_before(neuron.layer)
-    chunk = default_chunk(inputs.device, len(inputs))
-    return read_activations(pack.classifier, [layer], inputs, chunk)[layer]
+    return read_activations(pack.classifier, [layer], inputs)[layer]
 
 
 def activations_of(pack: Pack, neuron: Neuron, inputs: Tensor) -> Tensor:
     """Activations [n] of `neuron`, for `inputs: [n, *input_shape]`."""
-    chunk = default_chunk(inputs.device, len(inputs))
     layer = neuron.layer
-    return neuron.read(read_activations(pack.classifier, [layer], inputs, chunk)[layer])
+    return neuron.read(read_activations(pack.classifier, [layer], inputs)[layer])
 
 
 def pairwise_distance(inputs: Tensor) -> float:
