@@ -28,8 +28,8 @@ import torch
 from torch import Tensor
 
 from tune_am.am import controls
+from tune_am.am.choices import PRIORS
 from tune_am.am.frechet import frechet_distance
-from tune_am.am.manifest import PRIORS
 from tune_am.am.objectives import LAYER_FID
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan, report_points

@@ -16,7 +16,8 @@ from multiprocessing.synchronize import Barrier
 
 import torch
 
-from tune_am.am.device import DEVICES, chosen_device
+from tune_am.am.choices import DEVICES
+from tune_am.am.device import chosen_device
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan, report_points
 from tune_am.am.settings import Settings

@@ -35,7 +35,7 @@ def test_report_points_refuse_what_is_no_step(arguments) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"direction": "up"}, "'up'; allowed: max, min"),
+        ({"direction": "up"}, "direction='up': must be one of max, min"),
         ({"starts": 1}, "1 start: a score by activation_fid needs at least 2 starts"),
         ({"seed": -1}, "seed=-1"),
         ({"report_points": ()}, "report_points"),

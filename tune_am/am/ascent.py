@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.choices import SIGNS, expect_one_of
 from tune_am.am.device import default_chunk
 from tune_am.am.layout import laid_out
 from tune_am.am.neuron import Neuron, Tap
@@ -16,8 +17,6 @@ from tune_am.am.settings import Settings
 from tune_am.am.transform import Transform, total_variation
 from tune_am.am.update_rules import update_rule
 from tune_am.errors import UserError
-
-SIGNS = {"max": 1.0, "min": -1.0}
 
 # RMS of a latent beyond which its start counts as diverged: a thousand standard deviations of the
 # starts is no place where a prior still means anything.
@@ -64,8 +63,7 @@ class Ascent:
         chunk: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        if direction not in SIGNS:
-            raise UserError(f"unknown direction {direction!r}; allowed: {', '.join(SIGNS)}")
+        expect_one_of("direction", direction, SIGNS)
         if starts < 1:
             raise UserError(f"starts={starts} is not allowed: an ascent needs at least one start")
         device = torch.device(device)

@@ -8,11 +8,9 @@ from torch import nn
 from tune_am.errors import UserError
 from tune_am.naming import option
 
-DEVICES = ("auto", "cpu", "cuda")
-
 
 def chosen_device(name: str = "auto") -> str:
-    """ "cpu" or "cuda" for what ``--device`` says, one of `DEVICES`; raises `UserError`."""
+    """ "cpu" or "cuda" for what ``--device`` says, one of `choices.DEVICES`; raises `UserError`."""
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         asked, instead = option("device", name), option("device", "cpu")

@@ -15,9 +15,6 @@ from tune_am.errors import UserError, reason
 FILE = "pack.json"
 SCHEMA = 1
 
-# Priors that may be asked for: the pack's own generator, or what no network learnt.
-PRIORS = ("gan", "raw", "fourier")
-
 
 @dataclass(frozen=True)
 class NetworkEntry:

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tune_am.am.choices import PRIORS
 from tune_am.am.device import device_of
 from tune_am.am.excerpts import Excerpts, load_excerpts, save_excerpts
-from tune_am.am.manifest import FILE, PRIORS, SCHEMA, Manifest, sha256_of
+from tune_am.am.manifest import FILE, SCHEMA, Manifest, sha256_of
 from tune_am.am.neuron import Neuron, Tap
 from tune_am.am.pack_arguments import as_number
 from tune_am.am.place import expect_place

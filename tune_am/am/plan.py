@@ -6,7 +6,7 @@ import hashlib
 import math
 from dataclasses import dataclass, replace
 
-from tune_am.am.ascent import SIGNS
+from tune_am.am.choices import SIGNS, expect_one_of, expect_seed
 from tune_am.am.measures import Measure, measure
 from tune_am.am.objectives import DEFAULT, Objective, objective
 from tune_am.counting import counted
@@ -39,16 +39,14 @@ class Plan:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "report_points", tuple(self.report_points))
-        if self.direction not in SIGNS:
-            raise UserError(f"unknown direction {self.direction!r}; allowed: {', '.join(SIGNS)}")
+        expect_one_of("direction", self.direction, SIGNS)
+        expect_seed(self.seed)
         fewest = objective(self.objective).fewest
         if self.starts < fewest:
             raise UserError(
                 f"{counted(self.starts, 'start')}: a score by {self.objective} needs at least "
                 f"{fewest} starts: give them with {option('starts')}"
             )
-        if not 0 <= self.seed < 2**63:
-            raise UserError(f"seed={self.seed} is not allowed: must be from 0 to 2^63 - 1")
         if not 0 <= self.apart < math.inf:
             raise UserError(f"apart={self.apart} is not allowed: must be 0 or more")
         rising = sorted(set(self.report_points))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tune_am.am.ascent import SIGNS, Ascent
+from tune_am.am.ascent import Ascent
+from tune_am.am.choices import SIGNS
 from tune_am.am.device import default_chunk
 from tune_am.am.measures import Measure
 from tune_am.am.neuron import Neuron, read_activations

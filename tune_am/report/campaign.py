@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tune_am.am.ascent import SIGNS
+from tune_am.am.choices import SIGNS
 from tune_am.am.objectives import Objective
 from tune_am.am.pack import Pack
 from tune_am.counting import counted, plural

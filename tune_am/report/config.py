@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from tune_am.am.manifest import PRIORS
+from tune_am.am.choices import PRIORS, SIGNS, expect_one_of, expect_seed
 from tune_am.am.settings import Settings
 from tune_am.command import CommandParser, reader
 from tune_am.errors import UserError
 from tune_am.naming import flag, option
-from tune_am.tuning.config import DIRECTIONS
 from tune_am.tuning.defaults import CPU
 
 # Nothing here may import torch or matplotlib: --help and a bad flag answer at once.
@@ -58,20 +57,16 @@ class ExplainConfig:
                 f"{option(stray[0])} goes with {option('neuron')} only: a run has its own "
                 "settings, seed, prior and direction"
             )
-        if self.direction not in DIRECTIONS:
-            raise UserError(
-                f"{option('direction', self.direction)}: must be one of {', '.join(DIRECTIONS)}"
-            )
-        if self.prior not in (None, *PRIORS):
-            raise UserError(f"{option('prior', self.prior)}: must be one of {', '.join(PRIORS)}")
+        expect_one_of("direction", self.direction, SIGNS)
+        if self.prior is not None:
+            expect_one_of("prior", self.prior, PRIORS)
         if not 2 <= self.examples <= MOST_EXAMPLES:
             raise UserError(
                 f"{option('examples', self.examples)}: must be from 2 to {MOST_EXAMPLES}"
             )
         if self.steps < 1:
             raise UserError(f"{option('steps', self.steps)}: must be at least 1")
-        if not 0 <= self.seed < 2**63:
-            raise UserError(f"{option('seed', self.seed)}: must be from 0 to 2^63 - 1")
+        expect_seed(self.seed)
 
 
 _OF_A_NEURON = frozenset({"direction", "prior", "steps", "seed", *Settings.names()})

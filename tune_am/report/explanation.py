@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tune_am.am import controls
-from tune_am.am.ascent import SIGNS
+from tune_am.am.choices import SIGNS
 from tune_am.am.frechet import bootstrap_interval, frechet_distance
 from tune_am.am.neuron import Neuron
 from tune_am.am.objectives import Objective

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tune_am.am.ascent import SIGNS, Ascent
+from tune_am.am.ascent import Ascent
+from tune_am.am.choices import SIGNS
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings

@@ -10,7 +10,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from tune_am.am.manifest import PRIORS
+from tune_am.am.choices import DEVICES, PRIORS, SIGNS, expect_one_of, expect_seed
 from tune_am.am.objectives import DEFAULT, OBJECTIVES, objective
 from tune_am.command import CommandParser, reader
 from tune_am.errors import UserError
@@ -26,8 +26,6 @@ from tune_am.tuning.defaults import (
 )
 
 # Nothing here may import torch, Ray, Optuna or MLflow: --help and a bad flag answer at once.
-
-DIRECTIONS = ("max", "min")
 
 # Asked anew each time: how to print, how long to go on, whether to trust a pack's code, and on
 # which cluster, since that of the beginning may be gone.
@@ -72,9 +70,7 @@ class SearchConfig:
         "SPACE",
         "search space: default, paper, quick, raw, or a .py file of your own",
     )
-    direction: str = _option(
-        "max", str, "|".join(DIRECTIONS), "what excites the neuron most, or least"
-    )
+    direction: str = _option("max", str, "|".join(SIGNS), "what excites the neuron most, or least")
     objective: str = _option(
         DEFAULT.name,
         str,
@@ -175,25 +171,19 @@ class SearchConfig:
             raise UserError(
                 f"{option('neuron')} is missing: name the neuron to explain, for example vocal"
             )
-        if self.direction not in DIRECTIONS:
-            raise UserError(
-                f"{option('direction', self.direction)}: must be one of {', '.join(DIRECTIONS)}"
-            )
-        if self.prior not in (None, *PRIORS):
-            raise UserError(f"{option('prior', self.prior)}: must be one of {', '.join(PRIORS)}")
+        expect_one_of("direction", self.direction, SIGNS)
+        if self.prior is not None:
+            expect_one_of("prior", self.prior, PRIORS)
         objective(self.objective)
-        for name, allowed in (("sampler", SAMPLERS), ("scheduler", (None, *SCHEDULERS))):
-            if (value := getattr(self, name)) not in allowed:
-                names = ", ".join(filter(None, allowed))
-                raise UserError(f"{option(name, value)}: must be one of {names}")
+        expect_one_of("sampler", self.sampler, SAMPLERS)
+        if self.scheduler is not None:
+            expect_one_of("scheduler", self.scheduler, SCHEDULERS)
         if not 0 <= self.diversity < math.inf:
             raise UserError(
                 f"{option('diversity', self.diversity)}: must be 0 or more, for example 0.5"
             )
-        if not re.fullmatch(r"auto|cpu|cuda", self.device):
-            raise UserError(f"{option('device', self.device)}: must be one of auto, cpu, cuda")
-        if not 0 <= self.seed < 2**63:
-            raise UserError(f"{option('seed', self.seed)}: must be from 0 to 2^63 - 1")
+        expect_one_of("device", self.device, DEVICES)
+        expect_seed(self.seed)
         self._at_least("trials", 1)
         self._at_least("starts", 2, " (a score needs the spread of two examples)")
         self._at_least("max_steps", 1)
