@@ -7,18 +7,22 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import Field
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from tune_am.allocator import keep_freed_memory
 from tune_am.errors import UserError
-from tune_am.naming import typed
+from tune_am.naming import flag, typed
 
 PIPE_CLOSED = 141  # exit status, as of a shell for SIGPIPE
 
 
 class CommandParser(argparse.ArgumentParser):
     """Says what is wrong with the options in one line, without those that would be right."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(allow_abbrev=False, **named)
 
     def error(self, message: str) -> NoReturn:
         if message.startswith("unrecognized arguments: -"):
@@ -41,6 +45,22 @@ def reader(kind: Callable[[str], Any]) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(f"{text!r} is not a {wanted}") from None
 
     return read
+
+
+def add_field(parser: argparse._ActionsContainer, spec: Field[Any], shown: str) -> None:
+    """The option of a dataclass's field, its `kind` and `help` in the metadata; `shown` stands for
+    its value."""
+    kind, text = spec.metadata["kind"], spec.metadata["help"].replace("%", "%%")
+    if kind is bool:
+        parser.add_argument(flag(spec.name), action="store_true", help=text)
+        return
+    text += "" if spec.default is None else f" [{spec.default}]"
+    parser.add_argument(flag(spec.name), type=reader(kind), metavar=shown, help=text)
+
+
+def add_trust_code(parser: argparse.ArgumentParser) -> None:
+    text = "import a pack's code from outside tune_am"
+    parser.add_argument("--trust-code", action="store_true", help=text)
 
 
 @typed()

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status: 0, 2 for what the user can mend, 130 after Ctrl-C."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
     return exit_status(lambda: _made(arguments))
 
 
@@ -42,11 +41,10 @@ def __getattr__(name: str) -> Any:
     return make_pack
 
 
-def _made(arguments: Sequence[str]) -> None:
+def _made(arguments: Sequence[str] | None) -> None:
     parser = CommandParser(
         prog="python -m tune_am.make_pack",
         description="Make a pack of your own classifier, prior and real data.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "describe",
@@ -61,7 +59,7 @@ def _made(arguments: Sequence[str]) -> None:
         action="store_true",
         help="needed: MODULE:FUNCTION is code, which is imported and called",
     )
-    options = parser.parse_args(list(arguments))
+    options = parser.parse_args(arguments)
     if not options.trust_code:
         raise UserError(
             f"{options.describe} is code: add --trust-code if you trust whoever wrote it"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from tune_am.command import CommandParser, exit_status
+from tune_am.command import CommandParser, add_trust_code, exit_status
 from tune_am.counting import counted
 from tune_am.errors import UserError
 
@@ -29,15 +29,13 @@ _HEAD = f"{'unit':>8}{'lowest':>10}{'mean':>10}{'highest':>10}{'deviation':>11}{
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status: 0, or 2 for what the user can mend."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
     return exit_status(lambda: _run(arguments))
 
 
-def _run(arguments: Sequence[str]) -> None:
+def _run(arguments: Sequence[str] | None) -> None:
     parser = CommandParser(
         prog="python -m tune_am.neurons",
         description="The layers of a pack, the units of a layer, or what excites one unit.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "what",
@@ -49,11 +47,9 @@ def _run(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--pack", default="vocal", metavar="PACK", help="name or folder of the pack [vocal]"
     )
-    parser.add_argument(
-        "--trust-code", action="store_true", help="import a pack's code from outside tune_am"
-    )
+    add_trust_code(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all units")
-    asked = parser.parse_args(list(arguments))
+    asked = parser.parse_args(arguments)
 
     from tune_am.am.pack import Pack  # seconds of imports, after the cheap checks
 

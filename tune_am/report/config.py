@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tune_am.am.choices import PRIORS, SIGNS, expect_one_of, expect_seed
 from tune_am.am.settings import Settings
-from tune_am.command import CommandParser, reader
+from tune_am.command import CommandParser, add_field, add_trust_code, reader
 from tune_am.errors import UserError
-from tune_am.naming import flag, option
+from tune_am.naming import option
 from tune_am.tuning.defaults import CPU
 
 # Nothing here may import torch or matplotlib: --help and a bad flag answer at once.
@@ -89,7 +89,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tune_am.explain",
         description="The examples of a neuron, to look at and listen to: pictures, sounds, a page.",
         argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     # argparse would read its own mark for "suppressed" as a path: hence the default.
@@ -124,19 +123,9 @@ def _parser() -> argparse.ArgumentParser:
         f"searches side by side {FEW} each]",
     )
     add("--overwrite", action="store_true", help="replace an earlier report in that folder")
-    add("--trust-code", action="store_true", help="import a pack's code from outside tune_am")
+    add_trust_code(parser)
     group = parser.add_argument_group("settings of the ascent, with --neuron")
     for spec in fields(Settings):
-        kind, text = spec.metadata["kind"], spec.metadata["help"].replace("%", "%%")
-        if kind is bool:
-            group.add_argument(flag(spec.name), action="store_true", help=text)
-            continue
         allowed = spec.metadata["allowed"].removeprefix("one of ").replace(", ", "|")
-        text = f"{text} [{spec.default}]"
-        group.add_argument(
-            flag(spec.name),
-            type=reader(kind),
-            metavar=allowed if kind is str else "X",
-            help=text,
-        )
+        add_field(group, spec, allowed if spec.metadata["kind"] is str else "X")
     return parser

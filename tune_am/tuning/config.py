@@ -6,15 +6,15 @@ import argparse
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from tune_am.am.choices import DEVICES, PRIORS, SIGNS, expect_one_of, expect_seed
 from tune_am.am.objectives import DEFAULT, OBJECTIVES, objective
-from tune_am.command import CommandParser, reader
+from tune_am.command import CommandParser, add_field
 from tune_am.errors import UserError
-from tune_am.naming import flag, option
+from tune_am.naming import option
 from tune_am.tuning.defaults import (
     CPU,
     GPU,
@@ -240,18 +240,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m tune_am.search",
         description="Find the activation-maximisation settings that explain a neuron best.",
         argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
     )
     for spec in fields(SearchConfig):
-        kind, text = spec.metadata["kind"], spec.metadata["help"].replace("%", "%%")
-        if kind is bool:
-            parser.add_argument(flag(spec.name), action="store_true", help=text)
-            continue
-        if spec.default not in (None, MISSING):
-            text = f"{text} [{spec.default}]"
-        parser.add_argument(
-            flag(spec.name), type=reader(kind), metavar=spec.metadata["shown"], help=text
-        )
+        add_field(parser, spec, spec.metadata["shown"])
     return parser
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tune_am.command import CommandParser
+from tune_am.command import CommandParser, add_trust_code
 from tune_am.errors import UserError
 from tune_am.whole import whole
 
@@ -78,7 +78,6 @@ def main(argv: list[str] | None = None) -> None:
         prog="python -m tune_am.vocal.detect",
         description="Where a song is sung: the probability of singing every 0.1 s, as CSV of "
         "seconds,singing; of several songs file,seconds,singing.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "songs", metavar="SONG", nargs="+", type=Path, help="an audio file (WAV, FLAC, OGG, MP3)"
@@ -91,9 +90,7 @@ def main(argv: list[str] | None = None) -> None:
         help="name or folder of a pack whose classifier hears singing in inputs like those of "
         "vocal [vocal]",
     )
-    parser.add_argument(
-        "--trust-code", action="store_true", help="import a pack's code from outside tune_am"
-    )
+    add_trust_code(parser)
     options = parser.parse_args(argv)
     missing = next((song for song in options.songs if not song.is_file()), None)
     if missing is not None:  # before seconds are spent on the others

@@ -182,6 +182,7 @@ def _memorised(heard: Hearing, found: Nearest, real: Real) -> dict[str, Any]:
 
 
 def main(argv: list[str] | None = None) -> None:
+    from tune_am.command import add_trust_code
     from tune_am.vocal.fidelity_figure import draw_figure
     from tune_am.vocal.stages import stage_parser, step_count
 
@@ -189,9 +190,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--generator", type=Path, help="its weights or a pack [DIR/gan]")
     parser.add_argument("--judge", type=Path, help="its file [DIR/judge, else the shipped one]")
     parser.add_argument("--samples", type=step_count, default=EXCERPTS, help=f"[{EXCERPTS}]")
-    parser.add_argument(
-        "--trust-code", action="store_true", help="import a pack's code from outside tune_am"
-    )
+    add_trust_code(parser)
     parser.add_argument("--out", type=Path, help="JSON file; a PNG of the same name goes beside it")
     options = parser.parse_args(argv)
     if options.out is not None and not options.out.parent.is_dir():

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tune_am.command import CommandParser
+from tune_am.command import CommandParser, add_trust_code
 from tune_am.counting import counted
 from tune_am.errors import UserError
 from tune_am.whole import whole
@@ -167,9 +167,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("run", metavar="RUN_DIR", type=Path, help="folder of a finished search")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the verdicts too")
     parser.add_argument("--pack", help="the pack of the search, if it moved")
-    parser.add_argument(
-        "--trust-code", action="store_true", help="import a pack's code from outside tune_am"
-    )
+    add_trust_code(parser)
     parser.add_argument("--judge", type=Path, metavar="FILE", help="another judge than the shipped")
     options = parser.parse_args(argv)
     if options.json is not None and not options.json.parent.is_dir():
