@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_am.counting import counted
-from tune_am.errors import UserError
 from tune_am.report.finished import FinishedRun
 from tune_am.result import SearchResult
-from tune_am.tuning.folder import UNITS, RunFolder
+from tune_am.tuning.folder import UNITS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -66,12 +65,8 @@ class CampaignResult(Mapping[str, SearchResult]):
     def _results(self) -> dict[str, SearchResult]:
         found = {}
         for row in self.content[UNITS]:
-            folder = RunFolder(self.folder / row["folder"])
-            try:
-                content = folder.read_result()
-            except (OSError, ValueError):
-                raise UserError(f"{folder.result} is gone or damaged") from None
-            found[row["neuron"]] = SearchResult(folder.path, content, self._trust_code)
+            run = FinishedRun.read(self.folder / row["folder"], campaign=True)
+            found[row["neuron"]] = SearchResult(run.path, run.result, self._trust_code)
         return found
 
     def __repr__(self) -> str:

@@ -20,6 +20,7 @@ from tune_am.report import figures, template
 from tune_am.report.explanation import Explanation, Group, explain_settings, typical_inputs
 from tune_am.report.media import picture_uri
 from tune_am.report.renderer import Renderer, renderer_for
+from tune_am.result import Found
 from tune_am.tuning.defaults import CPU
 
 if TYPE_CHECKING:
@@ -39,30 +40,27 @@ class Examples:
 
     def __init__(self, shown: Explanation) -> None:
         self._shown = shown
+        self._found = Found.from_row(shown.row, shown.objective.metric)
 
     @property
     def settings(self) -> Settings:
-        return self._shown.settings
+        return self._found.settings
 
     @property
     def step(self) -> int:
         """Steps of the ascent."""
-        return int(self._shown.row["step"])
+        return self._found.step
 
     @property
     def activation_fid(self) -> float:
         """Of all kept examples; in squared units of the activation, lower is better. Raises
         `UserError` where a search by another objective was stopped before it was measured."""
-        try:
-            return float(self._shown.row["activation_fid"])
-        except KeyError:
-            raise UserError("no activation-FID of a setting that was not scored again") from None
+        return self._found.activation_fid
 
     @property
     def ci95(self) -> tuple[float, float] | None:
         """95 % interval by the objective; None in a search that did not score it again."""
-        low_high = self._shown.row["ci95"]
-        return None if low_high is None else (low_high[0], low_high[1])
+        return self._found.ci95
 
     @property
     def activations(self) -> Tensor:

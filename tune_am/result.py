@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -171,33 +172,21 @@ class SearchResult:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        title = f"{self.neuron}, {self.direction}imised"
-        if self.content["best"] is None:
-            sentence = "No trial got as far as a score."
-            return template.fragment(
-                "notebook.html",
-                title=title,
-                sentences=[sentence],
-                rows=[],
-                pictures=[],
-                score=self.objective,
-                folder=self._from_here(),
-            )
-        rows = [{"name": "best", **self.best.of}]
-        for place, found in enumerate(self.runners_up, start=2):
-            rows.append({"name": f"{place}.", **found.of})
-        told = words.controls(self.direction, self.objective)
-        for name, (title_of, _, tells) in told.items():
-            if name in self.controls:
-                rows.append({"name": title_of, **self.controls[name].of, "tells": tells})
-        try:
-            pictures = self.examples.pictures()
-        except UserError:  # the pack or the examples are gone: the numbers are not
-            pictures = []
+        sentences, rows, pictures = ["No trial got as far as a score."], [], []
+        if self.content["best"] is not None:
+            sentences, rows = self.answer(), [{"name": "best", **self.best.of}]
+            for place, found in enumerate(self.runners_up, start=2):
+                rows.append({"name": f"{place}.", **found.of})
+            told = words.controls(self.direction, self.objective)
+            for name, (title_of, _, tells) in told.items():
+                if name in self.controls:
+                    rows.append({"name": title_of, **self.controls[name].of, "tells": tells})
+            with suppress(UserError):  # the pack or the examples are gone: the numbers are not
+                pictures = self.examples.pictures()
         return template.fragment(
             "notebook.html",
-            title=title,
-            sentences=self.answer(),
+            title=f"{self.neuron}, {self.direction}imised",
+            sentences=sentences,
             rows=rows,
             pictures=pictures,
             score=self.objective,

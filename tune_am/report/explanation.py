@@ -69,10 +69,6 @@ class Explanation:
         return self.pack.neuron(self.plan.neuron)
 
     @property
-    def settings(self) -> Settings:
-        return Settings.from_dict(self.row["settings"])
-
-    @property
     def objective(self) -> Objective:
         """What the scores are."""
         return self.plan.scored_by
