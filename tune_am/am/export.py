@@ -7,7 +7,7 @@ import json
 import logging
 import operator
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
@@ -142,7 +142,7 @@ def _described(
     }
     for node in program.graph.nodes:
         if node.op == "placeholder" and node.name in named and node.users:
-            path, value = _path(named[node.name]), held[named[node.name]]
+            path, value = named[node.name].removeprefix("network."), held[named[node.name]]
             if not isinstance(value, Tensor):
                 raise ValueError(f"{path} is a {type(value).__name__}")
             dtype = str(value.dtype).removeprefix("torch.")
@@ -153,8 +153,8 @@ def _described(
             name = _operation_name(node.target)
             if not name.removeprefix("aten.").startswith(_CHECKS):
                 operation(name)
-                args, kwargs = encoded(node.args, _node), _keywords(node.kwargs)
-                lines.append(json.dumps([node.name, name, args, kwargs]))
+                kwargs = {key: encoded(value, _node) for key, value in node.kwargs.items()}
+                lines.append(json.dumps([node.name, name, encoded(node.args, _node), kwargs]))
         elif node.op == "output":
             outputs = [str(_node(part)) for part in node.args[0]]
         elif node.op != "placeholder":
@@ -170,16 +170,8 @@ def _described(
     return config, state
 
 
-def _path(name: str) -> str:
-    return name.removeprefix("network.")
-
-
 def _node(value: Any) -> str | None:
     return value.name if isinstance(value, torch.fx.Node) else None
-
-
-def _keywords(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: encoded(value, _node) for key, value in kwargs.items()}
 
 
 def _operation_name(target: Any) -> str:

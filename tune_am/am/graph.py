@@ -79,7 +79,7 @@ class Graph(nn.Module):
         self._last_use = _last_uses(lines, keep=[output, *layers.values()])
         try:
             for path, trained, shape, dtype in tensors.values():
-                self._register(path, torch.zeros(shape, dtype=_dtype(dtype)), trained)
+                self._register(path, torch.zeros(shape, dtype=_constant("dtype", dtype)), trained)
             for path in layers:
                 self._module(path)
         except (KeyError, AttributeError) as error:
@@ -209,11 +209,6 @@ def _constant(kind: str, name: str) -> Any:
     found = getattr(torch, name, None)
     if not isinstance(found, _CONSTANTS[kind]):
         raise ValueError(f"{name!r} is no {kind} of PyTorch")
-    return found
-
-
-def _dtype(name: str) -> torch.dtype:
-    found: torch.dtype = _constant("dtype", name)
     return found
 
 

@@ -15,6 +15,12 @@ from tune_am.errors import UserError, reason
 FILE = "pack.json"
 SCHEMA = 1
 
+# What it says of itself.
+ENTRIES = (
+    *("schema", "name", "input", "latent", "classifier", "prior", "layers", "neurons"),
+    *("reference", "excerpts", "statistics", "sha256"),
+)
+
 
 @dataclass(frozen=True)
 class NetworkEntry:

@@ -151,19 +151,16 @@ def _variance(scores: list[float]) -> float:
     return float((len(values) - 1) * values.var(correction=0))
 
 
-def _prdc(name: str) -> Function:
-    def function(kept: Target, reference: Target) -> float:
-        return prdc(reference.before.cpu(), kept.before.cpu(), NEIGHBOURS)[name]
-
-    return function
+def _prdc(kept: Target, real: Target) -> dict[str, float]:
+    return prdc(real.before.cpu(), kept.before.cpu(), NEIGHBOURS)
 
 
 _BUILT_IN: dict[str, Function] = {
     ACTIVATION_FID: lambda kept, real: frechet_distance(kept.activations, real.activations),
     LAYER_FID: lambda kept, real: frechet_distance(kept.before, real.before),
     "kid": lambda kept, real: kernel_distance(kept.before, real.before),
-    "coverage": _prdc("coverage"),
-    "precision": _prdc("precision"),
+    "coverage": lambda kept, real: _prdc(kept, real)["coverage"],
+    "precision": lambda kept, real: _prdc(kept, real)["precision"],
 }
 
 

@@ -14,23 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tune_am.am.manifest import ENTRIES
 from tune_am.errors import UserError
-
-# What pack.json says of itself: `about` may not say it again.
-RESERVED = {
-    "schema",
-    "name",
-    "input",
-    "latent",
-    "classifier",
-    "prior",
-    "layers",
-    "neurons",
-    "reference",
-    "excerpts",
-    "statistics",
-    "sha256",
-}
 
 _OF_AN_INPUT = ("domain", "range", "units", "shape", "sample_rate")
 
@@ -107,7 +92,7 @@ def _check_about(about: object) -> None:
         return
     if not isinstance(about, Mapping):
         raise UserError(f"about={about!r}: must be a dict of further entries of pack.json")
-    if taken := sorted(RESERVED & set(about)):
+    if taken := sorted(set(ENTRIES) & set(about)):
         raise UserError(f"about: pack.json has an entry {taken[0]!r} of its own; name another")
     _expect_json("about", about)
 
