@@ -86,7 +86,7 @@ def _explain_one(config: ExplainConfig, out: Path, command: str) -> Path:
     pack = run.load_pack(config.pack, config.trust_code)
     if run.several:
         return write_campaign(run, pack, out, config.overwrite)
-    commands = {"The search:": str(run.asked.get("command", "")), "This report:": command}
+    commands = {"The search:": run.command, "This report:": command}
     shown = _kept(run, explain_run(run, pack, config.examples))
     # Of the same pack, wherever that lies by now; without its examples it is left out.
     other = opposite(run)

@@ -27,8 +27,7 @@ from tune_am.tuning.result import TITLES, made_of
 
 def campaign_page(run: FinishedRun, pack: Pack, renderer: Renderer, out: Path) -> str:
     """The page of the campaign `run`, for the folder `out`."""
-    result, asked = run.result, run.asked
-    made = run.objective
+    result, made = run.result, run.objective
     examples = {
         row["neuron"]: _example(run.path / row["folder"], row["best"], result)
         for row in result[UNITS]
@@ -52,19 +51,16 @@ def campaign_page(run: FinishedRun, pack: Pack, renderer: Renderer, out: Path) -
         axes=axes_of(renderer, limits),
         rows=rows,
         commands=[
-            ("The campaign:", str(asked.get("command", ""))),
+            ("The campaign:", run.command),
             (
                 f"The page of one neuron, here {rows[0]['neuron']}:",
                 shlex.join(["python", "-m", "tune_am.explain", str(run.path / rows[0]["folder"])]),
             ),
         ],
         provenance=[
-            ("search space", result["space"]),
             ("seed", str(result["seed"])),
-            ("device", result["device"]),
-            ("searched with", provenance.listed(asked.get("versions", {}))),
+            *provenance.searched(run),
             ("pack", f"{pack.name}, {pack.hash}"),
-            ("MLflow run", str(result["mlflow"].get("run_id", ""))),
         ],
         footer=provenance.footer(pack),
     )

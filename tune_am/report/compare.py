@@ -81,8 +81,8 @@ def _where(shown: Explanation) -> str:
 def _where_from(side: Side) -> list[tuple[str, str]]:
     run, pack = side.shown.run, side.shown.pack
     assert run is not None
-    asked = str(run.asked.get("command", ""))
-    return [(side.title, f"{asked}; seed {side.shown.plan.seed}; pack {pack.name}, {pack.hash}")]
+    seed = side.shown.plan.seed
+    return [(side.title, f"{run.command}; seed {seed}; pack {pack.name}, {pack.hash}")]
 
 
 def _shown(value: Any) -> str:

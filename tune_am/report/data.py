@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tune_am.am.objectives import Objective
 from tune_am.report.explanation import Explanation
 from tune_am.report.finished import FinishedRun
 from tune_am.report.trace import Trace
@@ -107,11 +106,6 @@ def search(run: FinishedRun) -> dict[str, Any]:
             if name in result["controls"] and scored(result["controls"][name], run.objective)
         },
     }
-
-
-def scale(objective: Objective) -> str:
-    """How an axis of scores is spaced: squares of distances by their roots."""
-    return "root" if objective.rooted else "linear"
 
 
 def trial_rows(run: FinishedRun) -> list[dict[str, Any]]:

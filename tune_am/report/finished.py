@@ -82,6 +82,11 @@ class FinishedRun:
         return "campaign" in self.asked
 
     @property
+    def command(self) -> str:
+        """What was typed."""
+        return str(self.asked.get("command", ""))
+
+    @property
     def direction(self) -> str:
         return str(self.result["direction"])
 

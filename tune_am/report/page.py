@@ -8,7 +8,7 @@ from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.counting import counted, plural
 from tune_am.report import provenance, template, words
 from tune_am.report.config import FEW
-from tune_am.report.data import facts, scale
+from tune_am.report.data import facts
 from tune_am.report.explanation import Explanation, Group
 from tune_am.report.finished import FinishedRun
 from tune_am.report.media import Media, legend
@@ -46,7 +46,7 @@ def report_page(
         facts_run=None if run is None else run.result,
         question=words.question(stated),
         answer=words.answer(shown.row, shown.controls, shown.plan.direction, shown.objective),
-        verdict=_sentence(words.verdict(shown.row, shown.controls, shown.objective))
+        verdict=f"Here, {words.verdict(shown.row, shown.controls, shown.objective)}."
         if words.comparable(shown.row, shown.controls)
         else "",
         most=most,
@@ -137,7 +137,11 @@ def _for_scripts(
     return {
         "charts": {"": {key: stated[key] for key in charted}},
         "levels": _levels(shown),
-        "score": {"label": made.label, "scale": scale(made), "maximise": made.maximise},
+        "score": {
+            "label": made.label,
+            "scale": "root" if made.rooted else "linear",
+            "maximise": made.maximise,
+        },
         "search": searched and {**searched, "penalty": DIVERGED_PENALTY, "outcomes": OUTCOMES},
     }
 
@@ -228,7 +232,3 @@ def _importances(shares: dict[str, float]) -> list[tuple[str, float]]:
 def _outcomes(trials: list[dict[str, Any]]) -> list[tuple[str, str]]:
     there = {trial["outcome"] for trial in trials}
     return [(key, label) for key, label in OUTCOMES.items() if key in there]
-
-
-def _sentence(text: str) -> str:
-    return f"Here, {text}."

@@ -8,6 +8,7 @@ from tune_am import __version__
 from tune_am.am.objectives import DEFAULT
 from tune_am.am.pack import Pack
 from tune_am.report.explanation import Explanation
+from tune_am.report.finished import FinishedRun
 from tune_am.versions import versions
 
 _COMPARED = {
@@ -28,19 +29,22 @@ def rows(shown: Explanation) -> list[tuple[str, str]]:
     found += [("settings", settings), ("steps", str(shown.row["step"]))]
     found.append(("seed", str(shown.plan.seed)))
     if run is not None:
-        found += [
-            ("search space", str(run.result["space"])),
-            ("device", str(run.result["device"])),
-            ("searched with", listed(run.asked.get("versions", {}))),
-            ("MLflow run", str(run.result["mlflow"].get("run_id", ""))),
-        ]
-    found += [
-        ("reported with", listed(versions("torch", "numpy"))),
-        ("pack", f"{pack.name}, {pack.hash}"),
-    ]
+        found += searched(run)
+    found.append(("reported with", _listed(versions("torch", "numpy"))))
+    found.append(("pack", f"{pack.name}, {pack.hash}"))
     digests = pack.manifest["sha256"]
     weights = {pack.manifest[part]["weights"] for part in ("classifier", "prior")}
     return found + [(name, digests[name]) for name in sorted(weights)]
+
+
+def searched(run: FinishedRun) -> list[tuple[str, str]]:
+    """What a search or campaign ran on."""
+    return [
+        ("search space", str(run.result["space"])),
+        ("device", str(run.result["device"])),
+        ("searched with", _listed(run.asked.get("versions", {}))),
+        ("MLflow run", str(run.result["mlflow"].get("run_id", ""))),
+    ]
 
 
 def limits(shown: Explanation, note: str) -> list[str]:
@@ -69,13 +73,12 @@ def limits(shown: Explanation, note: str) -> list[str]:
 def footer(pack: Pack) -> str:
     licence = pack.manifest.get("licence")
     weights = licence.get("weights") if isinstance(licence, dict) else None
-    text = (
+    return (
         f"Made by tune_am {__version__}, after Mishra, Stoller, Benetos, Sturm and Dixon (2019), "
+        f"arXiv:1904.09533.{f' Weights and what they synthesise: {weights}.' if weights else ''}"
     )
-    text += "arXiv:1904.09533."
-    return text + (f" Weights and what they synthesise: {weights}." if weights else "")
 
 
-def listed(numbers: dict[str, Any]) -> str:
+def _listed(numbers: dict[str, Any]) -> str:
     """Versions in a line."""
     return ", ".join(f"{name} {number}" for name, number in numbers.items())

@@ -46,10 +46,7 @@ def number(value: float | None) -> str:
     if value is None or not math.isfinite(value) or value >= DIVERGED_PENALTY:
         return "–"
     if value == 0 or 1e-3 <= abs(value) < LONG:
-        digits = max(0, 2 - math.floor(math.log10(abs(value)))) if value else 0
-        text = f"{value:.{digits}f}"
-        text = text.rstrip("0").rstrip(".") if "." in text else text
-        return text.replace("-", "\N{MINUS SIGN}")
+        return _short(fixed(value, decimals_of([value])))
     text = f"{abs(value):.{3 if abs(value) >= LONG else 2}g}"
     return f"\N{MINUS SIGN}{text}" if value < 0 else text
 
@@ -85,8 +82,13 @@ def interval(ci95: Sequence[float] | None) -> str:
         return "not re-scored"
     if ci95[0] == ci95[1] in _WORST:  # a measured one has a width
         return "too few examples"
-    low, high = (text.rstrip("0").rstrip(".") if "." in text else text for text in numbers(ci95))
+    low, high = map(_short, numbers(ci95))
     return f"{low} to {high}"
+
+
+def _short(text: str) -> str:
+    """Without zeros at the end of the decimals."""
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def settings_in_words(settings: Mapping[str, Any]) -> str:
