@@ -3,7 +3,6 @@ without the run folder."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,12 +26,9 @@ MOST_PICTURES = 200  # each is a request to MLflow's server
 def write_report(folder: RunFolder, trust_code: bool) -> Path:
     """The report of `tune_am.explain` on the search in `folder`, in place of an earlier one; the
     path of its page. Raises `UserError` where there is nothing to show."""
-    from tune_am.explain import write  # matplotlib and more
-    from tune_am.report.config import ExplainConfig
+    from tune_am.explain import explain  # matplotlib and more
 
-    config = ExplainConfig(run=folder.path, overwrite=True, trust_code=trust_code)
-    words = [str(folder.path), "--overwrite", *(["--trust-code"] if trust_code else [])]
-    return write(config, shlex.join(["python", "-m", "tune_am.explain", *words]))
+    return explain(folder.path, overwrite=True, trust_code=trust_code)
 
 
 def files(
