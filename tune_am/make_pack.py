@@ -77,7 +77,10 @@ def _made(arguments: Sequence[str] | None) -> None:
         print(f"Report:  none: {undrawn}")
     neuron = next(iter(pack.neurons), f"{next(reversed(pack.layers))}:0")
     search = ["python", "-m", "tune_am.search", "--pack", _asked_for(options.out)]
-    search += ["--neuron", neuron, *_consent(pack), *([] if undrawn is None else ["--no-report"])]
+    search += ["--neuron", neuron]
+    if pack.described.classifier.foreign or pack.described.prior.foreign:
+        search.append("--trust-code")
+    search += [] if undrawn is None else ["--no-report"]
     print(f"Search:  {shlex.join(search)}")
 
 
@@ -97,12 +100,6 @@ def _undrawn(pack: Pack) -> str | None:
     except UserError as error:
         return str(error)
     return None
-
-
-def _consent(pack: Pack) -> list[str]:
-    """The flag without which nobody loads the pack, where a network is stored as a class."""
-    factories = [pack.manifest[part]["factory"] for part in ("classifier", "prior")]
-    return [] if all(name.startswith("tune_am.") for name in factories) else ["--trust-code"]
 
 
 def _described(name: str) -> dict[str, Any]:

@@ -30,6 +30,11 @@ class NetworkEntry:
     config: dict[str, Any]
     weights: str
 
+    @property
+    def foreign(self) -> bool:
+        """Whether the class is code outside this package, which is imported with consent only."""
+        return self.factory.partition(":")[0].split(".")[0] != "tune_am"
+
 
 @dataclass(frozen=True)
 class ExcerptsEntry:

@@ -21,7 +21,12 @@ from tune_am.naming import option
 def load_network(folder: Path, entry: NetworkEntry, trust_code: bool) -> nn.Module:
     """The network of `entry` with its weights, checked, frozen and in evaluation mode."""
     path = folder / entry.weights
-    factory = _factory(folder, entry.factory, trust_code)
+    if entry.foreign and not trust_code:
+        raise UserError(
+            f"{folder / FILE}: the factory {entry.factory!r} is foreign code; "
+            f"add {option('trust_code', True)} only if you trust whoever wrote it"
+        )
+    factory = _factory(folder, entry.factory)
     tensors = load_tensors(path, infinite=True)
     try:
         return rebuilt(factory, entry.config, tensors)
@@ -45,15 +50,9 @@ def rebuilt(
     return network.eval().requires_grad_(False)
 
 
-def _factory(folder: Path, name: str, trust_code: bool) -> type[nn.Module]:
+def _factory(folder: Path, name: str) -> type[nn.Module]:
     """The network class called "module:Class"."""
     module, _, attribute = name.partition(":")
-    ours = module.split(".")[0] == __name__.split(".")[0]
-    if not (ours or trust_code):
-        raise UserError(
-            f"{folder / FILE}: the factory {name!r} is foreign code; "
-            f"add {option('trust_code', True)} only if you trust whoever wrote it"
-        )
     try:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError):
