@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from functools import cached_property
-from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from tune_am.report.media import picture_uri
 from tune_am.report.renderer import Renderer, renderer_for
 from tune_am.result import Found
 from tune_am.tuning.defaults import CPU
+from tune_am.tuning.options import checked
 
 if TYPE_CHECKING:
     from IPython.display import Audio
@@ -181,7 +181,8 @@ def ascend(
     _expect("settings", settings, Settings | Mapping | None, "Settings or a dict of them")
     _expect("direction", direction, str, "max or min")
     _expect("pack", pack, Pack | str | PathLike, "a pack, its name or its folder")
-    steps, starts, seed = _whole("steps", steps), _whole("starts", starts), _whole("seed", seed)
+    numbers = {"steps": steps, "starts": starts, "seed": seed}
+    steps, starts, seed = (checked(name, int, value) for name, value in numbers.items())
     if steps < 1:
         raise UserError(f"steps={steps}: must be at least 1")
     chosen = settings if isinstance(settings, Settings) else Settings.from_dict(settings or {})
@@ -194,9 +195,3 @@ def ascend(
 def _expect(name: str, value: Any, kind: Any, wanted: str) -> None:
     if not isinstance(value, kind):
         raise UserError(f"{name}={value!r}: must be {wanted}")
-
-
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral):  # NumPy's are Integral too
-        raise UserError(f"{name}={value!r}: must be a whole number")
-    return int(value)

@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tune_am.am.units import several
@@ -132,7 +133,7 @@ def checked(name: str, kind: Any, value: Any) -> Any:
     elif kind is bool:
         good, wanted = isinstance(value, bool), "True or False"
     else:
-        good = isinstance(value, int) and not isinstance(value, bool)
+        good = isinstance(value, Integral) and not isinstance(value, bool)  # NumPy's are Integral
         wanted = "a whole number"
     if not good:
         raise UserError(f"{name}={value!r}: must be {wanted}")
