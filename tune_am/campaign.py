@@ -79,17 +79,11 @@ class CampaignResult(Mapping[str, SearchResult]):
         )
 
 
-def result_of(
-    folder: Path, content: dict[str, Any], trust_code: bool = False
-) -> SearchResult | CampaignResult:
-    """The result of the search or campaign in `folder`, of which `content` is the result.json."""
-    return (CampaignResult if UNITS in content else SearchResult)(folder, content, trust_code)
-
-
 def load_result(folder: str | Path, trust_code: bool = False) -> SearchResult | CampaignResult:
     """The result in the run folder of a search or campaign that ended. Raises `UserError`.
 
     trust_code: allow its pack to run code outside this package, when it is looked into.
     """
     run = FinishedRun.read(Path(folder), campaign=True)
-    return result_of(run.path, run.result, trust_code)
+    kind = CampaignResult if run.several else SearchResult
+    return kind(run.path, run.result, trust_code)

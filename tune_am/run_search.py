@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tune_am.campaign import CampaignResult, result_of
+from tune_am.campaign import CampaignResult, load_result
 from tune_am.result import SearchResult
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.events import Calls
@@ -51,8 +51,7 @@ def run_search(
         # The search has stopped in order; now the caller's own handler gets what was meant for it.
         signal.raise_signal(ended.signal)
     # As written, so that a result is the same now and when it is read again.
-    content = ended.folder.read_result()
-    return result_of(ended.folder.path, content, config.trust_code)
+    return load_result(ended.folder.path, config.trust_code)
 
 
 class Guarded:
