@@ -13,7 +13,7 @@ from reports import report
 from tune_am.tuning import tracking
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
-from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY
+from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY, Listener
 
 
 def follow(
@@ -94,7 +94,7 @@ def test_nothing_is_logged_twice_after_a_kill(uri, make_ledger, plain_space):
     log._queue.put(None)
     log._thread.join()
     ledger.write(1, report(4, 6.0))  # came after MLflow's last word
-    tell(_Nobody(), ledger, plain_space, report(2, 5.0), outcome=FINISHED)
+    tell(Listener(), ledger, plain_space, report(2, 5.0), outcome=FINISHED)
 
     again = make_ledger()
     second = follow(uri, again, "two")
@@ -234,10 +234,3 @@ def test_a_server_that_stays_away_is_caught_up_with_by_a_resume(uri, make_ledger
     (child,) = children(uri, again.run_id).values()
     assert (again.run_id, steps(uri, child.info.run_id)) == (log.run_id, [2])
     assert float(child.data.params["lr"]) == ledger[0].settings.lr
-
-
-class _Nobody:
-    def trial_started(self, record):
-        pass
-
-    trial_reported = trial_ended = trial_started

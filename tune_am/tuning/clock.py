@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 from tune_am.tuning.ledger import Ledger
-from tune_am.tuning.record import Record
+from tune_am.tuning.record import Listener, Record
 
 SECONDS = "seconds"  # the ledger's note
 
 
-class Clock:
+class Clock(Listener):
     """Keeps in the ledger how long the search has run, so that a kill loses little of it."""
 
     def __init__(self, ledger: Ledger, begun: float) -> None:
@@ -23,12 +23,6 @@ class Clock:
 
     def note(self) -> None:
         self._ledger.note(SECONDS, self.seconds)
-
-    def trial_started(self, record: Record) -> None:
-        pass
-
-    def trial_reported(self, record: Record) -> None:
-        pass
 
     def trial_ended(self, record: Record) -> None:
         self.note()

@@ -13,6 +13,7 @@ from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.job import Job
 from tune_am.tuning.ledger import Ledger, Trials
 from tune_am.tuning.progress import Progress
+from tune_am.tuning.record import Listener
 from tune_am.tuning.rescore import (
     Rescored,
     candidates,
@@ -22,7 +23,6 @@ from tune_am.tuning.rescore import (
     tasks_of,
 )
 from tune_am.tuning.run import Halt, run_trials
-from tune_am.tuning.searcher import Listener
 from tune_am.tuning.task import task
 
 if TYPE_CHECKING:

@@ -9,9 +9,10 @@ journal, synced at every event.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
@@ -29,33 +30,41 @@ from tune_am.tuning.space import Space, quiet_optuna
 _SETTINGS, _COURSE = "settings", "course"
 
 
-class Trials(Protocol):
+class Trials(ABC):
     """What is looked at while trials run: the ledger of a search, or those of a campaign."""
 
     objective: Objective
 
     @property
-    def records(self) -> list[Record]: ...
+    @abstractmethod
+    def records(self) -> list[Record]:
+        """In the order of their numbers."""
 
     @property
-    def unfinished(self) -> list[Record]: ...
+    def unfinished(self) -> list[Record]:
+        """Trials begun and not ended, as after a kill."""
+        return [record for record in self.records if record.outcome is None]
 
     @property
-    def scored(self) -> list[Record]: ...
+    def scored(self) -> list[Record]:
+        return [record for record in self.records if record.score is not None]
 
     @property
+    @abstractmethod
     def bests(self) -> list[Record]:
         """The best trial of each neuron that has a score."""
 
     @property
+    @abstractmethod
     def leaders(self) -> list[Record]:
         """The trials to look at, the best first."""
 
+    @abstractmethod
     def best_beside(self, record: Record) -> Record | None:
         """The best trial on the neuron of `record`."""
 
 
-class Ledger:
+class Ledger(Trials):
     """The trials of one search. Opening it again goes on where it was left.
 
     neuron: which one, if it is one of many. sampler: what proposes settings, a name of
@@ -110,18 +119,9 @@ class Ledger:
         return self._records[number]
 
     @property
-    def unfinished(self) -> list[Record]:
-        """Trials begun and not ended, as after a kill, in the order of their numbers."""
-        return [record for record in self.records if record.outcome is None]
-
-    @property
     def best(self) -> Record | None:
         """The trial that is best so far: by the objective, of those that keep the constraints."""
         return min(self.scored, key=lambda record: record.standing, default=None)
-
-    @property
-    def scored(self) -> list[Record]:
-        return [record for record in self.records if record.score is not None]
 
     @property
     def bests(self) -> list[Record]:

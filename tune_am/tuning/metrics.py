@@ -18,7 +18,7 @@ from tune_am.am.neuron import shown
 from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.plan import Plan
 from tune_am.tuning.ledger import Trials
-from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Record
+from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Listener, Record
 
 PREFIX = "tune_am_"  # in Ray, which puts `ray_` before it
 
@@ -86,8 +86,8 @@ def tag(name: str) -> str:
     return name.encode("ascii", "backslashreplace").decode()
 
 
-class SearchMetrics:
-    """Follows a search (`searcher.Listener`) and shows it to Prometheus from a thread of its own.
+class SearchMetrics(Listener):
+    """Shows a search to Prometheus from a thread of its own.
 
     The driver's loop only notes what happened; the thread sets every gauge once a second. The tag
     `trial` is the trial's number, and only trials that run or ended just now are shown: at a time

@@ -17,14 +17,14 @@ from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.counting import counted
 from tune_am.tuning.ledger import Trials
 from tune_am.tuning.output import say
-from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Record
+from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Listener, Record
 
 # Rows of the live table at most: the trials that run, and the best so far.
 RUNNING_ROWS, BEST_ROWS = 8, 5
 
 
-class Progress:
-    """Follows a search (`searcher.Listener`); this one prints the result only, as --quiet asks."""
+class Progress(Listener):
+    """Shows a search; this one prints the result only, as --quiet asks."""
 
     def __init__(self, ledger: Trials, trials: int, seconds: float = math.inf) -> None:
         """trials: in all. seconds: after which this session stops them."""
@@ -51,15 +51,6 @@ class Progress:
         """What follows the trials, so many of its tasks done."""
         text = f"  {done} of {tasks} ascents and controls done"
         self.event("rescoring", text, {"done": done, "tasks": tasks})
-
-    def trial_started(self, record: Record) -> None:
-        pass
-
-    def trial_reported(self, record: Record) -> None:
-        pass
-
-    def trial_ended(self, record: Record) -> None:
-        pass
 
     @property
     def ended(self) -> int:

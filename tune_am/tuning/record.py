@@ -1,4 +1,5 @@
-"""One trial as the ledger has it: what was drawn, what it reported, how it stands."""
+"""One trial as the ledger has it: what was drawn, what it reported, how it stands; and who hears
+of it."""
 
 from __future__ import annotations
 
@@ -103,6 +104,19 @@ class Record:
 
     def _violation(self, report: Mapping[str, float]) -> float:
         return sum(max(0.0, value) for value in self._constraints(report).values())
+
+
+class Listener:
+    """Follows a search. Called from the loop that keeps the workers busy: must return at once."""
+
+    def trial_started(self, record: Record) -> None:
+        pass
+
+    def trial_reported(self, record: Record) -> None:
+        pass
+
+    def trial_ended(self, record: Record) -> None:
+        pass
 
 
 def has_diverged(metrics: Mapping[str, float]) -> bool:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from ray.tune.search import Searcher
 
 from tune_am.am.score import COLLAPSE
 from tune_am.tuning.ledger import Ledger
-from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Record, has_diverged
+from tune_am.tuning.record import (
+    DIVERGED,
+    FAILED,
+    FINISHED,
+    STOPPED_EARLY,
+    Listener,
+    has_diverged,
+)
 from tune_am.tuning.space import Space, SpaceError
 from tune_am.tuning.trial import NUMBER, REPORTED, SETTINGS, TASK, reported
 from tune_am.tuning.trial_state import drop_ascent, state_file
-
-
-class Listener(Protocol):
-    """Follows a search. Called from the loop that keeps the workers busy: must return at once."""
-
-    def trial_started(self, record: Record) -> None: ...
-
-    def trial_reported(self, record: Record) -> None: ...
-
-    def trial_ended(self, record: Record) -> None: ...
 
 
 class Proposer(Searcher):

@@ -31,8 +31,8 @@ from tune_am.tuning.label import trial_title
 from tune_am.tuning.metrics import SearchMetrics
 from tune_am.tuning.output import UNREAD
 from tune_am.tuning.progress import Progress
+from tune_am.tuning.record import Listener
 from tune_am.tuning.run import Halt, to_run
-from tune_am.tuning.searcher import Listener
 from tune_am.tuning.stopping import handlers_kept, stopping
 from tune_am.tuning.views import View, stdout_view
 

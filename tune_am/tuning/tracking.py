@@ -13,7 +13,7 @@ from tune_am.errors import first_line
 from tune_am.naming import option
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Trials
-from tune_am.tuning.record import Record
+from tune_am.tuning.record import Listener, Record
 from tune_am.tuning.tracking_store import connect, redacted, unusable
 
 # Tags. The first two find a run again after a resume, the last says how a trial ended.
@@ -32,8 +32,8 @@ CLOSE_SECONDS = 60
 RETRY_SECONDS = 20  # between two looks at whether an MLflow that failed answers again
 
 
-class Tracking:
-    """Follows a search (`searcher.Listener`) and logs it from a thread of its own.
+class Tracking(Listener):
+    """Logs a search from a thread of its own.
 
     The driver's loop only puts what happened into a queue. When MLflow fails midway the search goes
     on and the queue waits until MLflow answers again: `trouble` is called once. What is missing at

@@ -32,7 +32,7 @@ from tune_am.tuning.defaults import STARTUP_TRIALS
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.progress import Screen
-from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Record
+from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Listener, Record
 from tune_am.tuning.run import Halt
 from tune_am.tuning.task import task
 from tune_am.tuning.trial import reported
@@ -59,7 +59,7 @@ def metrics(step: int, score: float) -> dict[str, float]:
     return {**plain, "step": step, "best_step": step, "activation_fid": score}
 
 
-class Loop:
+class Loop(Listener):
     """Ray's side of it: asks for trials, and ends them with the scores that it is told."""
 
     def __init__(self, units: dict[str, Unit], plain_space: space.Space) -> None:
@@ -69,10 +69,6 @@ class Loop:
 
     def trial_started(self, record: Record) -> None:
         self.started.append(record)
-
-    def trial_reported(self, record: Record) -> None: ...
-
-    def trial_ended(self, record: Record) -> None: ...
 
     def ask(self) -> str:
         self._asked += 1

@@ -19,8 +19,8 @@ from tune_am.tuning.campaign.unit import Unit, UnitTrials
 from tune_am.tuning.job import Job
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.progress import Progress
+from tune_am.tuning.record import Listener
 from tune_am.tuning.run import Halt, run, to_run
-from tune_am.tuning.searcher import Listener
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,7 +8,8 @@ from typing import Any
 from tune_am.tuning.campaign.pool import Pool
 from tune_am.tuning.campaign.rules import SAMPLED_EVERY, next_neuron
 from tune_am.tuning.campaign.unit import Unit
-from tune_am.tuning.searcher import LedgerSearcher, Listener, Proposer
+from tune_am.tuning.record import Listener
+from tune_am.tuning.searcher import LedgerSearcher, Proposer
 from tune_am.tuning.space import Space
 
 # Units on which each point of the space is tried where nothing better is known yet.

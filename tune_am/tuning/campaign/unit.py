@@ -16,7 +16,7 @@ from tune_am.tuning.campaign.rules import Course
 from tune_am.tuning.folder import UNITS, RunFolder
 from tune_am.tuning.job import Job
 from tune_am.tuning.label import file_name
-from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.ledger import Ledger, Trials
 from tune_am.tuning.record import FAILED, Record
 from tune_am.tuning.task import task
 
@@ -65,8 +65,8 @@ class Unit:
         return Course(floor, scores, len(records) - len(ended), objective)
 
 
-class UnitTrials:
-    """The ledgers of all units as one (`tuning.ledger.Trials`)."""
+class UnitTrials(Trials):
+    """The ledgers of all units as one."""
 
     def __init__(self, units: Mapping[str, Unit], objective: Objective) -> None:
         self.objective = objective
@@ -75,14 +75,6 @@ class UnitTrials:
     @property
     def records(self) -> list[Record]:
         return [record for unit in self._units.values() for record in unit.ledger.records]
-
-    @property
-    def unfinished(self) -> list[Record]:
-        return [record for unit in self._units.values() for record in unit.ledger.unfinished]
-
-    @property
-    def scored(self) -> list[Record]:
-        return [record for unit in self._units.values() for record in unit.ledger.scored]
 
     @property
     def bests(self) -> list[Record]:
