@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tune_am.am.pack import Pack
     from tune_am.am.plan import Plan
+    from tune_am.tuning.tracking import Key
 
 # Where they are among a run's artifacts.
 REPORT, TABLE, CARD, PICTURE = "report", "trials.json", "pack", "examples.png"
@@ -32,11 +33,12 @@ def write_report(folder: RunFolder, trust_code: bool) -> Path:
 
 
 def files(
-    folder: RunFolder, pack: Pack, plan: Plan, best: dict[str, Any]
+    folder: RunFolder, pack: Pack, plan: Plan, best: dict[str, Any] | None
 ) -> Iterator[tuple[Path, str | None]]:
     """Files and folders for the search's run, each with the folder it goes into.
 
-    best: as in result.json; its model is there as long as it is asked for nothing else.
+    best: as in result.json, if it has one; its model is there as long as it is asked for nothing
+    else.
     """
     from tune_am.tuning import explanation_model
 
@@ -49,6 +51,8 @@ def files(
     ):
         if path.exists():
             yield path, place
+    if best is None:  # of a campaign
+        return
     with TemporaryDirectory() as scratch:
         model = Path(scratch, explanation_model.NAME)
         explanation_model.save(model, pack, plan.neuron, plan.direction, best)
@@ -61,9 +65,9 @@ def card(pack: Pack) -> list[tuple[Path, str]]:
     return [(pack.path / "README.md", CARD)] if named else []
 
 
-def pictures(folder: RunFolder, pack: Pack) -> Iterator[tuple[int, Image]]:
-    """Of each of the `MOST_PICTURES` best trials that kept examples its number and a small picture
-    of a few, on one scale."""
+def pictures(folder: RunFolder, pack: Pack) -> Iterator[tuple[Key, Image]]:
+    """Of each of the `MOST_PICTURES` best trials that kept examples its key and a small picture of
+    a few, on one scale."""
     import torch
 
     from tune_am.am.score import inputs_of
@@ -85,4 +89,4 @@ def pictures(folder: RunFolder, pack: Pack) -> Iterator[tuple[int, Image]]:
     limits = renderer.limits(torch.cat(list(shown.values())))
     for number, inputs in shown.items():
         codes = renderer.codes(inputs, limits)
-        yield number, image_of(torch.cat(list(codes), dim=1), renderer.colours)
+        yield ("", number), image_of(torch.cat(list(codes), dim=1), renderer.colours)

@@ -1,17 +1,16 @@
-"""What a session runs: the search on one neuron, or a campaign over several."""
+"""The search on one neuron, as a session runs it."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from tune_am.counting import counted
-from tune_am.tuning import account, artifacts, result
+from tune_am.tuning import account, result
 from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.job import Job
-from tune_am.tuning.ledger import Ledger, Trials
+from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Listener
 from tune_am.tuning.rescore import (
@@ -25,77 +24,33 @@ from tune_am.tuning.rescore import (
 from tune_am.tuning.run import Halt, run_trials
 from tune_am.tuning.task import task
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from tune_am.tuning.tracking import Key
-
-
-class Hunt(Protocol):
-    """The trials of a job, how they are run, and what they come to."""
-
-    job: Job
-    notes: Ledger  # keeps facts of the whole
-
-    @property
-    def trials(self) -> Trials: ...
-
-    def reserve(self) -> float:
-        """Seconds of a time budget that are to be kept for what follows the trials."""
-
-    def run(
-        self, halt: Halt, listeners: Sequence[Listener], told: Callable[[str], None]
-    ) -> list[str]:
-        """Run what is left of the trials; the traceback of each that failed. told: hears why."""
-
-    def score_again(self, view: Progress, halt: threading.Event) -> None:
-        """Score the best on fresh starts, and take the controls."""
-
-    def write(self, seconds: float, mlflow: dict[str, str]) -> dict[str, Any]:
-        """Write the result; the content of result.json."""
-
-    def summary(self, content: dict[str, Any]) -> str:
-        """The result on one screen."""
-
-    def metrics(self, content: dict[str, Any]) -> dict[str, float]:
-        """The metrics of the whole in MLflow."""
-
-    def report(self) -> Path:
-        """Write the page about the result. Raises `UserError`."""
-
-    def files(self, content: dict[str, Any]) -> Iterator[tuple[Path, str | None]]:
-        """For MLflow: files and folders, each with the folder that it goes into."""
-
-    def table(self, content: dict[str, Any]) -> Mapping[str, list[Any]]:
-        """For MLflow: all trials, as columns."""
-
-    def pictures(self) -> Iterator[tuple[Key, Image]]:
-        """For MLflow: pictures of trials."""
-
 
 class Single:
-    """The search on one neuron."""
+    """The search on one neuron: its trials, how they are run, and what they come to."""
+
+    # The result on one screen, and the metrics of the whole in MLflow; both of result.json.
+    summary = staticmethod(result.summary)
+    metrics = staticmethod(account.metrics)
 
     def __init__(self, job: Job) -> None:
         self.job = job
         plan, folder, seed = job.budget.plan, job.folder, job.config.seed
-        self.notes = Ledger(
+        self.trials = Ledger(
             folder.journal, job.title, seed, plan.scored_by, sampler=job.config.sampler
         )
+        self.notes = self.trials  # keeps facts of the whole
         self._task = task(job.pack, plan, folder.trials, job.config.trust_code)
         self._rows: list[Rescored] | None = None
         self._controls: dict[str, Any] | None = None
 
-    @property
-    def trials(self) -> Ledger:
-        return self.notes
-
     def reserve(self) -> float:
+        """Seconds of a time budget that are to be kept for what follows the trials."""
         return 0.0
 
     def run(
         self, halt: Halt, listeners: Sequence[Listener], told: Callable[[str], None]
     ) -> list[str]:
+        """Run what is left of the trials; the traceback of each that failed. told: hears why."""
         job = self.job
         self.trials.enqueue(job.space.points[: job.budget.trials])
         place = job.folder.ray
@@ -104,6 +59,7 @@ class Single:
         )
 
     def score_again(self, view: Progress, halt: threading.Event) -> None:
+        """Score the best on fresh starts, and take the controls."""
         best, job = candidates(self.trials.scored), self.job
         settings = counted(len(best), "setting")
         text = f"Scoring the best {settings} again on {RESCORE_STARTS} fresh starts"
@@ -122,6 +78,7 @@ class Single:
             )
 
     def write(self, seconds: float, mlflow: dict[str, str]) -> dict[str, Any]:
+        """Write the result; the content of result.json."""
         job, rows = self.job, self._rows
         content = result.build(
             self.trials,
@@ -138,22 +95,6 @@ class Single:
         job.folder.write_json(job.folder.result, content)
         return content
 
-    def summary(self, content: dict[str, Any]) -> str:
-        return result.summary(content)
-
-    def metrics(self, content: dict[str, Any]) -> dict[str, float]:
-        return account.metrics(content)
-
-    def report(self) -> Path:
-        return artifacts.write_report(self.job.folder, self.job.config.trust_code)
-
-    def files(self, content: dict[str, Any]) -> Iterator[tuple[Path, str | None]]:
-        job = self.job
-        return artifacts.files(job.folder, job.pack, job.budget.plan, content["best"])
-
     def table(self, content: dict[str, Any]) -> Mapping[str, list[Any]]:
+        """All trials, as columns."""
         return result.columns(content["trials"])
-
-    def pictures(self) -> Iterator[tuple[Key, Image]]:
-        for number, image in artifacts.pictures(self.job.folder, self.job.pack):
-            yield ("", number), image

@@ -25,7 +25,7 @@ from tune_am.tuning.clock import Clock
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import GRID
 from tune_am.tuning.folder import RunFolder
-from tune_am.tuning.hunt import Hunt, Single
+from tune_am.tuning.hunt import Single
 from tune_am.tuning.job import Job, prepare
 from tune_am.tuning.label import trial_title
 from tune_am.tuning.metrics import SearchMetrics
@@ -35,6 +35,8 @@ from tune_am.tuning.record import Listener
 from tune_am.tuning.run import Halt, to_run
 from tune_am.tuning.stopping import handlers_kept, stopping
 from tune_am.tuning.views import View, stdout_view
+
+Hunt = Single | Campaign
 
 INTERRUPTED = 130  # exit status, as of a shell for SIGINT
 
@@ -202,7 +204,7 @@ def _run(
 
 
 def _score_again(hunt: Hunt, view: Progress, halt: threading.Event) -> None:
-    """As `Hunt.score_again`; what fails there costs no trial, and is done again by a resume."""
+    """As `Single.score_again`; what fails there costs no trial, and is done again by a resume."""
     try:
         hunt.score_again(view, halt)
     except Exception as error:
@@ -246,13 +248,14 @@ def _show(
     job, whole = hunt.job, True
     if not job.config.no_report:
         try:
-            page = hunt.report()
+            page = artifacts.write_report(job.folder, job.config.trust_code)
             view.event("report", f"Report:   {page}", {"path": str(page)})
         except Exception as error:
             whole = False
             _trouble(view, f"no report: {error}")
     try:
-        images = list(hunt.pictures())
+        # The page of a campaign has one of each unit's best.
+        images = [] if job.several else list(artifacts.pictures(job.folder, job.pack))
     except Exception as error:  # inputs that nothing can draw
         images = []
         _trouble(view, f"no pictures of trials: {error}")
@@ -265,7 +268,7 @@ def _show(
         _trouble(view, str(error))
         return
     whole &= log.attach(
-        hunt.files(content),
+        artifacts.files(job.folder, job.pack, job.budget.plan, content.get("best")),
         (artifacts.TABLE, hunt.table(content)),
         (artifacts.PICTURE, images),
     )

@@ -1,15 +1,12 @@
-"""A campaign as a session runs it (`tuning.hunt.Hunt`)."""
+"""A campaign as a session runs it, by what `tuning.hunt.Single` says of each method."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from tune_am.counting import counted
-from tune_am.tuning import artifacts
-from tune_am.tuning.artifacts import REPORT
 from tune_am.tuning.campaign import result
 from tune_am.tuning.campaign.pace import rescoring_seconds
 from tune_am.tuning.campaign.rescoring import Verdict, floors, judge, starts_of
@@ -22,16 +19,14 @@ from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Listener
 from tune_am.tuning.run import Halt, run, to_run
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from tune_am.tuning.tracking import Key
-
 _FLOORS = "real_vs_real"  # the ledger's note of that control of every unit
 
 
 class Campaign:
     """The searches on all neurons of a job, which share workers, trials' lessons and a budget."""
+
+    summary = staticmethod(result.summary)
+    metrics = staticmethod(result.metrics)
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -40,13 +35,9 @@ class Campaign:
         self.notes = Ledger(job.folder.journal, job.title, job.config.seed, objective)
         units = [Unit.open(job, plan) for plan in job.plans]
         self._units = {unit.name: unit for unit in units}
-        self._trials = UnitTrials(self._units, objective)
+        self.trials = UnitTrials(self._units, objective)
         self._verdicts: dict[str, Verdict] = {}
         self._results: dict[str, dict[str, Any]] = {}
-
-    @property
-    def trials(self) -> UnitTrials:
-        return self._trials
 
     def reserve(self) -> float:
         return rescoring_seconds(self._units, self.job.budget)
@@ -83,31 +74,8 @@ class Campaign:
         job.folder.write_json(job.folder.result, content)
         return content
 
-    def summary(self, content: dict[str, Any]) -> str:
-        return result.summary(content)
-
-    def metrics(self, content: dict[str, Any]) -> dict[str, float]:
-        return result.metrics(content)
-
-    def report(self) -> Path:
-        from tune_am.report.finished import FinishedRun
-        from tune_am.report.write import write_campaign  # matplotlib and more
-
-        run = FinishedRun.read(self.job.folder.path, campaign=True)
-        return write_campaign(run, self.job.pack, run.path / REPORT, overwrite=True)
-
-    def files(self, content: dict[str, Any]) -> Iterator[tuple[Path, str | None]]:
-        folder = self.job.folder
-        report, card = folder.path / REPORT, artifacts.card(self.job.pack)
-        wanted = ((folder.result, None), (report, REPORT), *card)
-        return ((path, place) for path, place in wanted if path.exists())
-
     def table(self, content: dict[str, Any]) -> Mapping[str, list[Any]]:
         return result.table(self._results or self._read())
-
-    def pictures(self) -> Iterator[tuple[Key, Image]]:
-        """None: the page has one of each unit's best."""
-        return iter(())
 
     def _measure_floors(self, halt: threading.Event) -> bool:
         """Once for all units: a resumed campaign finds them noted. False when halted."""
