@@ -51,12 +51,8 @@ def params(job: Job) -> dict[str, Any]:
 
 
 def tags(job: Job) -> dict[str, Any]:
-    of = params(job)
     return {
-        **{
-            name: of[name]
-            for name in ("neuron", "direction", "objective", "pack", "prior", "space")
-        },
+        **{name: value for name, value in params(job).items() if name in tracking.SHARED},
         "pack.hash": job.pack.hash,
         "space.source": job.space.source[:5000],  # as long as MLflow lets a tag be
         "command": job.command,

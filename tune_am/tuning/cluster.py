@@ -42,8 +42,8 @@ def check_address(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"no Ray cluster answers at {address} ({reason})") from None
+        said = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"no Ray cluster answers at {address} ({said})") from None
     # In a process of its own, for it may wait long for a port that speaks something else.
     handshake = f"from ray._raylet import GcsClient; GcsClient(address={address!r})"
     try:
@@ -53,14 +53,12 @@ def check_address(address: str) -> None:
             check=True,
             capture_output=True,
         )
-    except subprocess.CalledProcessError as error:
-        if b"InvalidAuthToken" in error.stderr:
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        if b"InvalidAuthToken" in (error.stderr or b""):
             raise UserError(
                 f"the Ray cluster at {address} refuses this machine's token: copy the file "
                 "~/.ray/auth_token from its head node, or set RAY_AUTH_TOKEN"
             ) from None
-        raise UserError(f"what answers at {address} is no Ray cluster of this version") from None
-    except subprocess.TimeoutExpired:
         raise UserError(f"what answers at {address} is no Ray cluster of this version") from None
 
 

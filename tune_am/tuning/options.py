@@ -113,17 +113,14 @@ def parameters() -> list[inspect.Parameter]:
 
 def checked(name: str, kind: Any, value: Any) -> Any:
     """`value` as the command line would have read it."""
-    if kind is duration:
-        if isinstance(value, str):
-            try:
-                return duration(value)
-            except UserError as error:
-                raise UserError(f"{name}={error}") from None
-        kind, wanted = float, "seconds or a text like 5m"
-        good = isinstance(value, int | float) and not isinstance(value, bool)
-    elif kind is float:
-        good = isinstance(value, int | float) and not isinstance(value, bool)
-        wanted = "a number"
+    if kind is duration and isinstance(value, str):
+        try:
+            return duration(value)
+        except UserError as error:
+            raise UserError(f"{name}={error}") from None
+    if kind in (duration, float):
+        wanted = "seconds or a text like 5m" if kind is duration else "a number"
+        kind, good = float, isinstance(value, int | float) and not isinstance(value, bool)
     elif kind is str:
         value = getattr(value, "path", value) if name == "pack" else value  # a pack is its folder
         if isinstance(value, os.PathLike):
