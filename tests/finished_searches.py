@@ -142,7 +142,7 @@ def search(pack: Pack, plan: Plan, path: Path, complete: bool = True) -> Path:
         result.save_best(folder.best, rows[0], pack)
     budget = Budget(TRIALS, 1, plan)
     content = result.build(ledger, budget, pack, "mine", 1.0, rows, checks, {"run_id": "none"})
-    folder.write_json(folder.result, content)
+    folder.write_result(content)
     return path
 
 

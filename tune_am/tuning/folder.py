@@ -101,7 +101,7 @@ class RunFolder:
             raise UserError(f"{self.path} is the folder of another search by now")
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / _SPACE).write_text(space_source, encoding="utf-8")
-        self.write_json(self.path / ASKED, {"schema": SCHEMA, **asked})
+        _write_json(self.path / ASKED, {"schema": SCHEMA, **asked})
 
     def asked(self) -> tuple[dict[str, Any], str]:
         """What was asked of the search, and the source of its space."""
@@ -120,6 +120,10 @@ class RunFolder:
         """result.json; raises `OSError` or `ValueError` where there is none."""
         content: dict[str, Any] = json.loads(self.result.read_text(encoding="utf-8"))
         return content
+
+    def write_result(self, content: dict[str, Any]) -> None:
+        """result.json, whole or not at all."""
+        _write_json(self.result, content)
 
     def __enter__(self) -> RunFolder:
         """Hold the folder: two searches must not share a ledger."""
@@ -140,13 +144,13 @@ class RunFolder:
         self._lock.close()
         shutil.rmtree(self.ray, ignore_errors=True)
 
-    def write_json(self, path: Path, content: dict[str, Any]) -> None:
-        """Whole or not at all."""
-        text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-        with whole(path) as partial, partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    with whole(path) as partial, partial.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(content, indent=2, allow_nan=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _check_space(path: Path) -> None:

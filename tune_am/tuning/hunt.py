@@ -92,7 +92,7 @@ class Single:
         )
         if rows:
             result.save_best(job.folder.best, rows[0], job.pack)
-        job.folder.write_json(job.folder.result, content)
+        job.folder.write_result(content)
         return content
 
     def table(self, content: dict[str, Any]) -> Mapping[str, list[Any]]:

@@ -23,8 +23,8 @@ from tune_am.tuning.trial_state import drop_ascent, state_file
 
 
 class Proposer(Searcher):
-    """What the searchers are to Ray Tune: their metric is their own, all that they know is on disk
-    already, and where the space refuses to be drawn from no more trials are begun.
+    """What the searchers are to Ray Tune: all that they know is on disk already, and where the
+    space refuses to be drawn from no more trials are begun.
 
     refused: what it said then.
     """
@@ -62,8 +62,7 @@ class LedgerSearcher(Proposer):
         task: dict[str, Any],
         listeners: Sequence[Listener] = (),
     ) -> None:
-        mode = "max" if ledger.objective.maximise else "min"
-        super().__init__(metric=ledger.objective.metric, mode=mode)
+        super().__init__()
         self._ledger = ledger
         self._space = space
         self._task = task

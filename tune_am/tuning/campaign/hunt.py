@@ -68,10 +68,10 @@ class Campaign:
         for unit in self._units.values():
             verdict = self._verdicts.get(unit.name)
             self._results[unit.name] = of = result.of_unit(unit, job, verdict, mlflow)
-            unit.folder.write_json(unit.folder.result, of)
+            unit.folder.write_result(of)
         units = list(self._units.values())
         content = result.build(job, units, self._results, self._verdicts, seconds, mlflow)
-        job.folder.write_json(job.folder.result, content)
+        job.folder.write_result(content)
         return content
 
     def table(self, content: dict[str, Any]) -> Mapping[str, list[Any]]:

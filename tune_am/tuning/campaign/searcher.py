@@ -31,8 +31,7 @@ class CampaignSearcher(Proposer):
         seed: int,
         listeners: Sequence[Listener] = (),
     ) -> None:
-        objective = next(iter(units.values())).ledger.objective
-        super().__init__(metric=objective.metric, mode="max" if objective.maximise else "min")
+        super().__init__()
         self.units, self.space = units, space
         self._pool = Pool(list(units.values()), space, seed)
         self._searchers = {
