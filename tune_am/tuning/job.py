@@ -29,7 +29,6 @@ from tune_am.tuning.defaults import GRID, SAMPLER
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.grid import gridded
 from tune_am.tuning.label import file_name
-from tune_am.tuning.record import Record
 from tune_am.tuning.space import Space, from_source, load
 
 
@@ -55,12 +54,6 @@ class Job:
     def several(self) -> bool:
         """Whether it is a campaign, if only over one neuron: "fc8:0-0"."""
         return several(self.config.neuron or "")
-
-    def plan_of(self, record: Record) -> Plan:
-        """The plan of a trial."""
-        if not record.neuron:
-            return self.budget.plan
-        return next(plan for plan in self.plans if shown(plan.neuron) == record.neuron)
 
     @property
     def title(self) -> str:

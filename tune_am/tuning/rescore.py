@@ -182,7 +182,7 @@ def control_rows(
     task: dict[str, Any],
     budget: Budget,
     halt: threading.Event,
-    told: Told = unheard,
+    told: Told,
 ) -> dict[str, Any] | None:
     """The controls of `tune_am.am.controls` by name; None when halted. told: as `gather` has
     it."""

@@ -223,14 +223,16 @@ def _hunt(job: Job) -> Hunt:
 
 def _follow(hunt: Hunt, log: tracking.Tracking, view: Progress) -> None:
     """Open the search's run in MLflow, and log what it lacks."""
-    job = hunt.job
+    job, plan = hunt.job, hunt.job.budget.plan
     log.begin(
         job.id,
         job.folder.path.name,
         account.params(job),
         account.tags(job),
         hunt.trials,
-        title=lambda record: trial_title(job.plan_of(record), record.settings),
+        title=lambda record: trial_title(
+            replace(plan, neuron=record.neuron or plan.neuron), record.settings
+        ),
         trouble=lambda message: _trouble(view, message),
         several=job.several,
     )

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.rescore import (
     Candidate,
     Rescored,
+    Told,
     ascend,
     candidates,
     eighths,
@@ -64,7 +65,7 @@ def judge(
     units: Sequence[Unit],
     budget: Budget,
     halt: threading.Event,
-    told: Callable[[int, int], None] = lambda done, tasks: None,
+    told: Told,
 ) -> dict[str, Verdict] | None:
     """The verdict on each of `units`, which have a score, by name; None when halted. The workers
     write the examples into the units' folders.
@@ -155,7 +156,7 @@ def score_again(task: dict[str, Any], best: Candidate, path: Path) -> tuple[Resc
     are there from a session that was killed."""
     pack, plan = pack_and_plan(task)
     begun = time.perf_counter()
-    part = replace(plan.fresh("rescore 0"), starts=starts_of(plan))
+    part = plan.fresh("rescore 0").on(starts_of(plan))
     if made := made_of(path, best.number, best.step, "latents", "activations"):
         latents, activations = made
         kept = latents, activations, torch.zeros(len(latents))
@@ -176,7 +177,7 @@ def _random_classifier(
     begun = time.perf_counter()
     made = made_of(path, best.number, best.step, "latents", "classifiers")
     if made is None:
-        fresh = replace(plan.fresh("random classifier"), starts=starts_of(plan))
+        fresh = plan.fresh("random classifier").on(starts_of(plan))
         made = ascended_latents(pack, fresh, best.settings, best.step)
         save_made(path, best, dict(zip(("latents", "classifiers"), made, strict=True)))
     seconds = time.perf_counter() - begun

@@ -52,9 +52,9 @@ def build(
     mlflow: dict[str, str],
 ) -> dict[str, Any]:
     """result.json of the campaign. results: those of its units."""
-    plan = job.budget.plan
     first = results[units[0].name]
-    alike = ("pack", "prior", "space", "seed", "device", "starts", "report_points")
+    alike = ["direction", "objective", "pack", "prior", "space", "seed", "device", "starts"]
+    alike += ["report_points"]
     summed = [name for name in first if name.startswith("trials_")] + ["sample_steps"]
     ascending = sum(one["seconds"] for one in results.values())
     ascending += sum(verdict.seconds for verdict in verdicts.values())
@@ -62,9 +62,7 @@ def build(
     return {
         "schema": RESULT_SCHEMA,
         "complete": len(verdicts) == len(scored) > 0,
-        "neuron": shown(plan.neuron),
-        "direction": plan.direction,
-        "objective": plan.objective,
+        "neuron": shown(job.budget.plan.neuron),
         **{name: first[name] for name in alike},
         **{name: sum(one[name] for one in results.values()) for name in summed},
         "seconds": round(seconds, 1),
