@@ -19,8 +19,7 @@ from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.job import prepare
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FINISHED
-from tune_am.tuning.rescore import Candidate, Rescored, candidates, ranked
-from tune_am.tuning.result import summary
+from tune_am.tuning.rescore import candidates
 
 
 def test_collapse_is_what_is_missing():
@@ -90,60 +89,3 @@ def test_the_bound_is_a_share_of_what_random_inputs_have(tiny_pack, tmp_path):
         float((inputs[i] - inputs[j]).square().mean().sqrt()) for i in range(n) for j in range(i)
     ]
     assert plan.apart == pytest.approx(0.5 * sum(distances) / len(distances))
-
-
-@pytest.mark.parametrize(("missing", "said"), [(0.25, True), (0.0, False)])
-def test_a_result_says_so_where_no_setting_keeps_the_constraint(missing, said):
-    row = {"activation_fid": 1.0, "ci95": [0.0, 2.0], "settings": {}, "collapse": missing}
-    counts = {f"trials_{name}": 0 for name in ("total", "stopped_early", "diverged")}
-    content = {"best": row, "runners_up": [], "controls": {}, "importances": {}, **counts}
-    content |= {"objective": "activation_fid"}
-    text = summary({**content, "sample_steps": 0, "seconds": 0.0})
-    assert ("examples are 75% as far apart as the diversity asked for" in text) is said
-
-
-def test_a_control_without_examples_is_no_measured_zero():
-    row = {"coverage": 0.5, "ci95": [0.3, 0.7], "settings": {}}
-    none = {"coverage": 0.0, "ci95": [0.0, 0.0], "n": 0}
-    counts = {f"trials_{name}": 0 for name in ("total", "stopped_early", "diverged")}
-    content = {"best": row, "runners_up": [], "controls": {"random_classifier": none}, **counts}
-    content |= {"objective": "coverage", "importances": {}, "sample_steps": 0, "seconds": 0.0}
-    (line,) = (x for x in summary(content).splitlines() if "random classifier" in x)
-    assert line.split()[-3:] == ["too", "few", "examples"]
-
-
-@pytest.mark.parametrize(("score", "said"), [(0.9, True), (1.1, False)])
-def test_a_result_says_so_where_the_layer_before_decided(score, said):
-    best = {"activation_fid": 1.0, "layer_fid": 5.0, "ci95": [0.0, 2.0], "settings": {}}
-    other = {**best, "activation_fid": score, "layer_fid": 6.0}
-    counts = {f"trials_{name}": 0 for name in ("total", "stopped_early", "diverged")}
-    content = {"best": best, "runners_up": [other], "controls": {}, "importances": {}, **counts}
-    content |= {"objective": "activation_fid"}
-    text = summary({**content, "sample_steps": 0, "seconds": 0.0})
-    assert ("cannot tell apart, the one with the lowest layer-FID is the best" in text) is said
-
-
-def test_the_best_setting_is_told_in_lines_that_fit():
-    settings = Settings(lr=0.0123456, optimizer="adam", schedule="inverse_sqrt").to_dict()
-    best = {"activation_fid": 1.0, "ci95": [0.0, 2.0], "settings": settings}
-    counts = {f"trials_{name}": 0 for name in ("total", "stopped_early", "diverged")}
-    content = {"best": best, "runners_up": [], "controls": {}, "importances": {}, **counts}
-    content |= {"objective": "activation_fid", "sample_steps": 0, "seconds": 0.0}
-    text = summary(content)
-    assert max(map(len, text.splitlines())) <= 80
-    assert "momentum" not in text  # adam does not read it
-    told = " ".join(text.split()).partition("Best setting: ")[2]
-    assert told.startswith("lr 0.01235, l2 0.1, optimizer adam, schedule inverse_sqrt, init_scale")
-
-
-def test_settings_whose_fresh_examples_collapse_come_last():
-    def row(number: int, score: float, missing: float) -> Rescored:
-        candidate = Candidate(number, Settings(), 8, score)
-        scores = {"activation_fid": score, "layer_fid": score}
-        return Rescored(
-            candidate, scores, (score, score), torch.zeros(2, 4), torch.zeros(2), 1.0, missing
-        )
-
-    rows = [row(0, 1.0, 0.3), row(1, 2.0, 0.1), row(2, 9.0, 0.0)]
-    assert [r.candidate.number for r in ranked(rows)] == [2, 1, 0]
-    assert [r.candidate.number for r in ranked(rows[:2])] == [1, 0]

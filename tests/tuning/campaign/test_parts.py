@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 from ray.tune.schedulers import TrialScheduler
+from reports import report
 from rich.console import Console
 
 from tune_am.am.objectives import DIVERGED_PENALTY, objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
-from tune_am.am.score import BEST_STEP, COLLAPSE, DIVERGED_SHARE
 from tune_am.am.settings import Settings
 from tune_am.tuning import space
 from tune_am.tuning.budget import Budget
@@ -35,7 +35,6 @@ from tune_am.tuning.progress import Screen
 from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Listener, Record
 from tune_am.tuning.run import Halt
 from tune_am.tuning.task import task
-from tune_am.tuning.trial import reported
 
 POINTS = (2, 4, 8)
 
@@ -52,11 +51,6 @@ def units(tiny_pack: Path, tmp_path: Path) -> dict[str, Unit]:
         return Unit(name, "fc8", plan, ledger, folder, work, {"activation_fid": 1.0})
 
     return {name: unit(name) for name in ("fc8:0", "fc8:1", "fc8:2")}
-
-
-def metrics(step: int, score: float) -> dict[str, float]:
-    plain = dict.fromkeys(reported(Plan("x").scored_by), 0.0)
-    return {**plain, "step": step, "best_step": step, "activation_fid": score}
 
 
 class Loop(Listener):
@@ -76,7 +70,7 @@ class Loop(Listener):
         return f"ray{self._asked}"
 
     def end(self, identity: str, score: float) -> None:
-        self.searcher.on_trial_complete(identity, metrics(8, score))
+        self.searcher.on_trial_complete(identity, report(8, score))
 
 
 def test_a_unit_begins_with_what_was_best_elsewhere(units, plain_space):
@@ -106,7 +100,7 @@ def test_what_a_stop_left_goes_first(units, plain_space):
 def tried(unit: Unit, kind: space.Space, params: dict[str, float], score: float, end: str) -> None:
     unit.ledger.enqueue((params,))
     record = unit.ledger.ask(kind)
-    unit.ledger.write(record.number, metrics(8 if end == FINISHED else 4, score), end)
+    unit.ledger.write(record.number, report(8 if end == FINISHED else 4, score), end)
 
 
 def test_the_pool_learns_from_every_neuron(units, plain_space):
@@ -173,8 +167,8 @@ def test_the_pool_takes_a_trial_that_diverged_after_a_score_for_a_stopped_one(un
     for score in (25.0, DIVERGED_PENALTY):
         number = unit.ledger.ask(plain_space).number
         if score < DIVERGED_PENALTY:
-            unit.ledger.write(number, metrics(2, score))
-        ended = {**metrics(4, score), BEST_STEP: 2.0, DIVERGED_SHARE: 1.0}
+            unit.ledger.write(number, report(2, score))
+        ended = report(4, score, best_step=2.0, diverged_share=1.0)
         unit.ledger.write(number, ended, DIVERGED)
     pool = Pool(list(units.values()), plain_space, 0)
     assert pool.proven(units["fc8:1"]) is not None
@@ -191,7 +185,7 @@ def test_trials_too_much_alike_still_teach_the_pool(units, plain_space):
         for lr in (0.1, 0.2):
             unit.ledger.enqueue(({"lr": lr, "l2": 0.1},))
             record = unit.ledger.ask(plain_space)
-            unit.ledger.write(record.number, {**metrics(8, lr), COLLAPSE: 0.3}, FINISHED)
+            unit.ledger.write(record.number, report(8, lr, collapse=0.3), FINISHED)
     pool = Pool(list(units.values()), plain_space, 0)
     assert pool.proven(units["fc8:0"]) is None
     assert len(pool._study.trials) == 6
@@ -231,7 +225,7 @@ def scheduled(units: dict[str, Unit], kind: space.Space, halt: Halt) -> Campaign
 
 def on_result(scheduler: CampaignScheduler, unit: Unit, step: int, seconds: float) -> str:
     trial = SimpleNamespace(config={"task": unit.task, "number": len(unit.ledger.records) - 1})
-    result: dict[str, Any] = {**metrics(step, 5.0), "time_total_s": seconds}
+    result: dict[str, Any] = report(step, 5.0, time_total_s=seconds)
     return scheduler.on_trial_result(None, trial, result)
 
 
@@ -265,7 +259,7 @@ def test_time_is_kept_for_scoring_again(units, plain_space):
     budget, unit = Budget(9, 2, units["fc8:0"].plan), units["fc8:0"]
     assert rescoring_seconds(units, budget) == 0
     record = unit.ledger.ask(plain_space)
-    unit.ledger.write(record.number, {**metrics(4, 1.0), "sample_steps_per_second": 0.5})
+    unit.ledger.write(record.number, report(4, 1.0, sample_steps_per_second=0.5))
     # The best at step 4, its random classifier, and two units that will be at step 2 or later: 12
     # steps of 4 starts, at half a sample-step a second, by two workers.
     assert rescoring_seconds(units, budget) == pytest.approx(STARTING + 12 * 4 / 0.5 / 2)

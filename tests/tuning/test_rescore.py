@@ -1,5 +1,7 @@
 """Which of the re-scored settings is called best."""
 
+from __future__ import annotations
+
 import torch
 
 from tune_am.am.objectives import DIVERGED_PENALTY
@@ -8,10 +10,13 @@ from tune_am.tuning.rescore import Candidate, Rescored, ascend, joined, ranked
 from tune_am.tuning.task import pack_and_plan
 
 
-def row(number: int, fid: float, high: float, layer: float) -> Rescored:
+def row(
+    number: int, fid: float, high: float = 0.0, layer: float = 0.0, missing: float = 0.0
+) -> Rescored:
     candidate = Candidate(number, Settings(), 10, fid)
     scores = {"activation_fid": fid, "layer_fid": layer}
-    return Rescored(candidate, scores, (0.0, high), torch.zeros(2, 3), torch.zeros(2))
+    examples = torch.zeros(2, 3), torch.zeros(2)
+    return Rescored(candidate, scores, (0.0, high), *examples, collapse=missing)
 
 
 def order(*rows: Rescored) -> list[int]:
@@ -31,6 +36,12 @@ def test_the_score_decides_where_it_can():
         2,
         0,
     ]
+
+
+def test_settings_whose_fresh_examples_collapse_come_last():
+    rows = row(0, 1.0, missing=0.3), row(1, 2.0, missing=0.1), row(2, 9.0)
+    assert order(*rows) == [2, 1, 0]
+    assert order(*rows[:2]) == [1, 0]
 
 
 def test_a_setting_that_diverges_on_the_fresh_starts_has_no_score(tiny_task):
