@@ -33,7 +33,7 @@ def run_search(
 
     def view(ledger: Trials, trials: int, seconds: float) -> Progress:
         if progress:
-            shown = make(False, False, ledger, trials, sys.stdout, seconds)
+            shown = make(False, False, sys.stdout, ledger, trials, seconds)
         else:
             shown = Silent(ledger, trials)
         if guarded is None:

@@ -124,9 +124,9 @@ def test_a_table_in_a_terminal(make_ledger, plain_space, monkeypatch):
 
 def test_the_view_fits_the_output(make_ledger, capsys):
     ledger, pipe = make_ledger(), io.StringIO()
-    assert type(make(False, False, ledger, 1, pipe)) is Lines
-    assert type(make(False, True, ledger, 1, pipe)) is JsonLines
-    quiet = make(True, False, ledger, 1, pipe)
+    assert type(make(False, False, pipe, ledger, 1)) is Lines
+    assert type(make(False, True, pipe, ledger, 1)) is JsonLines
+    quiet = make(True, False, pipe, ledger, 1)
     quiet.event("start", "nothing of this")
     quiet.event("trouble", "but this")
     captured = capsys.readouterr()
@@ -164,12 +164,12 @@ def test_only_a_terminal_that_can_redraw_gets_the_table(make_ledger, monkeypatch
     ours, theirs = os.openpty()
     with os.fdopen(ours), open(theirs, "w") as terminal:
         monkeypatch.setenv("TERM", "xterm")
-        assert type(make(False, False, ledger, 1, terminal)) is Screen
+        assert type(make(False, False, terminal, ledger, 1)) is Screen
         monkeypatch.setenv("TERM", "dumb")
-        assert type(make(False, False, ledger, 1, terminal)) is Lines
+        assert type(make(False, False, terminal, ledger, 1)) is Lines
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")  # as CI services do, for a log
-    assert type(make(False, False, ledger, 1, io.StringIO())) is Lines
+    assert type(make(False, False, io.StringIO(), ledger, 1)) is Lines
 
 
 def test_numbers_and_durations_read_well():

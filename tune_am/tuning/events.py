@@ -14,14 +14,18 @@ from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Record
 
 
-class Events(Progress):
-    """Every event as plain values; this one passes them to nobody."""
+class Calls(Progress):
+    """Calls a function per event, with its name and facts: `time`, and what is told of it, as plain
+    values."""
 
-    def emit(self, name: str, facts: dict[str, Any]) -> None:
-        """What becomes of an event. facts: `time`, and what is told of it."""
+    def __init__(
+        self, ledger: Trials, trials: int, function: Callable[[str, dict[str, Any]], object]
+    ) -> None:
+        super().__init__(ledger, trials)
+        self._function = function
 
     def event(self, name: str, text: str, facts: Mapping[str, Any] | None = None) -> None:
-        self.emit(name, {"time": time.time(), **(facts or {})})
+        self._function(name, {"time": time.time(), **(facts or {})})
 
     def trial_started(self, record: Record) -> None:
         facts = {**_which(record), "settings": record.settings.to_dict()}
@@ -42,24 +46,15 @@ class Events(Progress):
         self.event("trial_ended", "", facts)
 
 
-class JsonLines(Events):
+class JsonLines(Calls):
     """One JSON object per event."""
 
-    def emit(self, name: str, facts: dict[str, Any]) -> None:
-        say(json.dumps({"event": name, **facts}))
+    def __init__(self, ledger: Trials, trials: int) -> None:
+        super().__init__(ledger, trials, _print)
 
 
-class Calls(Events):
-    """Calls a function per event, with its name and facts."""
-
-    def __init__(
-        self, ledger: Trials, trials: int, function: Callable[[str, dict[str, Any]], object]
-    ) -> None:
-        super().__init__(ledger, trials)
-        self._function = function
-
-    def emit(self, name: str, facts: dict[str, Any]) -> None:
-        self._function(name, facts)
+def _print(name: str, facts: dict[str, Any]) -> None:
+    say(json.dumps({"event": name, **facts}))
 
 
 def _which(record: Record) -> dict[str, Any]:

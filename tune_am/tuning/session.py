@@ -34,7 +34,7 @@ from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Listener
 from tune_am.tuning.run import Halt, to_run
 from tune_am.tuning.stopping import handlers_kept, stopping
-from tune_am.tuning.views import View, stdout_view
+from tune_am.tuning.views import View, make
 
 Hunt = Single | Campaign
 
@@ -69,7 +69,7 @@ class StoppedAtOnce(KeyboardInterrupt):
 
 def command(config: SearchConfig, given: frozenset[str], line: str) -> int:
     """`search` as the command `line`: prints what `config` asks for; the exit status."""
-    view = stdout_view(config.quiet, config.json)
+    view = partial(make, config.quiet, config.json, sys.stdout)
     try:
         ended = search(config, given, line, view, UNREAD.is_set)
     except StoppedAtOnce as stop:

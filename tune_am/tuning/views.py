@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TextIO
 
@@ -61,25 +60,16 @@ class Several(Progress):
 
 
 def make(
-    quiet: bool,
-    as_json: bool,
-    ledger: Trials,
-    trials: int,
-    out: TextIO,
-    seconds: float = math.inf,
+    quiet: bool, as_json: bool, out: TextIO, ledger: Trials, trials: int, seconds: float = math.inf
 ) -> Progress:
     """The view that fits what was asked for and where the output goes."""
     if quiet:
         return Progress(ledger, trials, seconds)
     if as_json:
-        return JsonLines(ledger, trials, seconds)
+        return JsonLines(ledger, trials)
     console = Console(file=out)
     # Not `console.is_terminal`: FORCE_COLOR, which CI services set, makes it true of a log.
     redraws = out.isatty() and not console.is_dumb_terminal
     if redraws:
         return Screen(ledger, trials, console, seconds)
     return Lines(ledger, trials, seconds)
-
-
-def stdout_view(quiet: bool, as_json: bool) -> View:
-    return lambda ledger, trials, seconds: make(quiet, as_json, ledger, trials, sys.stdout, seconds)
