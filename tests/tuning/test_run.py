@@ -133,22 +133,24 @@ def check_scored_again(ledger, tiny_task, budget, pack):
     """The best, by two workers on fresh starts."""
     event = threading.Event()
     chosen, told = candidates(ledger.scored, n=2), []
-    rows = rescore(chosen, tiny_task, budget, pack, event, lambda *heard: told.append(heard))
+
+    def tell(*heard: int) -> None:
+        told.append(heard)
+
+    rows = rescore(chosen, tiny_task, budget, pack, event, tell)
     assert {row.candidate.number for row in rows} == {c.number for c in chosen}
     best = rows[0]
     assert best.latents.shape == (50, 8)
     assert best.inputs(pack).shape == (50, 80, 115)
-    assert best.ci95[0] <= best.activation_fid <= best.ci95[1]
-    assert best.activation_fid != best.candidate.search_score
+    assert best.ci95[0] <= best.score <= best.ci95[1]
+    assert best.score != best.candidate.search_score
     heard = told[-1][1]
-    controls = control_rows(
-        best.candidate, tiny_task, budget, event, lambda *heard: told.append(heard)
-    )
+    controls = control_rows(best.candidate, tiny_task, budget, event, tell)
     assert told[-1] == (2, 2)
     assert heard + 2 == tasks_of(chosen, budget.plan)
     assert set(controls) == {"never_optimised", "random_classifier", "real_vs_real"}
     event.set()
-    assert rescore(chosen, tiny_task, budget, pack, event) is None
+    assert rescore(chosen, tiny_task, budget, pack, event, tell) is None
 
 
 def test_what_a_worker_refuses_is_one_line():

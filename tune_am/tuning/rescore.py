@@ -18,7 +18,7 @@ from ray.exceptions import RayTaskError
 from torch import Tensor
 
 from tune_am.am import controls
-from tune_am.am.objectives import ACTIVATION_FID, DEFAULT, LAYER_FID, Objective
+from tune_am.am.objectives import DEFAULT, LAYER_FID, Objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.reference import Target
@@ -46,10 +46,6 @@ CONTROL_TASKS = 2  # of `control_rows`
 
 # Hears how many of how many tasks are done.
 Told = Callable[[int, int], None]
-
-
-def unheard(done: int, tasks: int) -> None:
-    """Nobody wants to know."""
 
 
 def eighths(told: Told) -> Told:
@@ -105,10 +101,6 @@ class Rescored:
         return self.candidate.objective.loss(self.score)
 
     @property
-    def activation_fid(self) -> float:
-        return self.scores[ACTIVATION_FID]
-
-    @property
     def layer_fid(self) -> float:
         """At the layer before the neuron's; unless it is the objective, no search minimised it."""
         return self.scores[LAYER_FID]
@@ -132,7 +124,7 @@ def rescore(
     budget: Budget,
     pack: Pack,
     halt: threading.Event,
-    told: Told = unheard,
+    told: Told,
 ) -> list[Rescored] | None:
     """All candidates on the same fresh starts, as `ranked`; None when halted. told: as `gather`
     has it."""
@@ -267,7 +259,9 @@ def remote(function: Any, budget: Budget, title: str) -> Any:
     )
 
 
-def gather(futures: list[Any], halt: threading.Event, told: Told = unheard) -> list[Any] | None:
+def gather(
+    futures: list[Any], halt: threading.Event, told: Told = lambda done, tasks: None
+) -> list[Any] | None:
     """What the tasks return, None when halted. told: is told twice a second, at least once."""
     waiting = list(futures)
     while waiting:

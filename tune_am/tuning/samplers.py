@@ -132,8 +132,8 @@ _SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": _tpe,
     "gp": CopulaGP,
     "cmaes": _CmaEs,
-    "random": lambda seed: RandomSampler(seed),
+    "random": RandomSampler,
     # The points of a grid are enqueued (`tune_am.tuning.grid`): nothing is left to propose.
-    "grid": lambda seed: RandomSampler(seed),
+    "grid": RandomSampler,
     "nsga2": _Nsga2,
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from tune_am.am.score import COLLAPSE
+from tune_am.am.score import COLLAPSE, STEP
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import (
     DIVERGED,
@@ -101,7 +101,7 @@ class LedgerSearcher(Proposer):
         if has_diverged(metrics):
             outcome = DIVERGED
         else:
-            outcome = FINISHED if metrics["step"] >= self._max_steps else STOPPED_EARLY
+            outcome = FINISHED if metrics[STEP] >= self._max_steps else STOPPED_EARLY
         self._write(trial_id, metrics, outcome)
 
     def _write(

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tune_am.am.score import STEP
 from tune_am.errors import first_line
 from tune_am.naming import option
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Trials
-from tune_am.tuning.record import Listener, Record
+from tune_am.tuning.record import FAILED, Listener, Record
 from tune_am.tuning.tracking_store import connect, redacted, unusable
 
 # Tags. The first two find a run again after a resume, the last says how a trial ended.
@@ -102,7 +103,7 @@ class Tracking(Listener):
             key = tags.get(NEURON, "") if self._several else "", int(tags[TRIAL])
             self._children[key] = child.info.run_id
             if child.data.params:
-                self._logged[key] = int(child.data.metrics.get("step", 0))
+                self._logged[key] = int(child.data.metrics.get(STEP, 0))
             if tags.get(OUTCOME) not in (None, INTERRUPTED):
                 ended.add(key)
         return ended
@@ -228,7 +229,7 @@ class Tracking(Listener):
 
     def _report(self, record: Record) -> None:
         for metrics in record.reports:
-            step = int(metrics["step"])
+            step = int(metrics[STEP])
             if step > self._logged[record.key]:
                 self._log(self._children[record.key], metrics=metrics, step=step)
                 self._logged[record.key] = step
@@ -236,7 +237,7 @@ class Tracking(Listener):
     def _end(self, record: Record) -> None:
         run_id = self._children[record.key]
         assert record.outcome is not None
-        self._client.set_terminated(run_id, "FAILED" if record.outcome == "failed" else "FINISHED")
+        self._client.set_terminated(run_id, "FAILED" if record.outcome == FAILED else "FINISHED")
         # Last: a resume takes a child that has it for complete.
         self._client.set_tag(run_id, OUTCOME, record.outcome)
 
