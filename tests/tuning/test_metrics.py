@@ -13,7 +13,7 @@ from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.plan import Plan
 from tune_am.tuning import metrics
 from tune_am.tuning.metrics import MOST_ENDED, SearchMetrics
-from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY
+from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
 
 PLAN = Plan("vocal", starts=4, report_points=(2, 4, 8))
 SEARCH = {"neuron": "vocal", "direction": "max"}
@@ -115,9 +115,10 @@ def test_a_long_search_shows_few_trials_at_a_time(watched, monkeypatch):
 
 def test_a_resumed_search_counts_what_it_did_before(make_ledger, plain_space):
     ledger = make_ledger()
-    numbers = [ledger.ask(plain_space).number for _ in range(2)]
+    numbers = [ledger.ask(plain_space).number for _ in range(3)]
     ledger.write(numbers[0], report(8, 3.0), FINISHED)
     ledger.write(numbers[1], report(2, 4.0))
+    ledger.write(numbers[2], outcome=FAILED)  # another is run in its place
     live = SearchMetrics(PLAN, 5, make_ledger())
     states = values(live, metrics.TRIALS)
     assert (states["finished",], states["running",], states["waiting",]) == (1, 0, 4)

@@ -95,8 +95,9 @@ class SearchMetrics(Listener):
     """
 
     def __init__(self, plan: Plan, trials: int, ledger: Trials) -> None:
-        self._tags, self._starts, self._trials = search_tags(plan), plan.starts, trials
-        self._ledger = ledger
+        self._tags, self._starts, self._ledger = search_tags(plan), plan.starts, ledger
+        # In place of those that failed before as many others are to be run.
+        self._trials = trials + sum(record.outcome == FAILED for record in ledger.records)
         made = ledger.objective
         self._best_score = BEST_SCORE.replace(ACTIVATION_FID, made.metric)
         self._of_a_trial = tuple(
