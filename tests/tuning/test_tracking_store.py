@@ -44,14 +44,6 @@ def test_a_folder_s_name_may_have_letters_that_mean_something_in_an_address(tmp_
     assert {file.name for file in run.parent.iterdir()} >= {"mlflow.db", "mlflow.db.lock"}
 
 
-def test_a_database_beside_the_command_is_named_from_the_root_on(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert tracking_store.absolute("sqlite:///my.db?timeout=3") == (
-        f"sqlite:///{tmp_path}/my.db?timeout=3"
-    )
-    assert tracking_store.absolute("sqlite:///:memory:") == "sqlite:///:memory:"
-
-
 def test_the_experiment_may_be_named_by_its_id(uri, monkeypatch):
     identity = MlflowClient(uri).create_experiment("theirs")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", identity)
@@ -155,7 +147,7 @@ def test_where_to_log(monkeypatch, tmp_path):
 
 def test_a_database_is_the_same_from_another_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    found = tracking_store.default_uri("sqlite:///mine.db", tmp_path / "runs" / "a")
-    assert found == f"sqlite:///{tmp_path}/mine.db"
+    found = tracking_store.default_uri("sqlite:///mine.db?timeout=3", tmp_path / "runs" / "a")
+    assert found == f"sqlite:///{tmp_path}/mine.db?timeout=3"
     for uri in (found, "sqlite://", "sqlite:///:memory:", "postgresql:///mine"):
         assert tracking_store.absolute(uri) == uri

@@ -141,8 +141,8 @@ class RunFolder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        shutil.rmtree(self.ray, ignore_errors=True)  # of nobody else, while the folder is held
         self._lock.close()
-        shutil.rmtree(self.ray, ignore_errors=True)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
