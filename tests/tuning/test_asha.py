@@ -8,10 +8,12 @@ import pytest
 from reports import report
 
 from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES
-from tune_am.tuning.asha import Asha, among_best
+from tune_am.am.plan import Plan
+from tune_am.tuning.asha import among_best
+from tune_am.tuning.budget import Budget
 from tune_am.tuning.ledger import Ledger
-from tune_am.tuning.ray_scheduler import RuleScheduler
 from tune_am.tuning.record import FINISHED
+from tune_am.tuning.run import RuleScheduler
 
 POINTS = (8, 16, 32, 64)
 
@@ -26,7 +28,11 @@ def trial_at(ledger, space, *scores):
 
 def decide(ledger, trial, step, score, **metrics):
     result = report(step, score, **metrics)
-    return RuleScheduler(ledger, Asha(POINTS)).on_trial_result(None, trial, result)
+    return RuleScheduler(ledger, budget("asha")).on_trial_result(None, trial, result)
+
+
+def budget(scheduler):
+    return Budget(9, 1, Plan("vocal", report_points=POINTS), scheduler=scheduler)
 
 
 def test_only_the_best_third_goes_on(make_ledger, plain_space):
@@ -141,7 +147,8 @@ def test_without_a_rule_every_trial_goes_on(make_ledger, plain_space):
         trial_at(ledger, plain_space, 1.0, 1.0)
     trial = trial_at(ledger, plain_space, 9.0)
     result = report(16, 9.0)
-    assert RuleScheduler(ledger, None).on_trial_result(None, trial, result) == "CONTINUE"
+    scheduler = RuleScheduler(ledger, budget("none"))
+    assert scheduler.on_trial_result(None, trial, result) == "CONTINUE"
 
 
 @pytest.mark.parametrize(

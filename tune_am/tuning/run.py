@@ -12,7 +12,7 @@ from typing import Any
 
 from ray import tune
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import FIFOScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
@@ -20,7 +20,6 @@ from tune_am.tuning import environment
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.label import file_name, search_title, trial_title
 from tune_am.tuning.ledger import Ledger, Trials
-from tune_am.tuning.ray_scheduler import RuleScheduler
 from tune_am.tuning.record import Listener
 from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.searcher import LedgerSearcher, Proposer
@@ -95,6 +94,22 @@ class Failures(tune.Callback):
         self._halt.hopeless = not self._ended and len(self.tracebacks) >= self.MOST
 
 
+class RuleScheduler(FIFOScheduler):
+    """Stops the trials that the budget's rule stops, by what the ledger has of all; without a rule,
+    none."""
+
+    def __init__(self, ledger: Ledger, budget: Budget) -> None:
+        super().__init__()
+        self._ledger = ledger
+        self._rule = stopping_rule(budget.scheduler, budget.plan.report_points)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        stops = self._rule is not None and self._rule.stops(
+            self._ledger, trial.config[NUMBER], result
+        )
+        return TrialScheduler.STOP if stops else TrialScheduler.CONTINUE
+
+
 def run_trials(
     ledger: Ledger,
     space: Space,
@@ -113,18 +128,12 @@ def run_trials(
     if left <= 0:
         return []
     searcher = LedgerSearcher(ledger, space, task, listeners)
-    return run(searcher, scheduler(ledger, budget), budget, left, folder, halt, told)
+    return run(searcher, RuleScheduler(ledger, budget), budget, left, folder, halt, told)
 
 
 def to_run(trials: Trials, budget: Budget) -> int:
     """How many are left."""
     return budget.trials - sum(record.counts for record in trials.records)
-
-
-def scheduler(ledger: Ledger, budget: Budget) -> RuleScheduler:
-    """What stops trials early, as the budget says."""
-    rule = stopping_rule(budget.scheduler, budget.plan.report_points)
-    return RuleScheduler(ledger, rule)
 
 
 def run(

@@ -11,7 +11,7 @@ from tune_am.am.neuron import shown
 from tune_am.am.score import STEP
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.unit import Unit
-from tune_am.tuning.run import Halt, scheduler
+from tune_am.tuning.run import Halt, RuleScheduler
 from tune_am.tuning.trial import TASK
 
 
@@ -27,7 +27,7 @@ class CampaignScheduler(FIFOScheduler):
         super().__init__()
         self._units, self._halt, self._workers = units, halt, budget.workers
         self._points = budget.plan.report_points
-        self._rules = {name: scheduler(unit.ledger, budget) for name, unit in units.items()}
+        self._rules = {name: RuleScheduler(unit.ledger, budget) for name, unit in units.items()}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         name = shown(trial.config[TASK]["plan"]["neuron"])
