@@ -47,12 +47,17 @@ def test_a_direction_is_copied_and_found_again_wherever_the_run_folder_goes(
 
 
 def test_a_direction_of_a_campaign_is_found_from_the_folder_of_its_own(
-    tiny_pack: Path, tmp_path: Path
+    tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also after a kill before it was there."""
     for name in "ab":
         np.save(tmp_path / f"{name}.npy", np.eye(8)["ab".index(name)])
     neurons = ",".join(f"fc8:@{tmp_path / name}.npy" for name in "ab")
     job = begun(SearchConfig(neurons, str(tiny_pack), out=str(tmp_path / "run")))
+    with monkeypatch.context() as killed:
+        killed.setattr(shutil, "copyfile", None)
+        with pytest.raises(TypeError):
+            Unit.open(job, job.plans[1])
     unit = Unit.open(job, job.plans[1])
     explained = beside(unit.name, unit.folder.path)  # as of a search on it alone
     assert job.pack.neuron(explained).weights == job.pack.neuron(job.plans[1].neuron).weights

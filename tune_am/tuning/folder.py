@@ -103,6 +103,11 @@ class RunFolder:
         (self.path / _SPACE).write_text(space_source, encoding="utf-8")
         _write_json(self.path / ASKED, {"schema": SCHEMA, **asked})
 
+    def keep(self, file: Path) -> None:
+        """Copy a direction's file into the folder, so that nothing depends on the user's."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, self.path / file.name)
+
     def asked(self) -> tuple[dict[str, Any], str]:
         """What was asked of the search, and the source of its space."""
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import time
 import uuid
 from collections.abc import Sequence
@@ -125,12 +124,10 @@ class Job:
         return replace(self, plans=plans, budget=budget)
 
     def _kept(self, plan: Plan) -> Plan:
-        """`plan` on a copy of its direction's file, if it has one, so that a resumed search does
-        not depend on the user's."""
+        """`plan` on a copy of its direction's file, if it has one."""
         if (file := direction_file(plan.neuron)) is None:
             return plan
-        self.folder.path.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, self.folder.path / file.name)
+        self.folder.keep(file)
         return replace(plan, neuron=beside(plan.neuron, self.folder.path))
 
 

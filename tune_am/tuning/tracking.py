@@ -50,10 +50,6 @@ class Tracking(Listener):
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._children: dict[Key, str] = {}
         self._logged: dict[Key, int] = {}  # trial -> last step in MLflow
-        self._trouble: Callable[[str], None] = lambda message: None
-        self._title: Callable[[Record], str] = lambda record: str(record.number)
-        self._shared: dict[str, str] = {}
-        self._several = False
         self._closing = threading.Event()
         self._failed = False
         self._whole = True  # nothing was given up

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -45,9 +44,9 @@ class Unit:
         if not folder.exists():
             asked = account.asked(job)
             config = {**asked["config"], "neuron": name}
-            folder.create({**asked, "config": config, "campaign": name}, job.space.source)
             if (file := direction_file(plan.neuron)) is not None:  # for whoever explains the unit
-                shutil.copyfile(file, folder.path / file.name)
+                folder.keep(file)
+            folder.create({**asked, "config": config, "campaign": name}, job.space.source)
         ledger = Ledger(
             folder.journal, job.title_of(plan), job.config.seed, plan.scored_by, neuron=name
         )
