@@ -20,7 +20,7 @@ from tune_am.report import page, words
 from tune_am.report.finished import FinishedRun
 from tune_am.report.write import write_campaign
 from tune_am.tuning import account
-from tune_am.tuning import result as of_search
+from tune_am.tuning import summary as of_search
 from tune_am.tuning.campaign import result as of_campaign
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.job import prepare

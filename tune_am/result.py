@@ -18,7 +18,7 @@ from tune_am.report.config import EXAMPLES
 from tune_am.report.data import trial_rows
 from tune_am.report.explanation import Explanation, best_of_run
 from tune_am.report.finished import FinishedRun
-from tune_am.tuning.result import flat
+from tune_am.tuning.result_format import flat
 
 if TYPE_CHECKING:
     from IPython.display import Audio

@@ -37,12 +37,15 @@ TrialRun(Pack.load({pack!r}), Plan("vocal", "max", 4, (2,), 0), Settings(lr=0.1)
 # The last is PyTorch's compiler, which every worker of a search would load for two seconds.
 heavy = {{"ray", "optuna", "mlflow", "tune_am.tuning", "torch._dynamo"}} & set(sys.modules)
 assert not heavy, heavy
+import tune_am.report.write, tune_am.result
+heavy = {{"ray", "optuna", "mlflow"}} & set(sys.modules)
+assert not heavy, heavy
 sys.modules["ray"] = sys.modules["mlflow"] = None
 import tune_am.tuning.ledger, tune_am.tuning.schedulers, tune_am.tuning.grid
 """
 
 
-def test_one_trial_needs_torch_alone_and_samplers_and_rules_no_ray(tiny_pack) -> None:
+def test_one_trial_needs_torch_alone_reports_no_optuna_and_samplers_no_ray(tiny_pack) -> None:
     subprocess.run([sys.executable, "-c", LIGHT.format(pack=str(tiny_pack))], check=True)
 
 

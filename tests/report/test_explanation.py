@@ -27,7 +27,7 @@ from tune_am.report.renderer import Renderer
 from tune_am.report.trace import Trace, path_of, watch
 from tune_am.report.words import number
 from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
-from tune_am.tuning.result import TITLES
+from tune_am.tuning.result_format import TITLES
 
 
 @pytest.fixture(scope="module")

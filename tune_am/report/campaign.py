@@ -22,7 +22,7 @@ from tune_am.report.media import picture_uri
 from tune_am.report.page import axes_of
 from tune_am.report.renderer import Renderer
 from tune_am.tuning.folder import BEST, UNITS
-from tune_am.tuning.result import TITLES, made_of
+from tune_am.tuning.result_format import TITLES, made_of
 
 
 def campaign_page(run: FinishedRun, pack: Pack, renderer: Renderer, out: Path) -> str:

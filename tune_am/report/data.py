@@ -12,7 +12,7 @@ from tune_am.report.explanation import Explanation
 from tune_am.report.finished import FinishedRun
 from tune_am.report.trace import Trace
 from tune_am.report.words import scored
-from tune_am.tuning.result import TITLES
+from tune_am.tuning.result_format import TITLES
 
 SCHEMA = 1
 BINS = 36

@@ -30,7 +30,7 @@ from tune_am.report.style import (
 )
 from tune_am.report.trace import Trace
 from tune_am.report.words import numbers, scored
-from tune_am.tuning.result import TITLES
+from tune_am.tuning.result_format import TITLES
 
 COLUMNS = 4
 

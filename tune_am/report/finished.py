@@ -19,7 +19,7 @@ from tune_am.am.score import BEST_STEP
 from tune_am.errors import UserError
 from tune_am.naming import option
 from tune_am.tuning.folder import ASKED, BEST, RESULT, RESULT_SCHEMA, TRIALS, UNITS
-from tune_am.tuning.result import made_of
+from tune_am.tuning.result_format import made_of
 from tune_am.tuning.trial_state import state_file
 
 

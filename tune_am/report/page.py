@@ -13,7 +13,7 @@ from tune_am.report.explanation import Explanation, Group
 from tune_am.report.finished import FinishedRun
 from tune_am.report.media import Media, legend
 from tune_am.report.renderer import Renderer
-from tune_am.tuning.result import TITLES
+from tune_am.tuning.result_format import TITLES
 
 # How a trial ended, wherever the page says it.
 OUTCOMES = {

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from tune_am.counting import counted
 from tune_am.report import words
-from tune_am.tuning.result import TITLES
+from tune_am.tuning.result_format import TITLES
 
 _FOLDER = Path(__file__).parent / "page"
 # What scripts look for on every page.

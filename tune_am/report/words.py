@@ -11,7 +11,7 @@ from tune_am.am.random_classifier import CLASSIFIERS
 from tune_am.am.reference import TAIL
 from tune_am.am.settings import Settings
 from tune_am.counting import counted, plural
-from tune_am.tuning.result import TITLES, read
+from tune_am.tuning.result_format import TITLES, settings_read
 
 
 def controls(direction: str, objective: Objective = DEFAULT) -> dict[str, tuple[str, str, str]]:
@@ -95,7 +95,7 @@ def settings_in_words(settings: Mapping[str, Any]) -> str:
     """Step size and penalty, and whatever else is not as by default: "lr 0.2, l2 0.01, sgd"."""
     usual = Settings().to_dict()
     words = [f"lr {number(settings['lr'])}", f"l2 {number(settings['l2'])}"]
-    for name, value in read(settings).items():
+    for name, value in settings_read(settings).items():
         if name in ("lr", "l2") or value == usual[name]:
             continue
         label = name.replace("_", " ")

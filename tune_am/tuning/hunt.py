@@ -8,6 +8,7 @@ from typing import Any
 
 from tune_am.counting import counted
 from tune_am.tuning import account, result
+from tune_am.tuning.clock import Clock
 from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.job import Job
 from tune_am.tuning.ledger import Ledger
@@ -21,7 +22,9 @@ from tune_am.tuning.rescore import (
     rescore,
     tasks_of,
 )
+from tune_am.tuning.result_format import columns
 from tune_am.tuning.run import Halt, run_trials
+from tune_am.tuning.summary import summary
 from tune_am.tuning.task import task
 
 
@@ -29,7 +32,7 @@ class Single:
     """The search on one neuron: its trials, how they are run, and what they come to."""
 
     # The result on one screen, and the metrics of the whole in MLflow; both of result.json.
-    summary = staticmethod(result.summary)
+    summary = staticmethod(summary)
     metrics = staticmethod(account.metrics)
 
     def __init__(self, job: Job) -> None:
@@ -77,7 +80,7 @@ class Single:
                 lambda done, of: told(tasks - of + done, tasks),
             )
 
-    def write(self, seconds: float, mlflow: dict[str, str]) -> dict[str, Any]:
+    def write(self, clock: Clock, mlflow: dict[str, str]) -> dict[str, Any]:
         """Write the result; the content of result.json."""
         job, rows = self.job, self._rows
         content = result.build(
@@ -85,7 +88,7 @@ class Single:
             job.budget,
             job.pack,
             job.space.name,
-            seconds,
+            clock.seconds,
             rows,
             self._controls,
             mlflow,
@@ -97,4 +100,4 @@ class Single:
 
     def table(self, content: dict[str, Any]) -> Mapping[str, list[Any]]:
         """All trials, as columns."""
-        return result.columns(content["trials"])
+        return columns(content["trials"])

@@ -6,8 +6,9 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ from tune_am.command import PIPE_CLOSED
 from tune_am.counting import counted
 from tune_am.errors import UserError
 from tune_am.naming import option
-from tune_am.tuning import account, artifacts, cluster, environment, nodes, tracking, tracking_store
+from tune_am.tuning import account, cluster, environment, nodes, tracking, tracking_store
 from tune_am.tuning.campaign.hunt import Campaign
 from tune_am.tuning.clock import Clock
 from tune_am.tuning.config import SearchConfig
@@ -27,21 +28,16 @@ from tune_am.tuning.defaults import GRID
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.hunt import Single
 from tune_am.tuning.job import Job, prepare
-from tune_am.tuning.label import trial_title
 from tune_am.tuning.metrics import SearchMetrics
 from tune_am.tuning.output import UNREAD
 from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Listener
 from tune_am.tuning.run import Halt, to_run
+from tune_am.tuning.showing import SHOWN, Hunt, open_run, show, trouble
 from tune_am.tuning.stopping import handlers_kept, stopping
 from tune_am.tuning.views import View, make
 
-Hunt = Single | Campaign
-
 INTERRUPTED = 130  # exit status, as of a shell for SIGINT
-
-# The ledger's note that the report is made and MLflow has what there is to look at.
-_SHOWN = "shown"
 
 _BUSY = threading.Lock()  # a process has one Ray, one screen and one Ctrl-C
 
@@ -150,49 +146,41 @@ def _run(
 ) -> Ended:
     config, budget, folder = job.config, job.budget, job.folder
     hunt = _hunt(job)
-    clock = Clock(hunt.notes, begun)
+    clock = Clock(hunt.notes, begun, budget.workers)
     view = make_view(hunt.trials, budget.trials, config.time_budget or math.inf)
     live = SearchMetrics(budget.plan, budget.trials, hunt.trials)
     with stopping(view, cancelled) as (halt, caught), live:
-        _follow(hunt, log, view)
+        open_run(hunt, log, view)
         facts = account.facts(job, log, dashboard)
         view.event("start", account.opening(job, log, dashboard), facts)
         with view:
             stop = Halt(halt, config.time_budget, hunt.reserve)
-            follow: list[Listener] = [view, log, live, clock]
+            listeners: list[Listener] = [view, log, live, clock]
             if cancelled():  # before Ray makes workers for nothing
                 halt.set()
-            tell = partial(_trouble, view)
-            try:
-                errors = [] if halt.is_set() else hunt.run(stop, follow, tell)
-            except (TuneError, RayError, OSError, UserError) as error:  # on a full disk for one
-                log.close({}, "FAILED", hunt.trials.unfinished)
-                text = f"the search broke off: {_last_line(str(error))}"
-                raise UserError(f"{text}; to go on: {job.resume_command}") from None
-        if errors:
-            with folder.errors.open("a", encoding="utf-8") as file:
-                file.write("\n".join(errors))
-            failed = f"{counted(len(errors), 'trial')} failed"
-            text = f"{failed}, see {folder.errors}: {_last_line(errors[-1])}"
-            _trouble(view, text)
-        if hunt.trials.scored and not halt.is_set():
-            _score_again(hunt, view, halt)
-        stopped = halt.is_set()
-        # Still within: Ctrl-C while it is written costs nothing of it.
-        clock.note()
-        where = {
-            "tracking_uri": tracking_store.redacted(log.uri),
-            "experiment": log.experiment,
-            "run_id": log.run_id,
-        }
-        hunt.notes.note(_SHOWN, False)  # what was shown of an earlier session is not of this result
-        content = hunt.write(clock.seconds, where)
+            tell = partial(trouble, view)
+            with _breaking_off(hunt, log):
+                errors = [] if halt.is_set() else hunt.run(stop, listeners, tell)
+        with _breaking_off(hunt, log):
+            _tell(errors, folder, view)
+            if hunt.trials.scored and not halt.is_set():
+                _score_again(hunt, view, halt)
+            stopped = halt.is_set()
+            # Still within: Ctrl-C while it is written costs nothing of it.
+            clock.note()
+            where = {
+                "tracking_uri": tracking_store.redacted(log.uri),
+                "experiment": log.experiment,
+                "run_id": log.run_id,
+            }
+            hunt.notes.note(SHOWN, False)  # what an earlier session showed is not of this result
+            content = hunt.write(clock, where)
     status = "KILLED" if stopped else "FINISHED" if content["complete"] else "FAILED"
     log.close(hunt.metrics(content), status, hunt.trials.unfinished)
     text = f"{hunt.summary(content)}\n{account.closing(job, log.uri)}"
     view.event("result", text, {"path": str(folder.result), "result": content})
     if content["complete"]:
-        _show(hunt, log, view, content)
+        show(hunt, log, view, content)
     left, resume = to_run(hunt.trials, budget), job.resume_command
     if stop.up and left > 0 and not stopped:
         text = f"The time was up with {counted(left, 'trial')} left. To go on: {resume}"
@@ -203,6 +191,26 @@ def _run(
     return Ended(folder, content, stopped, signal, stop.early)
 
 
+@contextmanager
+def _breaking_off(hunt: Hunt, log: tracking.Tracking) -> Iterator[None]:
+    """What ends a search before its result, a full disk for one, is told in one line."""
+    try:
+        yield
+    except (TuneError, RayError, OSError, UserError) as error:
+        log.close({}, "FAILED", hunt.trials.unfinished)
+        text = f"the search broke off: {_last_line(str(error))}"
+        raise UserError(f"{text}; to go on: {hunt.job.resume_command}") from None
+
+
+def _tell(errors: Sequence[str], folder: RunFolder, view: Progress) -> None:
+    """Keep why trials failed, and say so."""
+    if errors:
+        with folder.errors.open("a", encoding="utf-8") as file:
+            file.write("\n".join(errors))
+        failed = f"{counted(len(errors), 'trial')} failed"
+        trouble(view, f"{failed}, see {folder.errors}: {_last_line(errors[-1])}")
+
+
 def _score_again(hunt: Hunt, view: Progress, halt: threading.Event) -> None:
     """As `Single.score_again`; what fails there costs no trial, and is done again by a resume."""
     try:
@@ -210,7 +218,7 @@ def _score_again(hunt: Hunt, view: Progress, halt: threading.Event) -> None:
     except Exception as error:
         reason = _last_line(str(error)) or type(error).__name__
         again = f"to try again: {hunt.job.resume_command}"
-        _trouble(view, f"the best could not be scored again: {reason}; {again}")
+        trouble(view, f"the best could not be scored again: {reason}; {again}")
 
 
 def _last_line(text: str) -> str:
@@ -219,63 +227,6 @@ def _last_line(text: str) -> str:
 
 def _hunt(job: Job) -> Hunt:
     return Campaign(job) if job.several else Single(job)
-
-
-def _follow(hunt: Hunt, log: tracking.Tracking, view: Progress) -> None:
-    """Open the search's run in MLflow, and log what it lacks."""
-    job, plan = hunt.job, hunt.job.budget.plan
-    log.begin(
-        job.id,
-        job.folder.path.name,
-        account.params(job),
-        account.tags(job),
-        hunt.trials,
-        title=lambda record: trial_title(
-            replace(plan, neuron=record.neuron or plan.neuron), record.settings
-        ),
-        trouble=lambda message: _trouble(view, message),
-        several=job.several,
-    )
-
-
-def _trouble(view: Progress, text: str) -> None:
-    view.event("trouble", text, {"message": text})
-
-
-def _show(
-    hunt: Hunt, log: tracking.Tracking | None, view: Progress, content: dict[str, Any]
-) -> None:
-    """Write the report, and give MLflow what there is to look at. Neither can fail a search; what
-    could not be done, or was cut short, is done by a resume. log: None if there is none yet."""
-    job, whole = hunt.job, True
-    if not job.config.no_report:
-        try:
-            page = artifacts.write_report(job.folder, job.config.trust_code)
-            view.event("report", f"Report:   {page}", {"path": str(page)})
-        except Exception as error:
-            whole = False
-            _trouble(view, f"no report: {error}")
-    try:
-        # The page of a campaign has one of each unit's best.
-        images = [] if job.several else list(artifacts.pictures(job.folder, job.pack))
-    except Exception as error:  # inputs that nothing can draw
-        images = []
-        _trouble(view, f"no pictures of trials: {error}")
-    try:
-        if log is None:
-            log = tracking.Tracking(job.tracking_uri, job.artifact_store)
-            _follow(hunt, log, view)
-            log.close(hunt.metrics(content), "FINISHED", hunt.trials.unfinished)
-    except UserError as error:
-        _trouble(view, str(error))
-        return
-    whole &= log.attach(
-        artifacts.files(job.folder, job.pack, job.budget.plan, content.get("best")),
-        (artifacts.TABLE, hunt.table(content)),
-        (artifacts.PICTURE, images),
-    )
-    if whole:
-        hunt.notes.note(_SHOWN, True)
 
 
 def _complete(job: Job, make_view: View) -> Ended | None:
@@ -297,6 +248,6 @@ def _complete(job: Job, make_view: View) -> Ended | None:
         more = "" if whole else f": a larger {option('trials')} goes on"
         text = f"{text}\nNo trial was left to run{more}."
         view.event("result", text, facts)
-        if not hunt.notes.noted(_SHOWN, False):
-            _show(hunt, None, view, content)
+        if not hunt.notes.noted(SHOWN, False):
+            show(hunt, None, view, content)
     return Ended(job.folder, content)

@@ -11,6 +11,7 @@ import torch
 from tune_am.allocator import keep_freed_memory
 from tune_am.am.pack import SHIPPED, Pack
 from tune_am.am.plan import Plan
+from tune_am.errors import UserError
 from tune_am.tuning.label import search_title
 from tune_am.tuning.metrics import search_tags
 
@@ -44,7 +45,7 @@ def load_pack(path: str, hash: str, device: str, trust_code: bool, prior: str) -
         keep_freed_memory()
     pack = Pack.load(path, device, trust_code, prior)
     if pack.hash != hash:
-        raise RuntimeError(f"the pack {path} changed since the search began")
+        raise UserError(f"the pack {path} changed since the search began")
     return pack
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tune_am.am.score import STEP
-from tune_am.errors import first_line
+from tune_am.errors import first_line, reason
 from tune_am.naming import option
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Trials
@@ -28,6 +28,7 @@ INTERRUPTED = "interrupted"
 _PARENT = "mlflow.parentRunId"
 
 Key = tuple[str, int]  # of a trial: `Record.key`
+_T = TypeVar("_T")
 
 CLOSE_SECONDS = 60
 RETRY_SECONDS = 20  # between two looks at whether an MLflow that failed answers again
@@ -136,19 +137,22 @@ class Tracking(Listener):
         """Log what a search left, once it is closed; in place of what it left before.
 
         files: files and folders, each with the folder of the run's artifacts that it goes into.
-        table: its name and columns. pictures: their name, and for trials, by key, an image.
-        False if MLflow failed, as `trouble` was told.
+        table: name and columns. pictures: their name, and for trials, by key, an image.
+        False if they could not be made or MLflow failed, as `trouble` was told.
         """
         if not self._whole:
             return False
         try:
-            for path, place in files:
+            for path, place in _made(files):
                 log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
                 log(self.run_id, str(path), place)
             self._log_table(*table)
             name, images = pictures
-            for key, image in images:
+            for key, image in _made(images):
                 self._client.log_image(self._children[key], image, artifact_file=name)
+        except _NotMade as error:
+            self._trouble(f"MLflow's run lacks files: {error}; {option('resume')} tries again")
+            return False
         except Exception as error:
             text = f"its run lacks files, the run folder has them and {option('resume')} logs them"
             self._trouble(f"{self._failure(error)}: {text}")
@@ -272,6 +276,17 @@ class Tracking(Listener):
             token = page.token
             if not token:
                 return runs
+
+
+class _NotMade(Exception):
+    """Of what was to be logged: no fault of MLflow's."""
+
+
+def _made(things: Iterable[_T]) -> Iterator[_T]:
+    try:
+        yield from things
+    except Exception as error:
+        raise _NotMade(reason(error)) from error
 
 
 def _of_folder(runs: list[Any], folder: str) -> Any | None:

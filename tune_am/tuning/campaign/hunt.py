@@ -13,6 +13,7 @@ from tune_am.tuning.campaign.rescoring import Verdict, floors, judge, starts_of
 from tune_am.tuning.campaign.scheduler import CampaignScheduler
 from tune_am.tuning.campaign.searcher import CampaignSearcher
 from tune_am.tuning.campaign.unit import Unit, UnitTrials
+from tune_am.tuning.clock import Clock
 from tune_am.tuning.job import Job
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.progress import Progress
@@ -63,14 +64,14 @@ class Campaign:
         view.event("rescore", text, {"neurons": len(units), "settings": 1, "starts": starts})
         self._verdicts = judge(units, self.job.budget, halt, view.rescoring) or {}
 
-    def write(self, seconds: float, mlflow: dict[str, str]) -> dict[str, Any]:
+    def write(self, clock: Clock, mlflow: dict[str, str]) -> dict[str, Any]:
         job = self.job
         for unit in self._units.values():
             verdict = self._verdicts.get(unit.name)
             self._results[unit.name] = of = result.of_unit(unit, job, verdict, mlflow)
             unit.folder.write_result(of)
         units = list(self._units.values())
-        content = result.build(job, units, self._results, self._verdicts, seconds, mlflow)
+        content = result.build(job, units, self._results, self._verdicts, clock, mlflow)
         job.folder.write_result(content)
         return content
 

@@ -38,7 +38,8 @@ from tune_am.tuning.rescore import (
     joined,
     remote,
 )
-from tune_am.tuning.result import made_of, save_best, save_made
+from tune_am.tuning.result import save_best
+from tune_am.tuning.result_format import made_of, save_made
 from tune_am.tuning.task import pack_and_plan
 
 # In a unit's folder: what was ascended to on the random classifier of the control.
@@ -179,7 +180,8 @@ def _random_classifier(
     if made is None:
         fresh = plan.fresh("random classifier").on(starts_of(plan))
         made = ascended_latents(pack, fresh, best.settings, best.step)
-        save_made(path, best, dict(zip(("latents", "classifiers"), made, strict=True)))
+        named = dict(zip(("latents", "classifiers"), made, strict=True))
+        save_made(path, best.number, best.step, named)
     seconds = time.perf_counter() - begun
     latents, of = made
     inputs = inputs_of(pack, latents.to(pack.device))

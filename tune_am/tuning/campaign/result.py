@@ -15,10 +15,13 @@ from tune_am.tuning import result
 from tune_am.tuning.campaign.pace import ascending_seconds
 from tune_am.tuning.campaign.rescoring import Verdict
 from tune_am.tuning.campaign.unit import Unit
+from tune_am.tuning.clock import Clock
 from tune_am.tuning.folder import RESULT_SCHEMA, UNITS
 from tune_am.tuning.job import Job
 from tune_am.tuning.label import settings_title
 from tune_am.tuning.progress import number
+from tune_am.tuning.result_format import columns
+from tune_am.tuning.summary import ended
 
 # Neurons on the last screen; the page has all.
 SHOWN = 10
@@ -48,7 +51,7 @@ def build(
     units: Sequence[Unit],
     results: Mapping[str, dict[str, Any]],
     verdicts: Mapping[str, Verdict],
-    seconds: float,
+    clock: Clock,
     mlflow: dict[str, str],
 ) -> dict[str, Any]:
     """result.json of the campaign. results: those of its units."""
@@ -65,8 +68,8 @@ def build(
         "neuron": shown(job.budget.plan.neuron),
         **{name: first[name] for name in alike},
         **{name: sum(one[name] for one in results.values()) for name in summed},
-        "seconds": round(seconds, 1),
-        "ascent_share": round(ascending / (job.budget.workers * seconds), 3),
+        "seconds": round(clock.seconds, 1),
+        "ascent_share": round(ascending / clock.worker_seconds, 3),
         UNITS: [_row(unit, results[unit.name]) for unit in units],
         "mlflow": mlflow,
     }
@@ -116,7 +119,7 @@ def metrics(content: Mapping[str, Any]) -> dict[str, float]:
 
 def table(results: Mapping[str, dict[str, Any]]) -> dict[str, list[Any]]:
     """All trials of all units as columns, the neuron among them."""
-    return result.columns(
+    return columns(
         [{"neuron": name, **row} for name, of in results.items() for row in of["trials"]]
     )
 
@@ -154,7 +157,7 @@ def _account(content: Mapping[str, Any], rows: Sequence[Any]) -> str:
     neurons = counted(len(content[UNITS]), "neuron")
     return (
         f"{len(rows)} of {neurons} {plural(len(rows), 'has', 'have')} a {kind}; "
-        f"{counted(content['trials_total'], 'trial')}, {result.ended(content)},\n"
+        f"{counted(content['trials_total'], 'trial')}, {ended(content)},\n"
         f"{counted(content['sample_steps'], 'sample-step')}, {content['seconds']:.0f} s, "
         f"{content['ascent_share']:.0%} of it in ascent"
     )
