@@ -64,3 +64,10 @@ def corpus(recordings, tmp_path_factory) -> Path:
     work = tmp_path_factory.mktemp("work")
     build_corpus(recordings, work, recordings / "debian")
     return work
+
+
+@pytest.fixture
+def work(corpus, tmp_path):
+    """A work folder of the test's own that shares the corpus."""
+    (tmp_path / "corpus").symlink_to(corpus / "corpus")
+    return tmp_path

@@ -25,7 +25,6 @@ from tune_am.vocal.evaluation import (
     temperature,
 )
 from tune_am.vocal.gan import Gan, GanTraining
-from tune_am.vocal.held_out import held_out
 from tune_am.vocal.labels import UNCERTAIN
 from tune_am.vocal.nets import Detector, Generator
 from tune_am.vocal.refined import RefinedGenerator
@@ -36,13 +35,6 @@ DETECTOR = DetectorTraining(steps=4, batch=8, checkpoint_every=2)
 GAN = GanTraining(steps=4, batch=4, checkpoint_every=2, compared=8)
 QUICK_DETECTOR = replace(DETECTOR, steps=1, checkpoint_every=1)
 QUICK_GAN = replace(GAN, steps=1, checkpoint_every=1)
-
-
-@pytest.fixture
-def work(corpus, tmp_path):
-    """A work folder of the test's own that shares the corpus."""
-    (tmp_path / "corpus").symlink_to(corpus / "corpus")
-    return tmp_path
 
 
 @pytest.fixture
@@ -194,26 +186,6 @@ def test_a_detector_needs_somebody_singing_in_the_validation_songs(work, corpus)
     index.write_text(json.dumps(songs))
     with pytest.raises(UserError, match="no validation song in which somebody sings"):
         train_detector(work, DETECTOR)
-
-
-def test_held_out_measures_know_their_corpus(work, corpus, monkeypatch):
-    (work / "detector").mkdir()
-    save_file(Detector().state_dict(), work / "detector" / "detector.safetensors")
-    measured = []
-    monkeypatch.setattr("tune_am.vocal.held_out.detector_metrics", lambda *_: measured.append(0))
-    monkeypatch.setattr(
-        "tune_am.vocal.held_out.collect", lambda *_: {"fc9": torch.zeros(len(measured), 1)}
-    )
-    for _ in range(2):
-        held_out(work)
-    assert len(measured) == 1
-    (work / "corpus").unlink()
-    shutil.copytree(corpus / "corpus", work / "corpus")
-    index = work / "corpus" / "corpus.json"
-    songs = [song for song in json.loads(index.read_text()) if song["source"] != "three"]
-    index.write_text(json.dumps(songs))
-    held_out(work)
-    assert len(measured) == 2
 
 
 def test_the_card_of_another_corpus_says_nothing_of_the_house():
