@@ -3,7 +3,7 @@
 python -m tune_am.make_pack my_module:describe --out my_pack --trust-code
 
 `describe()` is yours: it returns the arguments of `tune_am.am.make_pack.make_pack` as a dict, all
-but `out`.
+but `out` and `overwrite`.
 """
 
 from __future__ import annotations

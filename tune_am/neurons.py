@@ -41,8 +41,8 @@ def _run(arguments: Sequence[str] | None) -> None:
         "what",
         nargs="?",
         metavar="LAYER|NEURON",
-        help="a layer (fc8): its units; a neuron (fc8:12, vocal): the real excerpts that excite it "
-        "most; without it: the layers",
+        help="a layer (fc8): its units; a neuron (fc8:12, vocal): of the real excerpts that may be "
+        "shown, those that excite it most; without it: the layers",
     )
     parser.add_argument(
         "--pack", default="vocal", metavar="PACK", help="name or folder of the pack [vocal]"

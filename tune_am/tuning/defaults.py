@@ -13,8 +13,8 @@ class Defaults:
     max_steps: int
 
 
-# Two cores give some 50 sample-steps a second with the vocal pack, so that the search takes about
-# three and a half minutes, the re-scoring of the best half of that, and all of it some seven.
+# What two cores do with the vocal pack in some seven minutes, about half of them for what follows
+# the trials; how fast they are is in bench/README.md.
 CPU = Defaults(trials=24, starts=16, first_point=5, max_steps=40)
 GPU = Defaults(trials=128, starts=64, first_point=8, max_steps=256)
 WORKERS_PER_GPU = 4

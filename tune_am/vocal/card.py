@@ -72,8 +72,8 @@ in the features of the judge that measures them below too.
 ## Measures
 
 Held-out songs, smoothed by a median over 0.7 s, at the threshold with the fewest errors on the
-validation songs: a logit of {detector["valid"]["threshold"]:.2f}. (The logit 0 is where false alarms
-and misses are equally rare there.)
+validation songs: a logit of {detector["valid"]["threshold"]:.2f}. (The logit 0 is where false
+alarms and misses are equally rare there.)
 
 | songs | area under ROC | error | false alarms | misses | minutes |
 |---|---|---|---|---|---|
