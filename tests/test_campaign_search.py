@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 
 import tune_am
 from tests.test_search import SPACE, Session, ended
+from tune_am.am.pack import Pack
 from tune_am.report.finished import FinishedRun
 from tune_am.search import main
 from tune_am.tuning.label import file_name
@@ -134,11 +135,21 @@ def test_a_campaign_stopped_at_once_says_how_to_go_on(tiny_pack, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     cancel = threading.Event()
     cancel.set()
-    result = tune_am.search(
-        ["fc8:0", "fc8:1"], pack=tiny_pack, out="run", starts=2, cancel=cancel, progress=True
-    )
+    pack = Pack.load(tiny_pack)
+    pack.reference.activations["fc8"][:, 2] = 0.0
+    with monkeypatch.context() as patch:
+        patch.setattr(Pack, "load", lambda *_: pack)
+        result = tune_am.search(
+            ["fc8:0", "fc8:1", "fc8:2"],
+            pack=pack,
+            out="run",
+            starts=2,
+            cancel=cancel,
+            progress=True,
+        )
     shown = capsys.readouterr().out
-    assert "fc8:0,fc8:1 (2 neurons), maximised" in shown
+    assert "fc8:0,fc8:1,fc8:2 (2 neurons), maximised" in shown
+    assert "Left out, as the same for every real excerpt: fc8:2; there is nothing to" in shown
     assert "No trial got as far as a score." in shown
     assert f"To go on: python -m tune_am.search --resume {tmp_path / 'run'}" in shown
     assert not result.complete

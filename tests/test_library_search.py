@@ -10,6 +10,7 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mlflow  # as in a notebook: imported before the first search, which must stay silent
@@ -17,7 +18,11 @@ import pytest
 import ray
 
 import tune_am
+from tune_am import run_search
+from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.hunt import Single
+from tune_am.tuning.session import search
+from tune_am.tuning.views import Silent
 
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "vocal.ipynb"
 UNUSUAL = {
@@ -86,7 +91,9 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatc
     assert not partly.complete
 
     told = Events()
-    tune_am.search(resume="run", time_budget=0.01, on_event=told)
+    assert capfd.readouterr() == ("", "")
+    tune_am.search(resume="run", time_budget=0.01, on_event=told, progress=True)
+    assert "time was up before a trial had a score, with 3 trials left." in capfd.readouterr().out
     assert "trial_ended" not in told.names
     assert told.told[-1][0] == "time_up"
     assert told.told[-1][1]["left"] == 3
@@ -155,6 +162,43 @@ def test_progress_is_shown_when_asked_for(tiny_pack, tmp_path, monkeypatch, capf
     with pytest.raises(tune_am.UserError, match="no trial got as far as a score"):
         _ = result.best
     assert "No trial got as far as a score." in result._repr_html_()
+
+
+def test_a_cancel_that_fails_stops_the_search_in_order(monkeypatch):
+    """Its error is raised once the search has come to its end."""
+    ended = []
+
+    def session(config, given, line, view, cancelled):
+        assert cancelled()
+        assert cancelled()
+        ended.append(True)
+
+    def fail() -> bool:
+        raise ZeroDivisionError("of the caller's own")
+
+    monkeypatch.setattr(run_search, "search", session)
+    with pytest.raises(ZeroDivisionError, match="of the caller's own"):
+        tune_am.search("vocal", cancel=SimpleNamespace(is_set=fail))
+    assert ended
+
+
+@pytest.mark.usefixtures("own_ray")
+def test_mlflow_hears_of_a_search_that_breaks_off(tiny_pack, tmp_path, monkeypatch):
+    """By whatever error, here of the view."""
+
+    class Broken(Silent):
+        def event(self, name: str, text: str, facts: Any = None) -> None:
+            if name == "start":
+                raise ZeroDivisionError
+
+    monkeypatch.chdir(tmp_path)
+    config = SearchConfig("vocal", str(tiny_pack), out="run")
+    with pytest.raises(ZeroDivisionError):
+        search(config, frozenset(), "", lambda ledger, trials, _: Broken(ledger, trials))
+    assert not any(thread.name == "mlflow" for thread in threading.enumerate())
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    runs = mlflow.MlflowClient(uri).search_runs(["1"])
+    assert [run.info.status for run in runs] == ["FAILED"]
 
 
 @pytest.mark.usefixtures("own_ray")

@@ -12,7 +12,7 @@ def reason(error: BaseException, kind: bool = False) -> str:
     """What an exception says, in one line of at most 200 characters. kind: after its class's name,
     where somebody else's code raised it and the text alone may say little."""
     text = f"{type(error).__name__}: {error}" if kind else str(error)
-    return " ".join(text.split())[:200]
+    return " ".join(text.split())[:200].removesuffix(":")  # of a class alone, where it says nothing
 
 
 def first_line(error: BaseException) -> str:

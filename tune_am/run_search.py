@@ -29,24 +29,26 @@ def run_search(
     cancel: threading.Event | None,
 ) -> SearchResult | CampaignResult:
     """See `tune_am.search.search`."""
-    guarded = None if on_event is None else Guarded(on_event)
+    told = None if on_event is None else Guarded(on_event)
+    asked = Guarded(lambda: cancel is not None and cancel.is_set())
+    guarded = [asked] if told is None else [told, asked]
 
     def view(ledger: Trials, trials: int, seconds: float) -> Progress:
         if progress:
             shown = make(False, False, sys.stdout, ledger, trials, seconds)
         else:
             shown = Silent(ledger, trials)
-        if guarded is None:
+        if told is None:
             return shown
-        return Several(ledger, trials, [shown, Calls(ledger, trials, guarded)])
+        return Several(ledger, trials, [shown, Calls(ledger, trials, told)])
 
     def cancelled() -> bool:
-        failed = guarded is not None and guarded.error is not None
-        return failed or (cancel is not None and cancel.is_set())
+        return bool(asked()) or any(one.error is not None for one in guarded)
 
     ended = search(config, given, line, view, cancelled)
-    if guarded is not None and guarded.error is not None:
-        raise guarded.error
+    for one in guarded:
+        if one.error is not None:
+            raise one.error
     if ended.signal is not None:
         # The search has stopped in order; now the caller's own handler gets what was meant for it.
         signal.raise_signal(ended.signal)
@@ -55,20 +57,23 @@ def run_search(
 
 
 class Guarded:
-    """Calls a function from one thread at a time, until it raises an error, which is kept.
+    """Calls a function of the caller's from one thread at a time, until it raises an error, which
+    is kept.
 
     Raised within Ray's loop, it would leave trials in the air.
     """
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Callable[..., object]) -> None:
         self._function = function
         self._turn = threading.RLock()
         self.error: BaseException | None = None
 
-    def __call__(self, name: str, facts: dict[str, Any]) -> None:
+    def __call__(self, *arguments: Any) -> object:
+        """What the function returns; None after an error."""
         with self._turn:
             if self.error is None:
                 try:
-                    self._function(name, facts)
+                    return self._function(*arguments)
                 except BaseException as error:
                     self.error = error
+        return None

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.agreement import expect_each_alone, expect_same
+from tune_am.am.agreement import expect_each_alone, expect_one_answer, expect_same
 from tune_am.errors import UserError
 
 
@@ -48,7 +48,7 @@ def test_what_depends_on_its_batch_is_refused(tracked: bool) -> None:
 
 def test_what_takes_no_single_input_is_refused() -> None:
     norm = nn.BatchNorm1d(4, track_running_stats=False).eval()
-    with pytest.raises(UserError, match="it cannot be read for one alone: Expected more than 1"):
+    with pytest.raises(UserError, match="it cannot be read for one alone: ValueError: Expected"):
         expect_each_alone(read(norm), torch.randn(3, 4))
 
 
@@ -57,3 +57,19 @@ def test_random_numbers_are_no_batch() -> None:
         return {"it": x + torch.rand_like(x)}
 
     expect_each_alone(draw, torch.randn(3, 4))
+    before = torch.get_rng_state()
+    expect_one_answer(draw, torch.randn(3, 4, generator=torch.Generator().manual_seed(0)))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_what_counts_its_calls_gives_two_answers() -> None:
+    calls = []
+
+    def count(x: Tensor) -> dict[str, Tensor]:
+        calls.append(x)
+        return {"it": x + len(calls)}
+
+    with pytest.raises(UserError, match="it gives two answers for one input: does") as caught:
+        expect_one_answer(count, torch.ones(3, 4))
+    assert "\n" not in str(caught.value)
+    expect_one_answer(lambda x: {"it": x / 0 * 0}, torch.ones(3, 4))  # NaN is another's to tell

@@ -40,6 +40,10 @@ assert not heavy, heavy
 import tune_am.report.write, tune_am.result
 heavy = {{"ray", "optuna", "mlflow"}} & set(sys.modules)
 assert not heavy, heavy
+import tune_am
+tune_am.ascend("vocal", {{"lr": 0.1}}, steps=2, starts=4, pack={pack!r}).plot_ascent()
+heavy = {{"ray", "optuna", "mlflow"}} & set(sys.modules)
+assert not heavy, heavy
 sys.modules["ray"] = sys.modules["mlflow"] = None
 import tune_am.tuning.ledger, tune_am.tuning.schedulers, tune_am.tuning.grid
 """

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,11 +24,13 @@ from tests.am.own_models import (
     Remembering,
     pictures,
 )
+from tune_am.am.given import given_network
 from tune_am.am.make_pack import make_pack
 from tune_am.am.neuron import Tap
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.prior import GeneratorPrior
+from tune_am.am.real_data import Reading, read
 from tune_am.am.recurrent import is_recurrent
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
@@ -189,6 +193,33 @@ def test_networks_that_change_their_input_in_place(tmp_path: Path) -> None:
         torch.testing.assert_close(
             run.ascent.kept_activations, Tap(classifier, ["head"])(pack.prior(z))["head"][:, 0]
         )
+
+
+def test_a_layer_may_have_a_colon_in_its_name(tmp_path: Path) -> None:
+    network = nn.Sequential(OrderedDict({"x:y": nn.Linear(6, 2)}))
+    pack = make_pack(**{**SMALL, "classifier": network, "neurons": {"a": "x:y:1"}},
+                     out=tmp_path / "pack")  # fmt: skip
+    assert pack.layers == {"x:y": 2}
+    assert pack.neuron("a").unit == pack.neuron("x:y:1").unit == 1
+
+
+def test_of_a_compiled_network_the_names_are_the_user_s() -> None:
+    network = nn.Sequential(nn.Linear(6, 2))
+    assert given_network(torch.compile(network), "classifier") is network
+    assert given_network(network, "classifier") is network
+
+
+def test_what_was_read_is_what_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that changes after it was traced, as after so many calls, is found out."""
+    network = nn.Sequential(nn.Linear(6, 2))
+
+    def changed(*given: Any) -> Reading:
+        network[0].bias.data += 1
+        return read(*given)
+
+    monkeypatch.setattr("tune_am.am.make_pack.read", changed)
+    with pytest.raises(UserError, match="layer '0' is 1 off once stored: does forward"):
+        make_pack(**{**SMALL, "classifier": network}, out=tmp_path / "pack")
 
 
 def test_without_a_named_neuron_no_inputs_are_shown(tmp_path: Path) -> None:

@@ -32,6 +32,13 @@ def test_parse(text: str, neuron: Neuron) -> None:
     assert Neuron.parse(text, ALIASES, LAYERS) == neuron
 
 
+def test_a_layer_with_a_colon_in_its_name(tmp_path: Path) -> None:
+    layers = {"x y:z": 10}
+    assert Neuron.parse("x y:z:3", {}, layers) == Neuron("x y:z", 3, "x y:z:3")
+    np.save(tmp_path / "a:b.npy", np.eye(10)[3])
+    assert Neuron.parse(f"x y:z:@{tmp_path}/a:b.npy", {}, layers).weights[3] == 1
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -43,6 +50,7 @@ def test_parse(text: str, neuron: Neuron) -> None:
         "fc8:-1",
         "fc8:1.0",
         "fc8:²",
+        "fc8:٣",  # a digit of another script
         "fc7:0",
         ":0",
         "fc8:1@mid",

@@ -40,6 +40,27 @@ class Squeezer(nn.Sequential):
         return super().forward(x.unsqueeze(2).squeeze())
 
 
+class Unwritten(nn.Sequential):
+    def forward(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class Counter(nn.Sequential):
+    """Adds how often it was called, which it keeps as a buffer or beside them."""
+
+    def __init__(self, buffer: bool = False) -> None:
+        super().__init__(nn.Linear(6, 2))
+        if buffer:
+            self.register_buffer("calls", torch.zeros(()))
+        else:
+            self.calls = torch.zeros(())
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return super().forward(x + self.calls)
+
+
+TWO = "the classifier's layer '0' gives two answers for one input: does forward"
 FAR = {"real_data": torch.ones(100, 6).index_fill(0, torch.tensor([70]), 1e25)}
 
 
@@ -64,6 +85,19 @@ FAR = {"real_data": torch.ones(100, 6).index_fill(0, torch.tensor([70]), 1e25)}
         ({"real_data": torch.zeros(100, 6).half()}, "real_data is float16"),
         ({"real_data": torch.zeros(99, 6)}, "has 99 inputs, a search needs at least 100"),
         ({"real_data": torch.full((100, 6), torch.nan)}, "a non-finite value"),
+        ({"classifier": Unwritten(nn.Linear(6, 2))}, r"\[6\], float32: NotImplementedError$"),
+        ({"classifier": Counter()}, TWO),
+        ({"classifier": Counter(buffer=True)}, TWO),
+        ({"classifier": Counter(), "classifier_config": {}}, TWO),
+        (
+            {"classifier": nn.Sequential(nn.Linear(6, 2, device="meta"))},
+            "the classifier is on the meta device, without numbers: make it on another",
+        ),
+        ({"prior": nn.Linear(3, 6, device="meta"), "latent": 3}, "the prior is on the meta device"),
+        ({"real_data": torch.zeros(100, 6, device="meta")}, "real_data is on the meta device"),
+        ({"real_data": torch.zeros(100, 6).to_sparse()}, "real_data is sparse_coo: it must be den"),
+        ({"real_data": [torch.zeros(100, 6).to_sparse()]}, "real_data is sparse_coo: it must be d"),
+        ({"real_data": torch.full((100, 6), 0.1)}, "real_data do not vary, so the prior 'raw' has"),
         ({"real_data": []}, "real_data is empty"),
         ({"real_data": ["x"]}, "real_data gives str"),
         ({"real_data": [()]}, "real_data gives tuple"),

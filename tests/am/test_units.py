@@ -7,7 +7,7 @@ import pytest
 from tune_am.am.units import select, several
 from tune_am.errors import UserError
 
-LAYERS = {"conv1": 3, "fc8": 64}
+LAYERS = {"conv1": 3, "fc8": 64, "x:y": 2}
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,8 @@ LAYERS = {"conv1": 3, "fc8": 64}
         ("conv1:*", ["conv1:0", "conv1:1", "conv1:2"]),
         ("vocal,fc8:63-63,conv1:1", ["vocal", "fc8:63", "conv1:1"]),
         ("fc8:0,3,5-6,vocal", ["fc8:0", "fc8:3", "fc8:5", "fc8:6", "vocal"]),
+        ("x:y:0,1,fc8:1", ["x:y:0", "x:y:1", "fc8:1"]),
+        ("fc8:٣-٤", ["fc8:٣-٤"]),  # digits of another script
         ("fc9:0-1", ["fc9:0-1"]),  # no such layer: for Neuron.parse to refuse
     ],
 )

@@ -11,10 +11,11 @@ import torch
 
 from tests.finished_searches import CREDITS
 from tune_am.am.ascent import Ascent
-from tune_am.am.frechet import frechet_distance
+from tune_am.am.frechet import bootstrap_interval, frechet_distance
 from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
+from tune_am.am.reference import Target
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
 from tune_am.report import page
@@ -24,6 +25,7 @@ from tune_am.report.figures import ascent_figure, search_figure
 from tune_am.report.finished import FinishedRun
 from tune_am.report.media import Media
 from tune_am.report.renderer import Renderer
+from tune_am.report.style import house_style, new_figure, save
 from tune_am.report.trace import Trace, path_of, watch
 from tune_am.report.words import number
 from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
@@ -190,6 +192,28 @@ def test_settings_that_diverge_are_refused(shown_pack: Path) -> None:
         explain_settings(pack, plan, Settings())
 
 
+def test_settings_that_diverge_from_where_they_started_are_refused(shown_pack: Path) -> None:
+    """Their starts have an example each, where they were before: none of the settings."""
+    pack, plan = Pack.load(shown_pack), Plan("vocal", starts=3, report_points=(4,))
+    trace = watch(pack, plan, Settings(lr=1e30), 4, 3)
+    assert torch.isfinite(trace.activations[-1]).all()
+    assert trace.diverged_share == 1
+    with pytest.raises(UserError, match=r"diverges at these settings \(lr=1e\+30\): try"):
+        explain_settings(pack, plan, Settings(lr=1e30), controlled=False)
+
+
+def test_given_settings_have_the_interval_that_a_search_gives(shown_pack: Path) -> None:
+    """Also where real excerpts come in groups."""
+    pack, plan = Pack.load(shown_pack), Plan("vocal", starts=4, report_points=(2,), seed=2)
+    pack.reference.groups = torch.arange(len(pack.reference)) // 5
+    found = explain_settings(pack, plan, Settings(lr=0.3), controlled=False)
+    target = pack.reference.target(found.neuron, "max")
+    kept = Target(found.kept.activations, found.kept.activations[:, None])
+    interval = plan.measure().interval(kept, target, plan.seed)
+    assert found.row["ci95"] == list(interval)
+    assert interval != bootstrap_interval(kept.activations, target.activations, seed=plan.seed)
+
+
 def test_trials_keep_their_courses(runs: Path) -> None:
     run = FinishedRun.read(runs / "most")
     rows = trial_rows(run)
@@ -209,6 +233,14 @@ def test_a_search_stands_beside_others_with_as_many_examples_as_asked_for(
     assert len(page.side(shown, media, 4)["cards"]) == 4
 
 
+def test_a_score_of_the_search_is_said_to_be_of_other_starts(shown: Explanation) -> None:
+    media = Media(Renderer((80, 115)), (-16.0, 0.0), Path())
+    told = {key: page._other(shown, media, key, row, group)["sure"]
+            for key, row, group in shown.others}  # fmt: skip
+    assert told["worst"].startswith("in the search, not re-scored: on other starts than")
+    assert told["runner-up-2"].startswith("95 % interval")
+
+
 def test_a_cross_is_whatever_did_not_run_to_the_end(runs: Path, shown: Explanation) -> None:
     assert set(page.OUTCOMES) == {FINISHED, STOPPED_EARLY, DIVERGED, FAILED, "unfinished"}
     rows = trial_rows(FinishedRun.read(runs / "most"))
@@ -220,3 +252,21 @@ def test_a_cross_is_whatever_did_not_run_to_the_end(runs: Path, shown: Explanati
     assert told == ["best", "ran to the end", "did not run to the end"]
     ends = [line.get_marker() for line in axes.lines if line.get_marker() in ("o", "x")]
     assert ends[: len(rows)] == ["o" if row["outcome"] == FINISHED else "x" for row in rows]
+
+
+@pytest.mark.filterwarnings("error")
+def test_scores_that_are_all_0_have_an_axis(runs: Path, shown: Explanation) -> None:
+    rows = trial_rows(FinishedRun.read(runs / "most"))
+    rows = [{**row, "course": [[step, 0.0] for step, _ in row["course"]]} for row in rows]
+    (axes,) = search_figure(replace(shown, controls={}), rows).axes
+    assert axes.get_ylim()[0] < axes.get_ylim()[1]
+
+
+@pytest.mark.filterwarnings("error")
+def test_signs_that_no_font_has_are_no_warning(tmp_path: Path) -> None:
+    with house_style():
+        figure = new_figure(1)
+    figure.suptitle("\N{MICROPHONE}")
+    assert figure._repr_png_()
+    with house_style():
+        save(figure, tmp_path, "name")

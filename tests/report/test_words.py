@@ -107,7 +107,9 @@ def test_a_control_without_examples_beats_nothing_and_is_beaten_by_nothing() -> 
     assert "random classifier –" in second
     assert second.endswith("a classifier that learnt nothing gave none to hold against them.")
     assert words.interval(none["ci95"]) == "too few examples"
-    assert words.interval([0.0, 0.0]) == "too few examples"  # as coverage has it
+    coverage = OBJECTIVES["coverage"]
+    assert words.interval([0.0, 0.0], coverage) == "too few examples"
+    assert words.interval([0.0, 0.0]) == "0 to 0"  # of a unit that never varies
     assert words.interval([0.0, 0.1]) == "0 to 0.1"
 
 

@@ -25,6 +25,8 @@ def test_the_command_line_is_the_dataclass():
     [
         ([], "--neuron is missing"),
         (["--neuron", ""], "--neuron is empty"),
+        (["--neuron", "vocal", "--mlflow-uri", " "], "--mlflow-uri is empty"),
+        (["--neuron", "vocal", "--out", "a\0b"], "has a NUL character: leave it out"),
         (["--neuron", "vocal", "--direction", "up"], "must be one of max, min"),
         (["--neuron", "vocal", "--prior", "vae"], "must be one of gan, raw, fourier"),
         (

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tune_am.am.neuron import beside
+from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.tuning import account, budget
 from tune_am.tuning.budget import Budget
@@ -169,6 +170,50 @@ def test_neurons_have_folders_of_their_own(tiny_pack: Path, tmp_path: Path) -> N
     names = ("fc8:1", "猫", "狗", "a/b", "a_b", "a.b")
     assert len({file_name(name) for name in names}) == len(names)
     assert file_name("fc8:1") == "fc8_1"
+
+
+def test_units_that_are_the_same_for_every_real_excerpt_are_not_searched(
+    tiny_pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of their settings would have a perfect score."""
+    pack = Pack.load(tiny_pack)
+    pack.reference.activations["fc8"][:, [3, 5]] = 5.0
+    pack.reference.activations["fc8"][:200, 4] = 5.0  # some are, those that excite it most
+    monkeypatch.setattr(Pack, "load", lambda *_: pack)
+
+    def prepared(neuron: str) -> Job:
+        config = SearchConfig(neuron, str(tiny_pack), out=str(tmp_path / "run"))
+        return prepare(config, frozenset(), "")
+
+    with pytest.raises(UserError, match=r"fc8:3 gives 5 for every real excerpt: there is nothing"):
+        prepared("fc8:3")
+    with pytest.raises(
+        UserError, match=r"fc8:3 gives 5 for .*, none of the 2 asked for varies: there"
+    ):
+        prepared("fc8:3,5")
+    assert prepared("fc8:4").left_out == ()
+    several = prepared("fc8:*")
+    assert several.left_out == ("fc8:3", "fc8:5")
+    assert [plan.neuron for plan in several.plans] == [f"fc8:{unit}" for unit in (0, 1, 2, 4, 6, 7)]
+    assert several.budget.trials == prepared("fc8:0-2,4,6-7").budget.trials
+
+
+@pytest.mark.parametrize(("option", "neuron"), [("out", "vocal"), ("resume", None)])
+def test_a_name_that_no_folder_can_have_gets_one_line(
+    option: str, neuron: str | None, tiny_pack: Path
+) -> None:
+    name = "x" * 300
+    with pytest.raises(UserError, match=f"no folder can be .*{name}: File name too long"):
+        prepare(SearchConfig(neuron, str(tiny_pack), **{option: name}), frozenset(), "")
+
+
+def test_what_mlflow_keeps_as_parameters_does_not_change(tiny_pack: Path) -> None:
+    """It could not: a resume may ask for more trials."""
+    few, many = (
+        prepare(SearchConfig("vocal", str(tiny_pack), trials=trials), frozenset(), "")
+        for trials in (2, 4)
+    )
+    assert account.params(few) == account.params(many)
 
 
 def test_what_the_run_folder_keeps_is_found_from_anywhere(

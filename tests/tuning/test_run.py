@@ -17,7 +17,7 @@ from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.rescore import candidates, control_rows, gather, rescore, tasks_of
-from tune_am.tuning.run import Failures, Halt, run_trials, to_run
+from tune_am.tuning.run import Failures, Halt, Waiting, run_trials, to_run
 from tune_am.tuning.space import from_source
 from tune_am.tuning.trial import NUMBER
 
@@ -178,6 +178,21 @@ def test_a_trial_that_fails_ends_alone(make_ledger, plain_space, make_budget, ti
     assert told[0].startswith("trial 0 failed: ")
     assert told[0].removeprefix("trial 0 failed: ") in errors[0]
     assert to_run(ledger, budget) == 1
+
+
+def test_it_says_so_where_no_worker_starts(monkeypatch):
+    """What Ray calls, where nothing has started in time and where something has."""
+    monkeypatch.setattr(Waiting, "SECONDS", -1)
+    told = []
+    waiting = Waiting(told.append)
+    for _ in range(3):
+        waiting.on_step_begin(0, [])
+    assert len(told) == 1
+    assert told[0].startswith("no worker has started within")
+    waiting = Waiting(told.append)
+    waiting.on_trial_start(0, [], None)
+    waiting.on_step_begin(0, [])
+    assert len(told) == 1
 
 
 def test_trials_that_all_fail_end_the_run(tmp_path):

@@ -68,12 +68,18 @@ def test_a_space_knows_its_file_when_a_search_goes_on_too(tmp_path):
     space.from_source(str(file), source, rehearsed=True)
 
 
+RANGE = "def space(trial): return {'lr': trial.suggest_float('lr', 0.1, 1.0)}"
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
         ("def space(trial): return {'rate': 1}", "unknown setting 'rate'; allowed: lr, l2, "),
         ("def space(trial): return {'lr': -1}", "setting lr=-1 is not allowed: must be"),
-        ("def space(trial): return 3", "space x: "),
+        ("def space(trial): return 3", "it gave a value of type int"),
+        ("def space(trial): pass", "space(trial) must return a dict of settings, it gave None"),
+        ("def space(trial): yield {}", "it gave a value of type generator"),
+        ("async def space(trial): return {}", "it gave a value of type coroutine"),
         ("def space(trial): return trial.nothing", "space x: AttributeError"),
         ("def room(trial): return {}", "must define space(trial)"),
         ("def space(trial) return", "space x: SyntaxError"),
@@ -87,6 +93,8 @@ def test_a_space_knows_its_file_when_a_search_goes_on_too(tmp_path):
         ),
         ("EARLY_STOPPING = 'no'\ndef space(trial): return {}", "EARLY_STOPPING is 'no'"),
         ("POINTS = [{'lr': 1}]\ndef space(trial): return {}", "which the space does not draw"),
+        (f"POINTS = [{{'lr': 5}}]\n{RANGE}", "the point {'lr': 5} sets lr=5, beyond 0.1 to 1"),
+        (f"{RANGE} | {{'l2': trial.suggest_float('lr', 0.2, 1.0)}}", "Inconsistent parameter val"),
     ],
 )
 def test_a_bad_space_gets_one_line(source, said):

@@ -41,6 +41,12 @@ def test_it_says_so_where_the_layer_before_decided(score, said):
     assert ("cannot tell apart, the one with the lowest layer-FID is the best" in text) is said
 
 
+def test_it_says_so_where_there_is_no_score_to_show():
+    beyond = {**BEST, "activation_fid": 1e30, "ci95": [1e30, 1e30]}
+    assert "No setting could be scored" in said_of(beyond)
+    assert "No setting could be scored" not in said_of(BEST)
+
+
 def test_the_best_setting_is_told_in_lines_that_fit():
     settings = Settings(lr=0.0123456, optimizer="adam", schedule="inverse_sqrt").to_dict()
     text = said_of({**BEST, "settings": settings})

@@ -133,6 +133,14 @@ def test_a_store_that_cannot_be_used_gets_one_line(uri, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_folder_gets_one_line(tmp_path):
+    """MLflow takes none since 3.13, and says so in six."""
+    with pytest.raises(UserError) as caught:
+        tracking.Tracking((tmp_path / "mlruns").as_uri(), tmp_path)
+    assert "folders are no longer taken; mlflow_uri= takes sqlite:///PATH" in str(caught.value)
+    assert len(str(caught.value)) < 200 + len(str(tmp_path))
+
+
 def test_where_to_log(monkeypatch, tmp_path):
     runs = tmp_path / "runs"
     assert tracking_store.default_uri(None, runs / "a") == f"sqlite:///{runs}/mlflow.db"

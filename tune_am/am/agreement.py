@@ -33,6 +33,27 @@ def expect_same(what: str, found: Tensor, expected: Tensor, hint: str = _TRACED)
     raise UserError(f"{what} {error} once stored: {hint}")
 
 
+def expect_one_answer(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor) -> None:
+    """`UserError` where an output of `read`, named, changes from call to call for the same `x`,
+    though PyTorch draws the same random numbers: nothing that is stored could do that."""
+    devices = [x.device] if x.is_cuda else []
+    answers = []
+    for _ in range(2):
+        with torch.random.fork_rng(devices):
+            # Those that are put back alone: torch.manual_seed would seed every GPU's.
+            torch.default_generator.manual_seed(0)
+            for device in devices:
+                torch.cuda.default_generators[device.index].manual_seed(0)
+            answers.append(read(x))
+    for what, values in answers[0].items():
+        # Without a NaN, which would not agree with itself: it is told elsewhere.
+        if not agree(answers[1][what].nan_to_num(), values.nan_to_num()):
+            raise UserError(
+                f"{what} gives two answers for one input: does forward() count its calls, or draw "
+                "from a random generator of its own? let it change nothing that lasts"
+            )
+
+
 def expect_each_alone(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor) -> None:
     """`UserError` where an output of `read`, named, depends on what else is in its batch `x`.
 
@@ -44,7 +65,8 @@ def expect_each_alone(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor)
         parts = [read(one) for one in x.split(1)]
     except Exception as error:  # whatever a user's network raises
         what = next(iter(together))
-        raise UserError(f"{what} cannot be read for one alone: {reason(error)}") from None
+        said = reason(error, kind=True)
+        raise UserError(f"{what} cannot be read for one alone: {said}") from None
     for what, values in together.items():
         one = parts[0][what]
         if one.shape[1:] != values.shape[1:]:

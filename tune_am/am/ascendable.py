@@ -26,7 +26,7 @@ def expect_gradient(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor) -
             outputs = read(x)
     except Exception as error:  # whatever a user's network raises
         raise UserError(
-            f"no gradient can be taken, along which examples are found: {reason(error)}"
+            f"no gradient can be taken, along which examples are found: {reason(error, kind=True)}"
         ) from None
     for what, values in outputs.items():
         if not torch.isfinite(values).all():
@@ -35,7 +35,7 @@ def expect_gradient(read: Callable[[Tensor], Mapping[str, Tensor]], x: Tensor) -
         try:
             followed = depends(values, [x])
         except RuntimeError as error:
-            raise UserError(f"{lacking}: {reason(error)}") from None
+            raise UserError(f"{lacking}: {reason(error, kind=True)}") from None
         if not followed:
             raise UserError(
                 f"{lacking}: is something on its way detached, made an integer, or computed under "

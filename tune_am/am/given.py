@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.agreement import agree, expect_each_alone, expect_same
+from tune_am.am.agreement import agree, expect_each_alone, expect_one_answer, expect_same
 from tune_am.am.ascendable import drawn, expect_gradient, independent
+from tune_am.am.device import device_of
 from tune_am.am.export import as_graph, unfolded
 from tune_am.am.neuron import Tap, read_activations
 from tune_am.am.pack_arguments import as_number
@@ -27,6 +28,7 @@ from tune_am.errors import UserError, reason
 
 def given_network(given: object, what: str) -> nn.Module:
     """The network that `given` is or holds; `UserError` says of `what` that it is none."""
+    given = getattr(given, "_orig_mod", given)  # of torch.compile, which puts that before names
     if isinstance(given, torch.export.ExportedProgram):
         return unfolded(given)
     if isinstance(given, torch.jit.ScriptModule) and what == "classifier":
@@ -37,6 +39,11 @@ def given_network(given: object, what: str) -> nn.Module:
         )
     if not isinstance(given, nn.Module):
         raise UserError(f"the {what} is {type(given).__name__}, not a network (torch.nn.Module)")
+    if any(tensor.is_meta for tensor in (*given.parameters(), *given.buffers())):
+        raise UserError(
+            f"the {what} is on the meta device, without numbers: make it on another, as cpu, and "
+            "load its weights there"
+        )
     return given
 
 
@@ -64,6 +71,22 @@ def stored_classifier(
     for layer in layers:
         expect_same(f"the classifier's layer {layer!r}", found[layer], expected[layer].cpu())
     return graph, graph.config
+
+
+@torch.no_grad()
+def expect_read(stored: nn.Module, reference: Mapping[str, Tensor], example: Tensor) -> None:
+    """`UserError` where the network to be written does not give what was read of the first real
+    inputs, `example`: the given one has changed meanwhile. reference: layer -> [inputs, units].
+
+    Of a network that draws random numbers nothing can be told."""
+    tap, x = Tap(stored, list(reference)), example.to(device_of(stored))
+    found, again = tap(x), tap(x)
+    hint = "does forward() change the network? let it leave nothing behind"
+    for layer, values in reference.items():
+        if agree(again[layer], found[layer]):
+            expect_same(
+                f"the classifier's layer {layer!r}", found[layer].cpu(), values[: len(x)], hint
+            )
 
 
 def stored_prior(
@@ -120,6 +143,7 @@ def with_gradient(network: nn.Module, layers: dict[str, int], example: Tensor) -
 
 def _expect_ascendable(read: Callable[[Tensor], dict[str, Tensor]], x: Tensor) -> None:
     with torch.no_grad():
+        expect_one_answer(read, x)
         expect_each_alone(read, x)
     expect_gradient(read, x[:1])  # of one: there is a pass back from every layer
 
@@ -180,7 +204,8 @@ def _expect_inputs(prior: Prior, data: RealData) -> Tensor:
         made = prior(z.clone())
     except Exception as error:  # whatever a user's network raises
         raise UserError(
-            f"the prior does not take latents of shape {list(z.shape[1:])}: {reason(error)}"
+            f"the prior does not take latents of shape {list(z.shape[1:])}: "
+            f"{reason(error, kind=True)}"
         ) from None
     if not isinstance(made, Tensor):
         raise UserError(f"the prior gives {type(made).__name__}, not a tensor of inputs")

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.ascendable import expect_range
+from tune_am.am.ascendable import drawn, expect_range
 from tune_am.am.device import device_of
 from tune_am.am.feeding import layers_before
 from tune_am.am.given import (
     evaluated,
+    expect_read,
     given_network,
     stored_classifier,
     stored_prior,
@@ -29,6 +30,7 @@ from tune_am.am.probe import chosen_layers, units_of
 from tune_am.am.real_data import EXAMPLES, RealData, read
 from tune_am.am.reference import TAIL
 from tune_am.am.statistics import InputStatistics
+from tune_am.am.units import is_unit
 from tune_am.am.unlearned import UNLEARNED
 from tune_am.counting import counted
 from tune_am.errors import UserError, reason
@@ -105,6 +107,7 @@ def make_pack(
         if count < FEWEST:
             inputs = counted(count, "input")
             raise UserError(f"real_data has {inputs}, a search needs at least {FEWEST}")
+        expect_read(stored, reference, example)
         grouped = None if groups is None else grouped_as(groups, count)
         input = {"shape": list(data.shape), "domain": "image", **(input or {})}
         if list(input["shape"]) != list(data.shape):
@@ -116,6 +119,13 @@ def make_pack(
         statistics = _within(input, real)
         if generator is None:
             unlearned = UNLEARNED[str(prior)].of(statistics)
+            with torch.no_grad():
+                one, other = unlearned(drawn(unlearned, 2))
+            if torch.equal(one, other):
+                raise UserError(
+                    f"real_data do not vary, so the prior {prior!r} has nothing to vary: give "
+                    "inputs that differ"
+                )
             generator, generator_config = unlearned, unlearned.config
             latent = unlearned.latent_shape
         return write_pack(
@@ -161,7 +171,7 @@ def _probed(network: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
     except Exception as error:  # whatever a user's network raises
         raise UserError(
             f"the classifier does not take real_data of shape {list(example.shape[1:])}, float32: "
-            f"{reason(error)}"
+            f"{reason(error, kind=True)}"
         ) from None
 
 
@@ -170,7 +180,7 @@ def _layers_of(neurons: Mapping[str, str]) -> list[str]:
 
 
 def _neuron(alias: str, unit: str, layers: Mapping[str, int]) -> Neuron:
-    if not unit.rpartition(":")[2].isdecimal():  # a direction is a file, which a pack has not
+    if not is_unit(unit.rpartition(":")[2]):  # a direction is a file, which a pack has not
         raise UserError(f"the neuron {alias!r} is wrong: {unit!r} is not written layer:unit")
     try:
         return Neuron.parse(unit, {}, layers)

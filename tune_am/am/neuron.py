@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tune_am.am.device import default_chunk
 from tune_am.am.outputs import by_unit, hooked
-from tune_am.am.units import DIRECTION
+from tune_am.am.units import DIRECTION, is_unit
 from tune_am.errors import UserError
 
 
@@ -39,12 +39,13 @@ class Neuron:
         `aliases` maps names to "layer:unit", `layers` maps each layer to its number of units.
         Raises `UserError`, one line, when there is no such neuron.
         """
-        layer, colon, unit = aliases.get(text, text).partition(":")
-        if colon and layer in layers:
-            if unit.isdecimal() and int(unit) < layers[layer]:
-                return cls(layer, int(unit), text)
-            if unit.startswith("@"):
-                return cls(layer, -1, shown(text), _direction(Path(unit[1:]), layer, layers[layer]))
+        meant = aliases.get(text, text)
+        layer, at, file = meant.partition(DIRECTION)
+        if at and layer in layers:
+            return cls(layer, -1, shown(text), _direction(Path(file), layer, layers[layer]))
+        layer, _, unit = meant.rpartition(":")  # the name of a layer may have a colon
+        if layer in layers and is_unit(unit) and int(unit) < layers[layer]:
+            return cls(layer, int(unit), text)
         sizes = ", ".join(f"{name}:0-{units - 1}" for name, units in layers.items())
         raise UserError(f"no neuron {text!r}; there are {', '.join([*aliases, sizes])}")
 

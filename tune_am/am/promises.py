@@ -38,7 +38,7 @@ def check_shapes(
     except UserError:
         raise
     except Exception as error:  # whatever networks raise
-        said = reason(error)
+        said = reason(error, kind=True)
         raise UserError(f"{path}: its networks do not run as described: {said}") from None
     _expect_finite(folder / manifest.prior.weights, "an input of the prior", inputs)
     if torch.equal(inputs[0], inputs[1]):  # as where a clamp hides that a weight is infinite

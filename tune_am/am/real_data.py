@@ -51,6 +51,7 @@ class RealData:
 
 def _batches(data: object) -> Iterator[Any]:
     if isinstance(data, Tensor) and data.dim() > 0:
+        _expect_numbers(data)
         return iter(data.split(_BATCH))
     # A loader may be iterable by its items alone, as a sequence is.
     if isinstance(data, Tensor) or not (isinstance(data, Iterable) or hasattr(data, "__getitem__")):
@@ -61,10 +62,20 @@ def _batches(data: object) -> Iterator[Any]:
     return iter(data)
 
 
+def _expect_numbers(values: Tensor) -> None:
+    """`UserError` for a tensor that does not hold a number at each place."""
+    if values.layout is not torch.strided:
+        kind = str(values.layout).removeprefix("torch.")
+        raise UserError(f"real_data is {kind}: it must be dense, as x.to_dense() is")
+    if values.is_meta:
+        raise UserError("real_data is on the meta device, without numbers: load it on the cpu")
+
+
 def _checked(batch: Any, shape: tuple[int, ...] | None) -> Tensor:
     values = batch[0] if isinstance(batch, list | tuple) and batch else batch
     if not isinstance(values, Tensor):
         raise UserError(f"real_data gives {type(values).__name__}: it must give tensors [n, ...]")
+    _expect_numbers(values)
     if values.dtype != torch.float32:
         kind = str(values.dtype).removeprefix("torch.")
         raise UserError(

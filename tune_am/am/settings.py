@@ -69,8 +69,8 @@ class Settings:
         0.0,
         ">= 0",
         lambda v: v >= 0,
-        "latents are kept within this many times their typical length, the root of their size; "
-        "0 turns it off",
+        "latents are kept within this many times their typical length, the root of how many "
+        "numbers they have; 0 turns it off",
     )
     normalize_grad: bool = _choice(
         False,

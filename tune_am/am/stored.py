@@ -31,7 +31,7 @@ def load_network(folder: Path, entry: NetworkEntry, trust_code: bool) -> nn.Modu
     try:
         return rebuilt(factory, entry.config, tensors)
     except (TypeError, ValueError, RuntimeError) as error:
-        said = reason(error)
+        said = reason(error, kind=True)
         raise UserError(f"{path}: does not fit {entry.factory} of {FILE}: {said}") from None
 
 

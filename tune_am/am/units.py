@@ -10,7 +10,12 @@ from tune_am.errors import UserError
 from tune_am.naming import option
 
 DIRECTION = ":@"  # between a layer and the file of a direction
-_UNIT = re.compile(r"\d+|\d+-\d+|\*")
+_UNIT = re.compile(r"[0-9]+|[0-9]+-[0-9]+|\*")  # \d would take any script's digits
+
+
+def is_unit(text: str) -> bool:
+    """Whether `text` is a unit's number."""
+    return text.isascii() and text.isdecimal()
 
 
 def several(text: str) -> bool:
@@ -21,7 +26,7 @@ def several(text: str) -> bool:
     layer, _, file = text.partition(DIRECTION)
     if "," not in layer and Path(file).is_file():
         return False
-    return "," in text or re.search(r":(\*|\d+-\d+)$", text) is not None
+    return "," in text or re.search(r":(\*|[0-9]+-[0-9]+)$", text) is not None
 
 
 def select(text: str, layers: Mapping[str, int]) -> list[str]:
@@ -37,7 +42,7 @@ def select(text: str, layers: Mapping[str, int]) -> list[str]:
         if _UNIT.fullmatch(part) and layer:
             units = part
         else:
-            layer, _, units = part.partition(":")
+            layer, _, units = part.rpartition(":")
         if layer not in layers or not _UNIT.fullmatch(units):
             names.append(part)
             continue

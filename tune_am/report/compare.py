@@ -63,7 +63,7 @@ def _column(side: Side, stated: dict[str, Any], media: Media) -> dict[str, Any]:
         **page.side(shown, media),
         "title": side.title,
         "ci95": shown.row["ci95"],
-        "metric": shown.objective.metric,
+        "score": shown.objective,
         "controls": shown.controls,
         "trials": run.result["trials_total"],
         "sample_steps": f"{run.result['sample_steps']:,}",

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from tune_am.am import controls
 from tune_am.am.choices import SIGNS
-from tune_am.am.frechet import bootstrap_interval, frechet_distance
 from tune_am.am.neuron import Neuron
 from tune_am.am.objectives import Objective
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
-from tune_am.am.score import activations_of, inputs_of
+from tune_am.am.reference import Target
+from tune_am.am.score import DIVERGED_FROM, activations_of, before_of, inputs_of
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
 from tune_am.report.config import FEW
@@ -139,22 +139,26 @@ def explain_settings(
 ) -> Explanation:
     """A neuron at given settings, with no search behind them: an ascent of `plan.max_steps` from
     `plan.starts` starts, all of them shown; its controls if `controlled`, which take about as long.
-    Raises `UserError` where the ascent diverges."""
+    Scored as trials are. Raises `UserError` where the ascent diverges."""
     steps = plan.max_steps
     trace = watch(pack, plan.fresh("explain"), settings, steps, plan.starts)
     valid = torch.isfinite(trace.activations[-1])
     kept = Kept(trace.latents[-1][valid], trace.activations[-1][valid])
-    if len(kept.activations) < 2:
+    measure, neuron = plan.measure(), pack.neuron(plan.neuron)
+    few = len(kept.activations) < measure.objective.fewest
+    if few or trace.diverged_share >= DIVERGED_FROM:
         raise UserError(
             f"the ascent diverges at these settings (lr={settings.lr}): try a smaller lr"
         )
-    target = pack.reference.target(pack.neuron(plan.neuron), plan.direction).activations
+    target = pack.reference.target(neuron, plan.direction)
+    inputs = inputs_of(pack, kept.latents.to(pack.device))
+    examples = Target(kept.activations, before_of(pack, neuron, inputs))
     row = {
         "settings": settings.to_dict(),
         "step": steps,
         "starts": len(kept.activations),
-        "activation_fid": frechet_distance(kept.activations, target),
-        "ci95": list(bootstrap_interval(kept.activations, target, seed=plan.seed)),
+        **measure.scores(examples, target),
+        "ci95": list(measure.interval(examples, target, plan.seed)),
         "activation_mean": float(kept.activations.mean()),
     }
     rows: dict[str, Any] = {}

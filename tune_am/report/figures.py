@@ -30,6 +30,7 @@ from tune_am.report.style import (
 )
 from tune_am.report.trace import Trace
 from tune_am.report.words import numbers, scored
+from tune_am.tuning.record import FINISHED
 from tune_am.tuning.result_format import TITLES
 
 COLUMNS = 4
@@ -199,7 +200,7 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
         steps, course = zip(*trial["course"], strict=True)
         leads = trial["trial"] == best
         colour = SYNTHESISED if leads else INK
-        ended = trial["outcome"] == "finished"
+        ended = trial["outcome"] == FINISHED
         axes.plot(steps, course, color=colour, linewidth=2 if leads else 0.9, zorder=2 + leads)
         axes.plot(steps[-1], course[-1], marker="o" if ended else "x", ms=5, color=colour, zorder=3)
     axes.plot([], [], "o-", color=SYNTHESISED, label="best")
@@ -213,7 +214,8 @@ def search_figure(shown: Explanation, trials: Sequence[dict[str, Any]]) -> Figur
     axes.set_xticks([], minor=True)
     axes.set_xlabel("step of the ascent")
     axes.set_ylabel(made.label)
-    axes.set_ylim(min(0, *scores), top + 0.1 * abs(top))
+    low, high = min(0, *scores), top + 0.1 * abs(top)
+    axes.set_ylim(low, high if high > low else low + 1)  # of a constant unit all are 0
     figure.legend(loc="outside upper right", ncols=3)
     levels = sorted((level, name) for name, level in controls.items())
     for (level, name), shift in zip(levels, raised(axes, [y for y, _ in levels]), strict=True):

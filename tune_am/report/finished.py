@@ -19,6 +19,7 @@ from tune_am.am.score import BEST_STEP
 from tune_am.errors import UserError
 from tune_am.naming import option
 from tune_am.tuning.folder import ASKED, BEST, RESULT, RESULT_SCHEMA, TRIALS, UNITS
+from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.result_format import made_of
 from tune_am.tuning.trial_state import state_file
 
@@ -206,7 +207,7 @@ def worst_trial(run: FinishedRun) -> dict[str, Any] | None:
     rows = [
         row
         for row in run.result["trials"]
-        if row["outcome"] in ("finished", "stopped_early") and row["settings"] not in shown
+        if row["outcome"] in (FINISHED, STOPPED_EARLY) and row["settings"] not in shown
     ]
     made = run.objective
     worst = max(rows, key=lambda row: made.loss(row[made.metric]), default=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tune_am.am.objectives import DIVERGED_PENALTY
+from tune_am.am.objectives import DIVERGED_PENALTY, Objective
 from tune_am.counting import counted, plural
 from tune_am.report import provenance, template, words
 from tune_am.report.config import FEW
@@ -13,14 +13,15 @@ from tune_am.report.explanation import Explanation, Group
 from tune_am.report.finished import FinishedRun
 from tune_am.report.media import Media, legend
 from tune_am.report.renderer import Renderer
+from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
 from tune_am.tuning.result_format import TITLES
 
 # How a trial ended, wherever the page says it.
 OUTCOMES = {
-    "finished": "ran to the end",
-    "stopped_early": "stopped early",
-    "diverged": "diverged",
-    "failed": "failed",
+    FINISHED: "ran to the end",
+    STOPPED_EARLY: "stopped early",
+    DIVERGED: "diverged",
+    FAILED: "failed",
     "unfinished": "cut off",
 }
 
@@ -98,16 +99,18 @@ def side(shown: Explanation, media: Media, most: int | None = None) -> dict[str,
         "title": f"{shown.neuron.name}, {shown.plan.direction}imised",
         "fid": shown.row[shown.objective.metric],
         "label": shown.objective.label,
-        "sure": sure(shown.row),
+        "sure": sure(shown.row, shown.objective),
         "mean": float(shown.kept.activations.mean()),
         "cards": media.cards(shown.best)[:most],
     }
 
 
-def sure(row: dict[str, Any]) -> str:
+def sure(row: dict[str, Any], objective: Objective) -> str:
     """How sure a score is, in words."""
     ci95 = row.get("ci95")
-    return f"95 % interval {words.interval(ci95)}" if ci95 else "in the search, not re-scored"
+    if not ci95:
+        return "in the search, not re-scored"
+    return f"95 % interval {words.interval(ci95, objective)}"
 
 
 def formula(sets: dict[str, Any]) -> str:
@@ -165,7 +168,7 @@ def _levels(shown: Explanation) -> list[dict[str, Any]]:
             "fid": row[metric],
             "low": row["ci95"][0] if row.get("ci95") else None,
             "high": row["ci95"][1] if row.get("ci95") else None,
-            "words": f"{name}: {made.label} {words.number(row[metric])}, {sure(row)}",
+            "words": f"{name}: {made.label} {words.number(row[metric])}, {sure(row, made)}",
         }
         for name, row, kind in rows
         if words.scored(row, made)
@@ -175,13 +178,16 @@ def _levels(shown: Explanation) -> list[dict[str, Any]]:
 def _other(
     shown: Explanation, media: Media, key: str, row: dict[str, Any], group: Group
 ) -> dict[str, Any]:
+    told = sure(row, shown.objective)
+    if shown.row["ci95"] and not row.get("ci95"):
+        told += ": on other starts than the scores with an interval"
     return {
         "title": _title(key),
         "settings": words.settings_in_words(row["settings"]),
         "step": row["step"],
         "ended": _reached(row),
         "fid": row[shown.objective.metric],
-        "sure": sure(row),
+        "sure": told,
         "cards": media.cards(group),
     }
 
@@ -190,7 +196,7 @@ def _reached(row: dict[str, Any]) -> str:
     """Where the ascent ended, of a trial as the search left it."""
     if "reached" not in row:
         return ""
-    if row["outcome"] == "stopped_early":
+    if row["outcome"] == STOPPED_EARLY:
         return f"; the search stopped it at step {row['reached']}"
     return f"; it ran to step {row['reached']}" if row["reached"] > row["step"] else ""
 
@@ -202,7 +208,7 @@ def _title(key: str) -> str:
 def _account(run: FinishedRun) -> str:
     """What was spent, in a sentence."""
     result = run.result
-    ended = {word: result[f"trials_{key}"] for key, word in OUTCOMES.items() if key != "finished"}
+    ended = {word: result[f"trials_{key}"] for key, word in OUTCOMES.items() if key != FINISHED}
     told = [f"{count} {word}" for word, count in ended.items() if count] or ["all to the end"]
     points = ", ".join(map(str, result["report_points"]))
     steps = plural(len(result["report_points"]), "step")

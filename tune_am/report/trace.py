@@ -29,6 +29,7 @@ class Trace:
     activations: Tensor
     latents: Tensor
     sign: float  # -1 where the activation was minimised
+    diverged_share: float = 0.0  # of the starts
 
     @property
     def steps(self) -> int:
@@ -72,7 +73,8 @@ def watch(pack: Pack, plan: Plan, settings: Settings, steps: int, starts: int = 
         activations.append(ascent.kept_activations.cpu().clone())
         if step in path:  # of inputs as large as pictures all of them would be gigabytes
             latents.append(ascent.kept_latents.cpu().clone())
-    return Trace(torch.stack(activations), torch.stack(latents), SIGNS[plan.direction])
+    share, sign = float(ascent.diverged.float().mean()), SIGNS[plan.direction]
+    return Trace(torch.stack(activations), torch.stack(latents), sign, share)
 
 
 def affordable(steps: int) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tune_am.am.objectives import DEFAULT, DIVERGED_PENALTY, OBJECTIVES, Objective
+from tune_am.am.objectives import DEFAULT, DIVERGED_PENALTY, Objective
 from tune_am.am.random_classifier import CLASSIFIERS
 from tune_am.am.reference import TAIL
 from tune_am.am.settings import Settings
@@ -37,7 +37,6 @@ def controls(direction: str, objective: Objective = DEFAULT) -> dict[str, tuple[
     return {name: (title, *told[name]) for name, title in TITLES.items()}
 
 
-_WORST = {objective.worst for objective in OBJECTIVES.values()}  # scores of too few examples
 LONG = 1e5  # from here on with an exponent
 
 
@@ -76,11 +75,11 @@ def difference(one: float, other: float, decimals: int) -> str:
     return f"{fixed(one, decimals)} {sign} {fixed(abs(other), decimals)}"
 
 
-def interval(ci95: Sequence[float] | None) -> str:
+def interval(ci95: Sequence[float] | None, objective: Objective = DEFAULT) -> str:
     """Both ends as exact as the upper one needs: "0 to 16.1"."""
     if not ci95:
         return "not re-scored"
-    if ci95[0] == ci95[1] in _WORST:  # a measured one has a width
+    if ci95[0] == ci95[1] == objective.worst:  # one that is measured as that has a width
         return "too few examples"
     low, high = map(_short, numbers(ci95))
     return f"{low} to {high}"
@@ -131,7 +130,7 @@ def answer(
 ) -> list[str]:
     """Two sentences: the score of `row` with its interval, and what the controls say of it."""
     most, _ = how(direction)
-    sure = f"95 % interval {interval(row['ci95'])}"
+    sure = f"95 % interval {interval(row['ci95'], objective)}"
     if not row["ci95"]:
         sure = "in the search, not scored again on fresh starts"
     first = (

@@ -29,6 +29,7 @@ def asked(job: Job) -> dict[str, Any]:
 
 
 def params(job: Job) -> dict[str, Any]:
+    """In MLflow, where they cannot change: how many trials there were is a metric."""
     plan = job.budget.plan
     return {
         "neuron": shown(plan.neuron),
@@ -41,7 +42,6 @@ def params(job: Job) -> dict[str, Any]:
         "sampler": job.config.sampler,
         "scheduler": job.budget.scheduler,
         "diversity": job.config.diversity,
-        "trials": job.budget.trials,
         "starts": plan.starts,
         "report_points": ",".join(map(str, plan.report_points)),
         "seed": plan.seed,
@@ -78,6 +78,7 @@ def metrics(content: dict[str, Any]) -> dict[str, float]:
 def facts(job: Job, log: tracking.Tracking, dashboard: str | None) -> dict[str, Any]:
     return {
         **params(job),
+        "trials": job.budget.trials,
         "folder": str(job.folder.path),
         "dashboard": dashboard,
         "optuna_dashboard": optuna_command(job),

@@ -193,8 +193,11 @@ class SearchConfig:
                 f"{option('time_budget', self.time_budget)}: must be more than 0 seconds"
             )
         for name in ("neuron", "pack", "space", "out", "resume", "ray_address", "mlflow_uri"):
-            if getattr(self, name) == "":
+            value = getattr(self, name)
+            if value is not None and not value.strip():
                 raise UserError(f"{option(name)} is empty")
+            if value is not None and "\0" in value:  # which no path or address can have
+                raise UserError(f"{option(name, value)} has a NUL character: leave it out")
         if self.quiet and self.json:
             raise UserError(
                 f"{option('quiet', True)} and {option('json', True)} exclude each other"

@@ -48,7 +48,7 @@ class RunFolder:
     def check_new(cls, path: Path) -> RunFolder:
         """A folder that can be made; nothing is made yet."""
         folder = cls(path)
-        if folder.path.is_dir() and any(folder.path.iterdir()):
+        if _is_dir(folder.path) and any(folder.path.iterdir()):
             hint = f"go on with it by {option('resume', str(path))}" if folder.exists() else ""
             hint = hint or "it is not empty"
             hint = f"{hint}, or name another with {option('out')}"
@@ -68,7 +68,7 @@ class RunFolder:
     def check_old(cls, path: Path) -> RunFolder:
         """The folder of a search that can go on."""
         folder = cls(path)
-        if not folder.path.is_dir():
+        if not _is_dir(folder.path):
             asked = option("resume")
             raise UserError(f"no run folder {path}: {asked} takes the folder of an earlier search")
         if not folder.exists():
@@ -148,6 +148,14 @@ class RunFolder:
     ) -> None:
         shutil.rmtree(self.ray, ignore_errors=True)  # of nobody else, while the folder is held
         self._lock.close()
+
+
+def _is_dir(path: Path) -> bool:
+    """Raises `UserError` where there can be no such folder, as of a name that is too long."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise UserError(f"no folder can be {path}: {error.strerror}") from None
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

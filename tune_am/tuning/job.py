@@ -36,7 +36,8 @@ class Job:
     """A search whose every part was checked; nothing is written or started yet.
 
     plans: one for each neuron. That of the budget says of a campaign what all of them have in
-    common; its neuron is the whole selection, "fc8:*".
+    common; its neuron is the whole selection, "fc8:*". left_out: neurons of it with nothing to
+    explain.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Job:
     folder: RunFolder
     command: str
     fresh: bool
+    left_out: tuple[str, ...] = ()
 
     @property
     def several(self) -> bool:
@@ -167,6 +169,8 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     if asked is not None:  # directions lie in the run folder, wherever that is now
         neurons = [beside(neuron, folder.path) for neuron in neurons]
     _check(neurons, pack, config.direction)
+    dead = _constant(neurons, pack)
+    neurons = [name for name in neurons if name not in dead]
     asked_for = config.neuron if campaign else neurons[0]
     budget = budget_for(config, space, asked_for, len(neurons) if campaign else None)
     if asked is not None:
@@ -180,7 +184,9 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
         real = pack.reference.target(pack.neuron(neurons[0]), config.direction, 2 * TAIL)
         budget.plan.measure()(real[::2], real[1::2])
     command = tracking_store.redacted(command)  # it is shown and kept
-    made = Job(identity, config, space, pack, budget, plans, folder, command, asked is None)
+    fresh = asked is None
+    out = tuple(map(shown, dead))
+    made = Job(identity, config, space, pack, budget, plans, folder, command, fresh, out)
     if config.ray_address is not None:
         cluster.check_address(config.ray_address)
     return made
@@ -195,6 +201,25 @@ def _check_drawn(pack: Pack) -> None:
     except UserError as error:
         without = option("no_report", True)
         raise UserError(f"no report could be made: {error}; or search with {without}") from None
+
+
+def _constant(neurons: Sequence[str], pack: Pack) -> list[str]:
+    """Those that say the same of every real excerpt: each of their settings would score alike.
+    Raises `UserError` where that is all of them."""
+    dead = {}
+    for name in neurons:
+        values = pack.reference.of(pack.neuron(name))
+        if values.min() == values.max():
+            dead[name] = float(values[0])
+    if len(dead) == len(neurons):
+        name = neurons[0]
+        others = f", none of the {len(dead)} asked for varies" if len(dead) > 1 else ""
+        command = f"python -m tune_am.neurons {pack.neuron(name).layer}"
+        raise UserError(
+            f"{shown(name)} gives {dead[name]:.4g} for every real excerpt{others}: there is "
+            f"nothing to explain; {command} --pack {shlex.quote(str(pack.path))} lists the units"
+        )
+    return list(dead)
 
 
 def _check(neurons: Sequence[str], pack: Pack, direction: str) -> None:

@@ -18,6 +18,7 @@ from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.tuning import environment
 from tune_am.tuning.budget import Budget
+from tune_am.tuning.failure import cause
 from tune_am.tuning.label import file_name, search_title, trial_title
 from tune_am.tuning.ledger import Ledger, Trials
 from tune_am.tuning.record import Listener
@@ -89,9 +90,27 @@ class Failures(tune.Callback):
         # Not `get_error`, which looks where the file is copied to when the trial ends.
         self.tracebacks.append(Path(trial.error_file).read_text(encoding="utf-8", errors="replace"))
         if len(self.tracebacks) == 1:
-            line = self.tracebacks[0].strip().splitlines()[-1]
-            self._told(f"trial {trial.config[NUMBER]} failed: {line}")
+            self._told(f"trial {trial.config[NUMBER]} failed: {cause(self.tracebacks[0])}")
         self._halt.hopeless = not self._ended and len(self.tracebacks) >= self.MOST
+
+
+class Waiting(tune.Callback):
+    """Says so once where no worker starts, as on a cluster that others use."""
+
+    SECONDS = 60
+
+    def __init__(self, told: Callable[[str], None]) -> None:
+        self._told = told
+        self._until = time.monotonic() + self.SECONDS
+
+    def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        self._until = math.inf
+
+    def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
+        if time.monotonic() > self._until:
+            self._until = math.inf
+            why = "what a trial needs may be taken by others (`ray status` tells)"
+            self._told(f"no worker has started within {self.SECONDS} s: {why}; the search waits")
 
 
 class RuleScheduler(FIFOScheduler):
@@ -164,7 +183,7 @@ def run(
         max_concurrent_trials=budget.workers,
         reuse_actors=True,
         stop=halt,
-        callbacks=[failures],
+        callbacks=[failures, Waiting(told)],
         max_failures=1,
         raise_on_failed_trial=False,
         trial_name_creator=lambda trial: trial_title(

@@ -25,6 +25,7 @@ from tune_am.tuning.campaign.hunt import Campaign
 from tune_am.tuning.clock import Clock
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import GRID
+from tune_am.tuning.failure import cause
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.hunt import Single
 from tune_am.tuning.job import Job, prepare
@@ -38,6 +39,8 @@ from tune_am.tuning.stopping import handlers_kept, stopping
 from tune_am.tuning.views import View, make
 
 INTERRUPTED = 130  # exit status, as of a shell for SIGINT
+
+_NAMED = 10  # neurons left out that are named
 
 _BUSY = threading.Lock()  # a process has one Ray, one screen and one Ctrl-C
 
@@ -151,17 +154,18 @@ def _run(
     live = SearchMetrics(budget.plan, budget.trials, hunt.trials)
     with stopping(view, cancelled) as (halt, caught), live:
         open_run(hunt, log, view)
-        facts = account.facts(job, log, dashboard)
-        view.event("start", account.opening(job, log, dashboard), facts)
-        with view:
-            stop = Halt(halt, config.time_budget, hunt.reserve)
-            listeners: list[Listener] = [view, log, live, clock]
-            if cancelled():  # before Ray makes workers for nothing
-                halt.set()
-            tell = partial(trouble, view)
-            with _breaking_off(hunt, log):
-                errors = [] if halt.is_set() else hunt.run(stop, listeners, tell)
         with _breaking_off(hunt, log):
+            facts = account.facts(job, log, dashboard)
+            view.event("start", account.opening(job, log, dashboard), facts)
+            tell = partial(trouble, view)
+            if job.left_out:
+                tell(_left_out(job.left_out))
+            with view:
+                stop = Halt(halt, config.time_budget, hunt.reserve)
+                listeners: list[Listener] = [view, log, live, clock]
+                if cancelled():  # before Ray makes workers for nothing
+                    halt.set()
+                errors = [] if halt.is_set() else hunt.run(stop, listeners, tell)
             _tell(errors, folder, view)
             if hunt.trials.scored and not halt.is_set():
                 _score_again(hunt, view, halt)
@@ -183,7 +187,8 @@ def _run(
         show(hunt, log, view, content)
     left, resume = to_run(hunt.trials, budget), job.resume_command
     if stop.up and left > 0 and not stopped:
-        text = f"The time was up with {counted(left, 'trial')} left. To go on: {resume}"
+        early = "" if hunt.trials.scored else " before a trial had a score,"
+        text = f"The time was up{early} with {counted(left, 'trial')} left. To go on: {resume}"
         view.event("time_up", text, {"left": left, "resume": resume})
     if stopped:
         view.event("stopped", f"Stopped. To go on: {resume}", {"resume": resume})
@@ -193,13 +198,25 @@ def _run(
 
 @contextmanager
 def _breaking_off(hunt: Hunt, log: tracking.Tracking) -> Iterator[None]:
-    """What ends a search before its result, a full disk for one, is told in one line."""
+    """What ends a search before its result, a full disk for one, is told in one line, and MLflow
+    hears of it."""
     try:
         yield
     except (TuneError, RayError, OSError, UserError) as error:
         log.close({}, "FAILED", hunt.trials.unfinished)
-        text = f"the search broke off: {_last_line(str(error))}"
+        text = f"the search broke off: {cause(str(error))}"
         raise UserError(f"{text}; to go on: {hunt.job.resume_command}") from None
+    except Exception:  # of the caller's own view, or a mistake of ours
+        log.close({}, "FAILED", hunt.trials.unfinished)
+        raise
+
+
+def _left_out(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (
+        f"Left out, as the same for every real excerpt: {', '.join(names[:_NAMED])}{more}; "
+        "there is nothing to explain"
+    )
 
 
 def _tell(errors: Sequence[str], folder: RunFolder, view: Progress) -> None:
@@ -208,7 +225,7 @@ def _tell(errors: Sequence[str], folder: RunFolder, view: Progress) -> None:
         with folder.errors.open("a", encoding="utf-8") as file:
             file.write("\n".join(errors))
         failed = f"{counted(len(errors), 'trial')} failed"
-        trouble(view, f"{failed}, see {folder.errors}: {_last_line(errors[-1])}")
+        trouble(view, f"{failed}, see {folder.errors}: {cause(errors[-1])}")
 
 
 def _score_again(hunt: Hunt, view: Progress, halt: threading.Event) -> None:
@@ -216,13 +233,9 @@ def _score_again(hunt: Hunt, view: Progress, halt: threading.Event) -> None:
     try:
         hunt.score_again(view, halt)
     except Exception as error:
-        reason = _last_line(str(error)) or type(error).__name__
+        reason = cause(str(error)) or type(error).__name__
         again = f"to try again: {hunt.job.resume_command}"
         trouble(view, f"the best could not be scored again: {reason}; {again}")
-
-
-def _last_line(text: str) -> str:
-    return next(reversed(text.strip().splitlines()), "")
 
 
 def _hunt(job: Job) -> Hunt:

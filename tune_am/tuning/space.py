@@ -11,6 +11,7 @@ settings of one ascent by the names of `tune_am.am.settings.Settings`. It may al
 
 from __future__ import annotations
 
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,7 +60,7 @@ class Space:
     def settings(self, trial: optuna.trial.BaseTrial) -> Settings:
         """The settings that `trial` draws; raises `SpaceError`."""
         try:
-            return Settings.from_dict(self.draw(trial))
+            return Settings.from_dict(_dict(self.draw(trial)))
         except UserError as error:
             raise SpaceError(f"space {self.name}: {error}") from None
         except (Exception, SystemExit) as error:
@@ -133,9 +134,21 @@ def _checked(name: str, constants: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _dict(drawn: Any) -> Mapping[str, Any]:
+    if isinstance(drawn, Mapping):
+        return drawn
+    if inspect.iscoroutine(drawn):
+        drawn.close()  # or Python warns that nobody waited for it
+    gave = "None" if drawn is None else f"a value of type {type(drawn).__name__}"
+    raise UserError(f"space(trial) must return a dict of settings, it gave {gave}")
+
+
 def _rehearse(space: Space) -> None:
-    """Draw from the space, points first; a point must name parameters that the space draws."""
+    """Draw from the space, points first; a point must name parameters that the space draws, within
+    their ranges."""
     with quiet_optuna():
+        # One name drawn from two ranges: Optuna gives the first value for both.
+        warnings.filterwarnings("error", "Inconsistent parameter values", RuntimeWarning)
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         for point in space.points:
             study.enqueue_trial(point)
@@ -147,6 +160,14 @@ def _rehearse(space: Space) -> None:
                         f"space {space.name}: the point {point} sets {key}={value!r}, "
                         f"which the space does not draw"
                     )
+                drawn_from = trial.distributions[key]
+                if isinstance(drawn_from, FloatDistribution | IntDistribution):
+                    low, high = drawn_from.low, drawn_from.high
+                    if not low <= float(value) <= high:
+                        raise UserError(
+                            f"space {space.name}: the point {point} sets {key}={value!r}, "
+                            f"beyond {low:g} to {high:g}"
+                        )
         drawn = []
         for _ in range(REHEARSALS):
             space.settings(trial := study.ask())

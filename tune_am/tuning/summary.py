@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tune_am.am.objectives import OBJECTIVES, Objective, objective
+from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES, Objective, objective
 from tune_am.counting import counted
 from tune_am.tuning.progress import number
 from tune_am.tuning.result_format import TITLES, settings_read
@@ -31,6 +31,8 @@ def summary(result: dict[str, Any]) -> str:
     for name, words in TITLES.items():
         if name in result["controls"]:
             lines.append(line(words, result["controls"][name]))
+    if result["best"][made.metric] >= DIVERGED_PENALTY:
+        lines += ["", "No setting could be scored: what it gave diverged, or is beyond 1e30."]
     ahead = [row for row in result["runners_up"] if _below(row, result["best"], made)]
     if ahead:
         lines += [

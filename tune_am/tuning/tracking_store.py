@@ -104,6 +104,9 @@ def unusable(uri: str, error: Exception) -> UserError:
             f"no MLflow server answers at {address} ({cause[1]}): start it, or name another "
             f"server or database with {option('mlflow_uri')}"
         )
+    if "MLFLOW_ALLOW_FILE_STORE" in reason:  # in the last of six lines' worth
+        kept = f"folders are no longer taken; {option('mlflow_uri')} takes sqlite:///PATH"
+        return UserError(f"MLflow at {address} cannot be used: {kept}, or the address of a server")
     return UserError(f"MLflow at {address} cannot be used: {reason}")
 
 
