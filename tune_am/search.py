@@ -81,9 +81,9 @@ def search(
     Prints nothing, unless `progress`; trouble that does not end the search goes to the log
     "tune_am". on_event: called with each event's name and facts, those that ``--json`` prints,
     from one thread at a time but not always the caller's; it must return at once. What it raises
-    stops the search and is raised here, as is what `cancel.is_set()` raises. cancel: an event which,
-    once set, stops the search: the result is then in part only (`SearchResult.complete`). Ctrl-C stops it too; then
-    `KeyboardInterrupt` is raised once its results are written.
+    stops the search and is raised here, as is what `cancel.is_set()` raises. cancel: an event
+    which, once set, stops the search: the result is then in part only (`SearchResult.complete`).
+    Ctrl-C stops it too; then `KeyboardInterrupt` is raised once its results are written.
 
     A Ray that runs in this process is used and left running; else one is started and shut down.
     Works from any thread, one search at a time. Raises `UserError` for what the caller can mend.
