@@ -10,6 +10,7 @@ import torch
 from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
+from tune_am.errors import UserError
 from tune_am.tuning.searcher import LedgerSearcher
 from tune_am.tuning.task import pack_and_plan, task
 from tune_am.tuning.trial import METRICS, AscentTrial
@@ -165,7 +166,7 @@ def test_a_reused_actor_gives_the_numbers_of_a_new_one(tiny_task):
 
 
 def test_a_pack_that_changed_meanwhile_is_refused(tiny_task):
-    with pytest.raises(RuntimeError, match="changed since"):
+    with pytest.raises(UserError, match="changed since"):
         begin({**tiny_task, "hash": "0" * 64})
 
 
