@@ -122,16 +122,24 @@ def test_a_search_that_was_stopped_claims_nothing() -> None:
 
 def test_runners_up_that_cannot_be_told_apart() -> None:
     best = row(1.2, 0, 16)
-    assert words.ties(best, [row(2, 0, 19), row(30, 20, 40)]).startswith("The interval of 1 of 2")
-    assert words.ties(best, [row(30, 20, 40)]) == "No runner-up's interval reaches the best one's."
+    said = "Within the interval of the best lies the score of 1 of 2 runners-up: with 50 examples"
+    assert words.ties(best, [row(2, 0, 19), row(30, 20, 40)]).startswith(said)
+    # Intervals that overlap are not enough: the score itself must lie within.
+    assert words.ties(best, [row(30, 10, 40)]).startswith("No runner-up's score lies within")
+    assert (
+        words.ties(best, [row(30, 20, 40)])
+        == "No runner-up's score lies within the interval of the best."
+    )
     assert words.ties(best, []) == ""
     tied = [row(2, 0, 19)] * 2
-    assert words.ties(best, tied).startswith("The intervals of 2 of 2 runners-up overlap that")
-    assert words.ties(best, tied[:1]).startswith("The interval of 1 of 1 runner-up overlaps that")
+    both = "Within the interval of the best lie the scores of 2 of 2 runners-up:"
+    assert words.ties(best, tied).startswith(both)
     assert "decided" not in words.ties(best, [row(2, 0, 19)])
-    assert words.ties(best, [row(1, 0, 19)]).endswith(
-        "the layer before the neuron's decided (layer-FID)."
+    lower = words.ties(best, [row(1, 0, 19)])
+    assert lower.startswith(
+        "Within the interval of the lowest score lies the score of 1 of 1 runner-"
     )
+    assert lower.endswith("So the layer before the neuron\u2019s decided (layer-FID).")
 
 
 def test_runners_up_that_are_too_much_alike_did_not_lose_by_their_score() -> None:
@@ -140,7 +148,7 @@ def test_runners_up_that_are_too_much_alike_did_not_lose_by_their_score() -> Non
     assert words.ties(best, [alike]) == said
     both = words.ties(best, [alike, row(30, 20, 40)])
     assert both.startswith("The examples of 1 of 2 runners-up are less far apart")
-    assert both.endswith("No runner-up's interval reaches the best one's.")
+    assert both.endswith("No runner-up's score lies within the interval of the best.")
     none = words.ties(row(2, 1, 3, collapse=0.1), [alike])
     assert none == "None of these settings has examples as far apart as asked for."
     first, _ = words.answer(row(2, 1, 3, collapse=0.25), CONTROLS, "max")

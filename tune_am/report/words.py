@@ -30,7 +30,7 @@ def controls(direction: str, objective: Objective = DEFAULT) -> dict[str, tuple[
         ),
         "real_vs_real": (
             f"two halves of the {2 * TAIL} real excerpts that excite the neuron {most}; the score "
-            f"is against the first {TAIL} of them",
+            f"is against the {TAIL} {most} exciting",
             f"the noise floor: nothing needs to be {better}",
         ),
     }
@@ -218,8 +218,8 @@ def apart(row: Mapping[str, Any], control: Mapping[str, Any], objective: Objecti
 def ties(
     best: Mapping[str, Any], others: Sequence[Mapping[str, Any]], objective: Objective = DEFAULT
 ) -> str:
-    """Whether the runners-up are worse at all; those whose examples are less far apart than asked
-    for come after the others, whatever their score."""
+    """Whether the runners-up are worse at all, as `tuning.rescore.ranked` sees it; those whose
+    examples are less far apart than asked for come after the others, whatever their score."""
     if not others or not best["ci95"]:
         return ""
     who = counted(len(others), "runner-up", "runners-up")
@@ -230,13 +230,17 @@ def ties(
         return f"{text} {ties(best, others, objective)}".rstrip()
     if near:
         return "None of these settings has examples as far apart as asked for."
-    best_loss = objective.loss(best[objective.metric])
-    tied = sum(not apart(best, row, objective) for row in others if row["ci95"])
+    loss = {id(row): objective.loss(row[objective.metric]) for row in (best, *others)}
+    scored = [row for row in others if row["ci95"]]
+    first = min((best, *scored), key=lambda row: loss[id(row)])
+    reach = max(objective.loss(end) for end in first["ci95"])
+    tied = sum(loss[id(row)] <= reach for row in scored)
     if tied == 0:
-        return "No runner-up's interval reaches the best one's."
+        return "No runner-up's score lies within the interval of the best."
+    whose = "the best" if first is best else f"the {objective.best_is} score"
     text = (
-        f"The {plural(tied, 'interval')} of {tied} of {who} {plural(tied, 'overlaps', 'overlap')} "
-        f"that of the best: with {best['starts']} examples they cannot be told apart."
+        f"Within the interval of {whose} {plural(tied, 'lies the score', 'lie the scores')} of "
+        f"{tied} of {who}: with {best['starts']} examples they cannot be told apart."
     )
-    lower = any(objective.loss(row[objective.metric]) < best_loss for row in others if row["ci95"])
-    return f"{text} So the layer before the neuron's decided (layer-FID)." if lower else text
+    decided = "So the layer before the neuron’s decided (layer-FID)."
+    return text if first is best else f"{text} {decided}"
