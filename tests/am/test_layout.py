@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
 from torch import nn
@@ -60,6 +62,12 @@ def test_is_left_alone_where_the_way_back_fails(tracked: bool) -> None:
         assert laid_out(network, x) is network
         plain = nn.Sequential(network.conv)
         assert laid_out(plain, x) is not plain
+
+
+def test_a_network_that_cannot_be_copied_is_left_as_it_is() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3))
+    network.lock = threading.Lock()  # type: ignore[assignment]
+    assert laid_out(network, torch.rand(2, 1, 5, 5)) is network
 
 
 @pytest.mark.parametrize("padding", [0, 1], ids=["plain", "padded"])

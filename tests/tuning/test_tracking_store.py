@@ -34,9 +34,8 @@ def test_searches_that_start_together_share_a_fresh_database(tmp_path):
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize("name", ["My%20Drive", "what?", "a b", "ü#x"])
-def test_a_folder_s_name_may_have_letters_that_mean_something_in_an_address(tmp_path, name):
-    run = tmp_path / name / "vocal-1"
+def test_a_folder_s_name_may_have_letters_that_mean_something_in_an_address(tmp_path):
+    run = tmp_path / "My%20Drive" / "a b" / "ü#x" / "what?" / "vocal-1"
     run.mkdir(parents=True)
     uri = tracking_store.default_uri(None, run)
     log = tracking.Tracking(uri, run)

@@ -17,12 +17,16 @@ def laid_out(network: nn.Module, example: Tensor | None = None) -> nn.Module:
     """A copy of `network` that computes the same, up to round-off, in less time on a CPU.
 
     With an `example` [at least 2, *input_shape] it is tried, and `network` itself returned where
-    the layout does not suit it: a `view` of somebody's own forward takes tensors of one layout.
+    the layout does not suit it: a `view` of somebody's own forward takes tensors of one layout. So
+    is one that cannot be copied.
 
     Channels last, for which PyTorch's convolutions are about twice as fast here; and convolutions
     of a single channel, an input layer's, with a gradient of their own (`_SingleChannel`).
     """
-    copy = deepcopy(network)
+    try:
+        copy = deepcopy(network)
+    except Exception:  # of whatever somebody's network holds, such as a lock or an open file
+        return network
     for tensor in chain(copy.parameters(), copy.buffers()):
         if tensor.dim() == 4:  # weights of 3-D convolutions have another such format
             # Cloned: of a single channel both formats are the same memory, and `contiguous` leaves
