@@ -62,13 +62,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole searches first: they are the longest that one process has to do. Of them first the one
-    that is watched, which would wait for a port that others' killed Rays leave late; then those
+    """Whole searches first: they are the longest that one process has to do. Of them first those
     that take turns on one Ray, which the others shut down."""
     items.sort(
         key=lambda item: (
             item.path.name not in SEARCHES,
-            item.path.name != "test_watching.py",
             "own_ray" not in getattr(item, "fixturenames", ()),
         )
     )
