@@ -183,17 +183,27 @@ def test_a_cancel_that_fails_stops_the_search_in_order(monkeypatch):
 
 
 @pytest.mark.usefixtures("own_ray")
-def test_mlflow_hears_of_a_search_that_breaks_off(tiny_pack, tmp_path, monkeypatch):
-    """By whatever error, here of the view."""
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ZeroDivisionError(), ZeroDivisionError),
+        (OSError(28, "No space left on device", "result.json"), tune_am.UserError),
+    ],
+)
+def test_mlflow_hears_of_a_search_that_breaks_off(error, told, tiny_pack, tmp_path, monkeypatch):
+    """By whatever error, here of the view; what is no mistake of ours is one line."""
 
     class Broken(Silent):
         def event(self, name: str, text: str, facts: Any = None) -> None:
             if name == "start":
-                raise ZeroDivisionError
+                raise error
 
     monkeypatch.chdir(tmp_path)
     config = SearchConfig("vocal", str(tiny_pack), out="run")
-    with pytest.raises(ZeroDivisionError):
+    line = (
+        r"^$|the search broke off: \[Errno 28\] No space left on device: 'result.json'; to go on: p"
+    )
+    with pytest.raises(told, match=line):
         search(config, frozenset(), "", lambda ledger, trials, _: Broken(ledger, trials))
     assert not any(thread.name == "mlflow" for thread in threading.enumerate())
     uri = f"sqlite:///{tmp_path}/mlflow.db"

@@ -5,18 +5,15 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from mlflow import MlflowClient
 from reports import report
 
-from tune_am.errors import UserError
 from tune_am.tuning import tracking
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY, Listener
-from tune_am.tuning.session import _breaking_off
 
 
 def follow(
@@ -208,17 +205,6 @@ def test_what_cannot_be_made_is_not_blamed_on_mlflow(uri, make_ledger):
     assert not log.attach(files(), ("t.json", {}), ("p.png", ()))
     lacking = "[Errno 2] No such file: 'classifier.safetensors'; resume= tries again"
     assert said == [f"MLflow's run lacks files: {lacking}"]
-
-
-def test_mlflow_hears_of_a_search_that_breaks_off_before_its_result(uri, make_ledger):
-    ledger = make_ledger()
-    log = follow(uri, ledger, "broken")
-    hunt = SimpleNamespace(trials=ledger, job=SimpleNamespace(resume_command="go on"))
-    with pytest.raises(UserError) as told, _breaking_off(hunt, log):
-        raise OSError(28, "No space left on device", "result.json")
-    text = "[Errno 28] No space left on device: 'result.json'; to go on: go on"
-    assert str(told.value) == f"the search broke off: {text}"
-    assert MlflowClient(uri).get_run(log.run_id).info.status == "FAILED"
 
 
 def test_a_server_that_restarts_gets_all(uri, make_ledger, plain_space, monkeypatch):

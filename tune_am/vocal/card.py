@@ -13,8 +13,7 @@ PICTURE = "samples.png"
 
 
 def data_card(about: dict[str, Any]) -> str:
-    """Markdown text of the card: measures come from ``pack.json``; notes on the house corpus are
-    written by hand."""
+    """Markdown of the card: measures are ``pack.json``'s, notes on the house corpus our own."""
     detector, gan = about["metrics"]["detector"], about["metrics"]["gan"]
     training, spent = about["training"], about["corpus_minutes"]
     house = about["corpus"] == HOUSE
