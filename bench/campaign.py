@@ -4,6 +4,7 @@
     python bench/campaign.py --units 64 --trials 24 --starts 16 --device cuda
     python bench/campaign.py --pack examples/digits/pack --layer hidden --units 64 --trials 24
     python bench/campaign.py --arms campaign --total 522880 --goal 4.7 --until 0.5  # known already
+    python bench/campaign.py --work DIR           # stopped and run again, it goes on where it was
 
 Four ways of spending the same number of sample-steps on units of one layer, each with ASHA:
 
@@ -22,6 +23,7 @@ One process, one trial at a time: this is about the rules, not about Ray (bench/
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from dataclasses import replace
@@ -88,7 +90,8 @@ class Bench:
         print(f"noise floors: {(time.perf_counter() - begun) / len(self.floors):.2f} s a unit")
         self.seed, self.fresh = asked.seed, asked.fresh
         self.rule = stopping_rule("asha", points)
-        self._known: dict[Any, float] = {}  # distances on fresh starts
+        self._kept = Path(asked.work, "fresh.json")
+        self._known = json.loads(read_text(self._kept) or "{}")  # distances on fresh starts
         self.in_ascent = 0.0  # seconds, over all arms
         self._time_ascents()
 
@@ -109,8 +112,8 @@ class Bench:
             for name, plan in self.plans.items()
         }
 
-    def trial(self, units: dict[str, Unit], searcher: CampaignSearcher, i: int) -> int:
-        """Run one trial as Ray would; its sample-steps."""
+    def trial(self, units: dict[str, Unit], searcher: CampaignSearcher, i: int) -> None:
+        """Run one trial as Ray would."""
         config = searcher.suggest(str(i))
         unit = units[config["task"]["plan"]["neuron"]]
         record = unit.ledger[config[NUMBER]]
@@ -120,20 +123,36 @@ class Bench:
             stop = self.rule.stops(unit.ledger, record.number, metrics)
             if stop or step == unit.plan.max_steps or metrics["diverged_share"] >= 0.5:
                 searcher.on_trial_complete(str(i), metrics)
-                return unit.plan.starts * step
+                return
             searcher.on_trial_result(str(i), metrics)
         raise AssertionError("a trial ends at its last report point")
 
-    def spend(self, arm: str, units: dict[str, Unit], trials: int | None, steps: float) -> list:
+    def spend(self, arm: str, folder: Path, trials: int | None, steps: float) -> list:
         """Run so many trials or sample-steps: sample-steps so far, mean distance, and the best of
-        each unit, after each."""
+        each unit, after each. What an earlier process wrote into `folder` is done already."""
+        units = self.units(folder)
         searcher = ARMS[arm](units, self.space, self.seed)
-        curve, spent = [], 0
-        while (trials is None or len(curve) < trials) and spent < steps:
-            spent += self.trial(units, searcher, len(curve))
+        curve = [json.loads(line) for line in read_text(folder / "curve.jsonl").splitlines()]
+        while (trials is None or len(curve) < trials) and (not curve or curve[-1][0] < steps):
+            self.trial(units, searcher, len(curve))
             near = mean([unit.course.distance for unit in units.values()])
-            curve.append((spent, near, {name: unit.ledger.best for name, unit in units.items()}))
-        return curve
+            bests = {
+                name: unit.ledger.best.number for name, unit in units.items() if unit.ledger.best
+            }
+            curve.append((spent(units), near, bests))
+            with (folder / "curve.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(curve[-1]) + "\n")
+        return [
+            (
+                steps,
+                near,
+                {
+                    name: unit.ledger[bests[name]] if name in bests else None
+                    for name, unit in units.items()
+                },
+            )
+            for steps, near, bests in curve
+        ]
 
     def again(self, bests: dict[str, Record | None]) -> float:
         """The mean distance of the units' best on fresh starts."""
@@ -143,12 +162,13 @@ class Bench:
         if best is None:
             return float("inf")
         chosen = Candidate.of(best)
-        key = name, chosen.settings, chosen.step
+        key = f"{name} {chosen.settings} {chosen.step} {self.fresh}"
         if key not in self._known:
             fresh = self.plans[name].fresh("bench")
             fresh = replace(fresh, starts=self.fresh, report_points=(chosen.step,))
             row = TrialRun(self.pack, fresh, chosen.settings).advance_to(chosen.step)
             self._known[key] = distance("activation_fid", row, self.floors[name])
+            self._kept.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
         return self._known[key]
 
     def _time_ascents(self) -> None:
@@ -160,6 +180,16 @@ class Bench:
             self.in_ascent += time.perf_counter() - begun
 
         Ascent.advance = timed
+
+
+def spent(units: dict[str, Unit]) -> int:
+    """Sample-steps of the trials that ended."""
+    ended = [(unit, record) for unit in units.values() for record in unit.ledger.records]
+    return sum(unit.plan.starts * record.step for unit, record in ended if record.outcome)
+
+
+def read_text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def mean(values: list[float]) -> float:
@@ -197,32 +227,39 @@ def main() -> None:
     )
     parser.add_argument("--total", type=float, help="sample-steps of the first arm, if known")
     parser.add_argument("--goal", type=float, help="mean distance it comes to, if known")
+    parser.add_argument("--work", help="folder for all that a stop would lose [a temporary one]")
     asked = parser.parse_args()
     if (asked.total is None) != (asked.goal is None):
         parser.error("--total and --goal are given together: what the first arm came to")
     torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        asked.work = asked.work or temporary
+        compare(asked)
+
+
+def compare(asked: argparse.Namespace) -> None:
     bench = Bench(asked)
     print(f"{asked.units} units of {asked.layer}, {asked.starts} starts, {asked.max_steps} steps")
     shares = "".join(f"{f'{share:.0%}':>8}" for share in SHARES)
     print(f"\nmean distance / noise floor{'in the search':>20}{'on fresh starts':>32}")
-    print(f"{'':10}{shares}{shares}{'as near at':>12}{'trials':>8}{'in ascent':>11}")
+    print(f"{'':10}{shares}{shares}{'as near at':>12}{'trials':>8}{'in ascent':>11}", flush=True)
     total, goal = asked.total, asked.goal
     for arm in asked.arms.split(","):
-        with tempfile.TemporaryDirectory() as folder:
-            units = bench.units(Path(folder))
-            begun, before = time.perf_counter(), bench.in_ascent
-            if total is None:
-                curve = bench.spend(arm, units, asked.trials * asked.units, float("inf"))
-                total, goal, _ = curve[-1]
-            else:
-                curve = bench.spend(arm, units, None, total * asked.until)
-            ascending = (bench.in_ascent - before) / (time.perf_counter() - begun)
-            near = next((spent / total for spent, value, _ in curve if value <= goal), None)
-            points = [read(curve, share * total) for share in SHARES]
-            row = "".join(cell(point and point[1]) for point in points)
-            row += "".join(cell(point and bench.again(point[2])) for point in points)
-            reached = "never" if near is None else f"{near:.2f}"
-            print(f"{arm:10}{row}{reached:>12}{len(curve):8}{ascending:11.1%}", flush=True)
+        folder = Path(asked.work, arm)
+        folder.mkdir(parents=True, exist_ok=True)
+        begun, before = time.perf_counter(), bench.in_ascent
+        if total is None:
+            curve = bench.spend(arm, folder, asked.trials * asked.units, float("inf"))
+            total, goal, _ = curve[-1]
+        else:
+            curve = bench.spend(arm, folder, None, total * asked.until)
+        ascending = (bench.in_ascent - before) / (time.perf_counter() - begun)
+        near = next((steps / total for steps, value, _ in curve if value <= goal), None)
+        points = [read(curve, share * total) for share in SHARES]
+        row = "".join(cell(point and point[1]) for point in points)
+        row += "".join(cell(point and bench.again(point[2])) for point in points)
+        reached = "never" if near is None else f"{near:.2f}"
+        print(f"{arm:10}{row}{reached:>12}{len(curve):8}{ascending:11.1%}", flush=True)
     print(f"\n{total:.0f} sample-steps, to a mean distance of {goal:.3g}")
 
 
