@@ -1,13 +1,17 @@
 """What finds the best settings in the fewest steps: samplers and schedulers compared.
 
     python bench/searchers.py [--device cuda] [--seeds 5] [--trials 24] [--out curves.json]
+    python bench/searchers.py --neuron fc8:0 fc8:1 fc8:2 fc8:3 fc8:4   # each seed its own neuron
 
 Each way of searching gets the same budget of sample-steps (one start, one step), that of --trials
 ascents to their end; with early stopping it tries more settings for it. Trials run one after the
 other, without Ray, by the samplers, rules and ledger of a search. The best of each search at a
 quarter, half and all of the budget is scored again on fresh starts, since the lowest of many noisy
-scores is lower than it deserves. Prints, for each way, the mean over the seeds of that score, and
-its standard deviation. A continuous space has no grid: `grid` searches one of its own.
+scores is lower than it deserves. Scores are distances in multiples of the neuron's noise floor.
+Prints, for each way, their mean over the seeds and its standard deviation; then the geometric mean
+of their ratio to the first way's with the same seed, with its standard error as a factor. A
+continuous space has no grid: `grid` searches one of its own. Searches that --out has already are
+not run again.
 """
 
 from __future__ import annotations
@@ -25,11 +29,13 @@ from statistics import fmean, stdev
 
 import torch
 
+from tune_am.am.controls import real_vs_real
 from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan, report_points
 from tune_am.am.score import BEST_STEP, STEP
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
+from tune_am.tuning.campaign.result import distance
 from tune_am.tuning.defaults import (
     CPU,
     GRID,
@@ -65,16 +71,17 @@ SHARES = (0.25, 0.5, 1.0)  # of the budget, at which the best is scored again
 
 @dataclass
 class Curve:
-    """One search. points: [sample-steps, best score so far, trial] at each new best. rescored: by
-    share of the budget."""
+    """One search. points: [sample-steps, best score so far, trial] at each new best. rescored:
+    distances by share of the budget."""
 
     sampler: str
     scheduler: str
     seed: int
     points: list[tuple[int, float, int]]
     rescored: dict[str, float]
-    trials: int
-    seconds: float
+    neuron: str
+    trials: int = 0
+    seconds: float = 0.0
 
 
 def main() -> None:
@@ -83,22 +90,25 @@ def main() -> None:
         torch.set_num_threads(1)
     pack = Pack.load(arguments.pack, arguments.device)
     points = report_points(arguments.first_point, arguments.max_steps)
-    plan = Plan(arguments.neuron, starts=arguments.starts, report_points=points)
-    plan = replace(plan, device=arguments.device)
+    neurons = arguments.neuron
+    plan = Plan(neurons[0], starts=arguments.starts, report_points=points, device=arguments.device)
     budget = arguments.budget or arguments.trials * plan.starts * plan.max_steps
     space, written = load(arguments.space), from_source("grid", WRITTEN)
     print(
-        f"{pack.name}, {plan.neuron}, {arguments.device}, space {space.name}: {budget} sample-steps"
-        f" of {plan.starts} starts, scored at {', '.join(map(str, points))}",
+        f"{pack.name}, {', '.join(neurons)}, {arguments.device}, space {space.name}: "
+        f"{budget} sample-steps of {plan.starts} starts, scored at {', '.join(map(str, points))}",
         flush=True,
     )
-    begun, curves = time.monotonic(), []
+    begun, curves = time.monotonic(), known(arguments.out, budget)
     for seed in range(arguments.seeds):
+        plan = replace(plan, neuron=neurons[seed % len(neurons)], seed=seed)
         for sampler, scheduler in ways(arguments.only):
-            if arguments.seconds and time.monotonic() - begun > arguments.seconds:
+            here = sampler, scheduler, seed, plan.neuron
+            late = arguments.seconds and time.monotonic() - begun > arguments.seconds
+            if late or any((c.sampler, c.scheduler, c.seed, c.neuron) == here for c in curves):
                 continue
             tried = written if sampler == GRID else space
-            curve = search(pack, replace(plan, seed=seed), tried, sampler, scheduler, budget)
+            curve = search(pack, plan, tried, sampler, scheduler, budget)
             curves.append(curve)
             print(f"  {told(curve)}", flush=True)
             if arguments.out:
@@ -112,7 +122,7 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pack", default="vocal", help="name or folder of a pack")
-    parser.add_argument("--neuron", default="vocal")
+    parser.add_argument("--neuron", nargs="+", default=["vocal"], help="for each seed the next")
     parser.add_argument("--space", default="default", help="of all samplers but grid")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--seeds", type=int, default=5, help="searches of each way")
@@ -122,9 +132,20 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--max-steps", type=int, default=CPU.max_steps, help="of each ascent")
     parser.add_argument("--budget", type=int, help="sample-steps, in place of --trials")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="samplers, or sampler/scheduler")
-    parser.add_argument("--out", help="JSON of all curves, written after each search")
+    parser.add_argument(
+        "--out", help="JSON of all curves, written after each search and gone on with"
+    )
     parser.add_argument("--seconds", type=float, help="begin no further search after so many")
     return parser.parse_args()
+
+
+def known(file: str | None, budget: int) -> list[Curve]:
+    if not file or not Path(file).exists():
+        return []
+    content = json.loads(Path(file).read_text(encoding="utf-8"))
+    if content["budget"] != budget:
+        raise SystemExit(f"{file} has searches of {content['budget']} sample-steps, not {budget}")
+    return [Curve(**curve) for curve in content["curves"]]
 
 
 def ways(only: list[str] | None) -> list[tuple[str, str]]:
@@ -136,7 +157,7 @@ def search(
 ) -> Curve:
     begun, spent = time.monotonic(), 0
     rule = stopping_rule(scheduler, plan.report_points)
-    curve = Curve(sampler, scheduler, plan.seed, [], {}, 0, 0.0)
+    curve = Curve(sampler, scheduler, plan.seed, [], {}, plan.neuron)
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder, "study"), "bench", plan.seed, sampler=sampler)
         ledger.enqueue(gridded(space, plan.seed).points if sampler == GRID else space.points)
@@ -166,14 +187,20 @@ def search(
 
 
 def again(pack: Pack, plan: Plan, best: Record) -> float:
-    """The score of a record's settings and best step on fresh starts."""
-    return fresh_score(pack, plan, best.settings, int(best.reports[-1][BEST_STEP]))
+    """The distance of a record's settings and best step on fresh starts."""
+    return fresh_distance(pack, plan, best.settings, int(best.reports[-1][BEST_STEP]))
 
 
 @cache  # many searches of a seed have the same best, a point of the space
-def fresh_score(pack: Pack, plan: Plan, settings: Settings, step: int) -> float:
+def fresh_distance(pack: Pack, plan: Plan, settings: Settings, step: int) -> float:
     fresh = replace(plan.fresh("searchers"), starts=RESCORE_STARTS, report_points=(step,))
-    return TrialRun(pack, fresh, settings).advance_to(step)[plan.scored_by.metric]
+    row = TrialRun(pack, fresh, settings).advance_to(step)
+    return distance(plan.objective, row, noise_floor(pack, plan.neuron, plan.device))
+
+
+@cache
+def noise_floor(pack: Pack, neuron: str, device: str) -> dict[str, float]:
+    return real_vs_real(pack, Plan(neuron, device=device), examples=RESCORE_STARTS)
 
 
 def told(curve: Curve) -> str:
@@ -184,18 +211,39 @@ def told(curve: Curve) -> str:
 
 def table(curves: list[Curve]) -> None:
     head = "".join(f"{f'{share:.0%} of budget':>20}" for share in SHARES)
-    print(f"\n{'sampler':8}{'scheduler':11}{'seeds':>5}{head}{'trials':>8}{'s':>7}")
+    print(
+        f"\n{'sampler':8}{'scheduler':11}{'seeds':>5}{head}"
+        f"{'trials':>8}{'s':>7}{'ratio at the end':>20}"
+    )
+    first = None
     for way in WAYS:
-        mine = [curve for curve in curves if (curve.sampler, curve.scheduler) == way]
+        mine = {curve.seed: curve for curve in curves if (curve.sampler, curve.scheduler) == way}
         if not mine:
             continue
+        first = first or mine
         cells = ""
         for share in SHARES:
-            scores = [curve.rescored[str(share)] for curve in mine]
+            scores = [curve.rescored[str(share)] for curve in mine.values()]
             spread = stdev(scores) if len(scores) > 1 else math.nan
             cells += f"{f'{fmean(scores):.3g} ± {spread:.2g}':>20}"
-        trials, seconds = (fmean(getattr(c, name) for c in mine) for name in ("trials", "seconds"))
-        print(f"{way[0]:8}{way[1]:11}{len(mine):5}{cells}{trials:8.0f}{seconds:7.1f}")
+        trials, seconds = (
+            fmean(getattr(c, n) for c in mine.values()) for n in ("trials", "seconds")
+        )
+        print(
+            f"{way[0]:8}{way[1]:11}{len(mine):5}{cells}"
+            f"{trials:8.0f}{seconds:7.1f}{against(mine, first):>20}"
+        )
+
+
+def against(mine: dict[int, Curve], first: dict[int, Curve]) -> str:
+    """The ratio of final distances with the same seeds."""
+    end = str(SHARES[-1])
+    logs = [
+        math.log(mine[seed].rescored[end] / first[seed].rescored[end])
+        for seed in sorted(mine.keys() & first.keys())
+    ]
+    error = stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else math.nan
+    return f"{math.exp(fmean(logs)):.2f} x/÷ {math.exp(error):.2f}" if logs else ""
 
 
 if __name__ == "__main__":
