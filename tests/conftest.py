@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import ray
 import torch
+from mlflow import MlflowClient
 from torch import nn
 from xdist.scheduler import LoadFileScheduling
 
@@ -102,6 +103,14 @@ def own_ray() -> None:
 def no_ray() -> None:
     """No Ray in this process."""
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def mlflow_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of MLflow without runs, to be copied: making its tables takes seconds."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(f"sqlite:///{file}").search_experiments()
+    return file
 
 
 @pytest.fixture(scope="session")

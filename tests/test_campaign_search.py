@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections import Counter
 from pathlib import Path
@@ -24,11 +25,13 @@ TRIALS = 9
 
 
 @pytest.mark.usefixtures("own_ray")
-def test_a_campaign_killed_and_resumed(tiny_pack, tmp_path):
+def test_a_campaign_killed_and_resumed(tiny_pack, tmp_path, mlflow_tables):
     """One job, one result; each neuron as if it had been searched on alone. The killed command is a
     driver of somebody's cluster, which outlives it and serves the one that goes on."""
     (tmp_path / "mine.py").write_text(SPACE)
     run = tmp_path / "runs" / "many"
+    run.parent.mkdir()
+    shutil.copy(mlflow_tables, run.parent)
     asked = f"--neuron fc8:0-1,vocal --pack {tiny_pack} --space mine.py --out runs/many"
     sizes = "--trials 3 --starts 4 --max-steps 12 --workers 2"
 
@@ -131,8 +134,11 @@ def check_mlflow(result: dict[str, Any]) -> None:
 
 
 @pytest.mark.usefixtures("own_ray")
-def test_a_campaign_stopped_at_once_says_how_to_go_on(tiny_pack, tmp_path, monkeypatch, capsys):
+def test_a_campaign_stopped_at_once_says_how_to_go_on(
+    tiny_pack, tmp_path, mlflow_tables, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
+    shutil.copy(mlflow_tables, tmp_path)
     cancel = threading.Event()
     cancel.set()
     pack = Pack.load(tiny_pack)

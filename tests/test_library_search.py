@@ -6,6 +6,7 @@ import ast
 import json
 import logging
 import os
+import shutil
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,13 @@ UNUSUAL = {
 SIZES = {"trials": 3, "starts": 3, "max_steps": 2, "workers": 1, "seed": 3}
 
 
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(mlflow_tables, tmp_path, monkeypatch):
+    """With the tables of MLflow."""
+    shutil.copy(mlflow_tables, tmp_path / "mlflow.db")
+    monkeypatch.chdir(tmp_path)
+
+
 class Events:
     """What a search tells; `then` is done at the first event of the kind `at`."""
 
@@ -60,10 +68,9 @@ def variables() -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("own_ray")
-def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatch, capfd):
+def test_a_search_interrupted_failed_and_resumed(tiny_pack, monkeypatch, capfd):
     """Ctrl-C in the main thread, a polite kill, time that is up, resumes whose callback and whose
     re-scoring fail, and one from a thread that comes to the end."""
-    monkeypatch.chdir(tmp_path)
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a shell's background job
         signal.signal(signal.SIGINT, signal.default_int_handler)
     before = variables()
@@ -150,8 +157,7 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, tmp_path, monkeypatc
 
 
 @pytest.mark.usefixtures("own_ray")
-def test_progress_is_shown_when_asked_for(tiny_pack, tmp_path, monkeypatch, capfd):
-    monkeypatch.chdir(tmp_path)
+def test_progress_is_shown_when_asked_for(tiny_pack, capfd):
     cancel = threading.Event()
     cancel.set()
     result = tune_am.search("vocal", pack=tiny_pack, progress=True, cancel=cancel, **SIZES)
@@ -190,7 +196,7 @@ def test_a_cancel_that_fails_stops_the_search_in_order(monkeypatch):
         (OSError(28, "No space left on device", "result.json"), tune_am.UserError),
     ],
 )
-def test_mlflow_hears_of_a_search_that_breaks_off(error, told, tiny_pack, tmp_path, monkeypatch):
+def test_mlflow_hears_of_a_search_that_breaks_off(error, told, tiny_pack, tmp_path):
     """By whatever error, here of the view; what is no mistake of ours is one line."""
 
     class Broken(Silent):
@@ -198,7 +204,6 @@ def test_mlflow_hears_of_a_search_that_breaks_off(error, told, tiny_pack, tmp_pa
             if name == "start":
                 raise error
 
-    monkeypatch.chdir(tmp_path)
     config = SearchConfig("vocal", str(tiny_pack), out="run")
     line = (
         r"^$|the search broke off: \[Errno 28\] No space left on device: 'result.json'; to go on: p"
@@ -212,10 +217,9 @@ def test_mlflow_hears_of_a_search_that_breaks_off(error, told, tiny_pack, tmp_pa
 
 
 @pytest.mark.usefixtures("own_ray")
-def test_the_notebook_runs(shown_pack, tmp_path, monkeypatch):
+def test_the_notebook_runs(shown_pack):
     """Its cells in order, as small as can be; the last expression of each can be shown."""
     pytest.importorskip("IPython", reason="IPython is not installed")
-    monkeypatch.chdir(tmp_path)
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     namespace: dict[str, Any] = {}
     kinds: list[str] = []
