@@ -13,8 +13,8 @@ samples, in dB; nothing here optimises it. Errors of log-mels are mean absolute 
 Both count what is within 60 dB of an excerpt's loudest. Times are processor time, the least of
 three.
 
-The last tables are the chosen way: time, and with --work (folder of the build's stages: corpus,
-detector and gan) the round trip of held-out excerpts and of the generator's samples.
+The last tables are the chosen way: time, and with --work (folder with the corpus of the pack's
+build) the round trip of held-out excerpts and of the generator's samples, by the shipped pack.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from sound_alternatives import (
 )
 from torch import Tensor
 
+from tune_am.am.pack import Pack
 from tune_am.vocal import sound
-from tune_am.vocal.checkpoint import load_trained
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.labels import NOT_SUNG, SUNG
 from tune_am.vocal.melspec import (
@@ -52,9 +52,6 @@ from tune_am.vocal.melspec import (
     mel_filters,
     read_audio,
 )
-from tune_am.vocal.nets import Detector
-from tune_am.vocal.refined import load_generator
-from tune_am.vocal.samples import draw_samples
 from tune_am.vocal.stages import run_stage, step_count
 
 CLIP = Path(__file__).parents[1] / "tests" / "data" / "starfall.ogg"
@@ -171,17 +168,20 @@ def show_times(inputs: Tensor) -> None:
 
 
 def show_round_trips(work: Path, n: int) -> None:
-    detector = load_trained(Detector(), work / "detector" / "detector.safetensors")
-    generator = load_generator(work / "gan" / "generator.safetensors")
+    pack = Pack.load("vocal")
     print("\n                               same    probability of singing, mean      log-mel")
     print("round trip               n    class    before    after    difference   error, dB")
     cases = {
         name: held_out(work, -(-n // 2), label)
         for name, label in (("sung", SUNG), ("not sung", NOT_SUNG))
     }
-    for name, inputs in (cases | {"generated": draw_samples(generator, -(-n // 2))}).items():
+    with torch.inference_mode():
+        cases["generated"] = pack.prior(
+            pack.prior.sample(-(-n // 2), torch.Generator().manual_seed(0))
+        )
+    for name, inputs in cases.items():
         back = log_mel(sound.to_audio(inputs))
-        before, after = (logits(detector, x) for x in (inputs, back))
+        before, after = (logits(pack.classifier, x) for x in (inputs, back))
         p, q = before.sigmoid(), after.sigmoid()
         same = ((before > 0) == (after > 0)).float().mean()
         print(
