@@ -16,10 +16,10 @@ from multiprocessing import get_context
 import torch
 
 from tune_am.allocator import keep_freed_memory
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
+from tune_am.packs.pack import Pack
 from tune_am.tuning.defaults import CPU
 
 WORKERS, STEPS = 2, 10

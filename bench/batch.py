@@ -17,8 +17,8 @@ import torch
 from tune_am.am.ascent import Ascent
 from tune_am.am.device import default_chunk
 from tune_am.am.neuron import Neuron
-from tune_am.am.pack import Pack
 from tune_am.am.settings import Settings
+from tune_am.packs.pack import Pack
 
 
 def main() -> None:

@@ -34,20 +34,20 @@ import torch
 
 from tune_am.am.ascent import Ascent
 from tune_am.am.controls import real_vs_real
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan, report_points
 from tune_am.am.trial_run import TrialRun
 from tune_am.am.units import select
+from tune_am.packs.pack import Pack
 from tune_am.tuning import space as spaces
 from tune_am.tuning.campaign.rescoring import starts_of
 from tune_am.tuning.campaign.result import distance
 from tune_am.tuning.campaign.searcher import CampaignSearcher
 from tune_am.tuning.campaign.unit import Unit
+from tune_am.tuning.early_stopping.schedulers import stopping_rule
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import Record
 from tune_am.tuning.rescore import Candidate
-from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.task import task
 from tune_am.tuning.trial import NUMBER
 

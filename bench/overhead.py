@@ -18,8 +18,8 @@ from pathlib import Path
 
 import torch
 
-from tune_am.am.pack import Pack
 from tune_am.am.trial_run import TrialRun
+from tune_am.packs.pack import Pack
 from tune_am.tuning import cluster, space, tracking
 from tune_am.tuning.budget import Budget, budget_for
 from tune_am.tuning.config import SearchConfig

@@ -30,11 +30,11 @@ from statistics import fmean, stdev
 import torch
 
 from tune_am.am.controls import real_vs_real
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan, report_points
 from tune_am.am.score import BEST_STEP, STEP
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
+from tune_am.packs.pack import Pack
 from tune_am.tuning.campaign.result import distance
 from tune_am.tuning.defaults import (
     CPU,
@@ -45,10 +45,10 @@ from tune_am.tuning.defaults import (
     SCHEDULER,
     SCHEDULERS,
 )
-from tune_am.tuning.grid import gridded
+from tune_am.tuning.early_stopping.schedulers import stopping_rule
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY, Record, has_diverged
-from tune_am.tuning.schedulers import stopping_rule
+from tune_am.tuning.sampling.grid import gridded
 from tune_am.tuning.space import Space, from_source, load
 
 # What somebody who knows the default space might write down as a grid.

@@ -36,7 +36,7 @@ from sound_alternatives import (
 )
 from torch import Tensor
 
-from tune_am.am.pack import Pack
+from tune_am.packs.pack import Pack
 from tune_am.vocal import sound
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.labels import NOT_SUNG, SUNG

@@ -18,10 +18,10 @@ import torch
 
 from tune_am.am.choices import DEVICES
 from tune_am.am.device import chosen_device
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan, report_points
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
+from tune_am.packs.pack import Pack
 from tune_am.tuning.defaults import CPU, GPU
 
 WARM_UP = 2.0  # seconds before the first measurement

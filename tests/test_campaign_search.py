@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 
 import tune_am
 from tests.test_search import SPACE, Session, ended
-from tune_am.am.pack import Pack
+from tune_am.packs.pack import Pack
 from tune_am.report.finished import FinishedRun
 from tune_am.search import main
 from tune_am.tuning.label import file_name

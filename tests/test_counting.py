@@ -14,8 +14,8 @@ from rich.console import Console
 
 from tests.commands import command
 from tune_am import load_result
-from tune_am.am.pack import Pack
 from tune_am.counting import counted, plural
+from tune_am.packs.pack import Pack
 from tune_am.report import page, words
 from tune_am.report.finished import FinishedRun
 from tune_am.report.write import write_campaign

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.am.own_models import Remembering
+from tests.packs.own_models import Remembering
 from tune_am.am.controls import never_optimised, random_classifier
-from tune_am.am.make_pack import make_pack
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
+from tune_am.packs.make_pack import make_pack
+from tune_am.packs.pack import Pack
 from tune_am.report.explanation import explain_settings
 from tune_am.report.write import write_report
 from tune_am.vocal.gan import Gan, GanTraining

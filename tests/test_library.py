@@ -17,8 +17,8 @@ import torch
 from safetensors.torch import load_file
 
 import tune_am
-from tests.am.test_pack_writing import written
-from tune_am.am.pack import Pack
+from tests.packs.test_pack_writing import written
+from tune_am.packs.pack import Pack
 from tune_am.report.config import parse as parse_explain
 from tune_am.report.options import from_keywords as options_of_explain
 from tune_am.tuning.config import SearchConfig, parse

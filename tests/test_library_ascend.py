@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import tune_am
-from tests.am.own_models import SMALL
+from tests.packs.own_models import SMALL
 
 
 def test_an_ascent_by_hand(tiny_pack):

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 import tune_am
-from tests.am.own_models import Overwriter
-from tune_am.am.make_pack import make_pack
-from tune_am.am.pack import Pack
+from tests.packs.own_models import Overwriter
 from tune_am.make_pack import main
+from tune_am.packs.make_pack import make_pack
+from tune_am.packs.pack import Pack
 
-DESCRIBE = "tests.am.own_models:describe"
+DESCRIBE = "tests.packs.own_models:describe"
 
 
 def test_a_pack_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,13 +40,13 @@ def test_a_pack_by_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         ("tests", "write MODULE:FUNCTION"),
         ("./nets:describe", "write MODULE:FUNCTION"),
         ("no_such_module:f", "cannot be imported: ModuleNotFoundError: No module named"),
-        ("tests.am.own_models:nothing", "cannot be imported: AttributeError: module"),
+        ("tests.packs.own_models:nothing", "cannot be imported: AttributeError: module"),
         (
             "tests.test_make_pack:failing",
             "failing failed: RuntimeError: no data, no pack (test_mak",
         ),
         ("tests.test_make_pack:of_a_path", "of_a_path failed: TypeError: of_a_path() missing 1"),
-        ("tests.am.own_models:wav2letter", "must be a function that returns a dict"),
+        ("tests.packs.own_models:wav2letter", "must be a function that returns a dict"),
         ("tests.test_make_pack:DESCRIBE", "must be a function that returns a dict"),
         ("tests.test_make_pack:unknown", "gives 'clasifier'; make_pack has about, classifier"),
         ("tests.test_make_pack:missing", "gives no 'prior', which make_pack needs"),

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from tune_am.am.make_pack import make_pack
-from tune_am.am.pack import Pack
 from tune_am.neurons import main, statistics
+from tune_am.packs.make_pack import make_pack
+from tune_am.packs.pack import Pack
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

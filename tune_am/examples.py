@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 from tune_am.report import figures, template
 from tune_am.report.explanation import Explanation, Group, explain_settings, typical_inputs
 from tune_am.report.media import picture_uri

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from tune_am.am.frechet import frechet_distance
-from tune_am.am.pack import Pack
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 
 
 def load_pack(

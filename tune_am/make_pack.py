@@ -2,8 +2,8 @@
 
 python -m tune_am.make_pack my_module:describe --out my_pack --trust-code
 
-`describe()` is yours: it returns the arguments of `tune_am.am.make_pack.make_pack` as a dict, all
-but `out` and `overwrite`.
+`describe()` is yours: it returns the arguments of `tune_am.make_pack`, all but `out` and
+`overwrite`, as a dict.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
 
-from tune_am.am.place import expect_place
 from tune_am.callable_module import make_callable
 from tune_am.command import CommandParser, exit_status
 from tune_am.errors import UserError, reason
+from tune_am.packs.place import expect_place
 
 if TYPE_CHECKING:
-    from tune_am.am.pack import Pack
+    from tune_am.packs.pack import Pack
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def __getattr__(name: str) -> Any:
     """`make_pack`, with its real signature; it brings PyTorch, which importing this does not."""
     if name != "make_pack":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from tune_am.am.make_pack import make_pack
+    from tune_am.packs.make_pack import make_pack
 
     return make_pack
 
@@ -66,7 +66,7 @@ def _made(arguments: Sequence[str] | None) -> None:
         )
     expect_place(options.out, options.overwrite)  # before anything is computed
     described = _described(options.describe)
-    from tune_am.am.make_pack import make_pack
+    from tune_am.packs.make_pack import make_pack
 
     pack = make_pack(**described, out=options.out, overwrite=options.overwrite)
     units = ", ".join(f"{layer} ({count})" for layer, count in pack.layers.items())
@@ -86,7 +86,7 @@ def _made(arguments: Sequence[str] | None) -> None:
 
 def _asked_for(folder: Path) -> str:
     """What `--pack` must say for it: a shipped pack's name alone is that one's."""
-    from tune_am.am.pack import SHIPPED
+    from tune_am.packs.pack import SHIPPED
 
     return os.path.join(os.curdir, folder) if str(folder) in SHIPPED else str(folder)
 
@@ -107,7 +107,7 @@ def _described(name: str) -> dict[str, Any]:
     described = _returned(name)
     if not isinstance(described, dict):
         raise UserError(f"{name} must be a function that returns a dict of arguments of make_pack")
-    from tune_am.am.make_pack import make_pack
+    from tune_am.packs.make_pack import make_pack
 
     allowed = inspect.signature(make_pack).parameters.keys() - {"out", "overwrite"}
     if unknown := [key for key in described if key not in allowed]:

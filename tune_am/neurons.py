@@ -18,7 +18,7 @@ from tune_am.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from tune_am.am.pack import Pack
+    from tune_am.packs.pack import Pack
 
 # Real excerpts that are named for one unit, and units of a layer that are shown.
 NAMED = 5
@@ -51,7 +51,7 @@ def _run(arguments: Sequence[str] | None) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object, with all units")
     asked = parser.parse_args(arguments)
 
-    from tune_am.am.pack import Pack  # seconds of imports, after the cheap checks
+    from tune_am.packs.pack import Pack  # seconds of imports, after the cheap checks
 
     pack = Pack.load(asked.pack, trust_code=asked.trust_code)
     found, lines = _answer(pack, asked.what)

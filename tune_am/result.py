@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune_am.am.objectives import DEFAULT, Objective, objective
-from tune_am.am.pack import Pack
 from tune_am.am.settings import Settings
 from tune_am.counting import counted
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 from tune_am.report import figures, template, words
 from tune_am.report.config import EXAMPLES
 from tune_am.report.data import trial_rows

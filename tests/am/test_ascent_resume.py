@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from tune_am.am.ascent import Ascent
-from tune_am.am.pack import Pack
 from tune_am.am.settings import Settings
+from tune_am.packs.pack import Pack
 
 from .toys import UNIT, Cliff, IdentityPrior, Linear, Smooth, ascend
 

@@ -28,7 +28,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 LIGHT = """
 import sys
 import tune_am.am.controls
-from tune_am.am.pack import Pack
+from tune_am.packs.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
@@ -45,7 +45,7 @@ tune_am.ascend("vocal", {{"lr": 0.1}}, steps=2, starts=4, pack={pack!r}).plot_as
 heavy = {{"ray", "optuna", "mlflow"}} & set(sys.modules)
 assert not heavy, heavy
 sys.modules["ray"] = sys.modules["mlflow"] = None
-import tune_am.tuning.ledger, tune_am.tuning.schedulers, tune_am.tuning.grid
+import tune_am.tuning.ledger, tune_am.tuning.early_stopping.schedulers, tune_am.tuning.sampling.grid
 """
 
 

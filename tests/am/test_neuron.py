@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from tune_am.am.neuron import Neuron, Tap, beside, read_activations, shown
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.reference import Reference
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 
 ALIASES = {"vocal": "fc9:0"}
 LAYERS = {"conv4": 8, "fc8": 64, "fc9": 1}

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan, report_points
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,7 @@ from torch.nn.utils import parametrizations, spectral_norm
 
 from tune_am.am import random_classifier
 from tune_am.am.ascent import Ascent
-from tune_am.am.make_pack import make_pack
 from tune_am.am.neuron import Neuron
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.random_classifier import (
     CLASSIFIERS,
@@ -24,6 +22,8 @@ from tune_am.am.random_classifier import (
 )
 from tune_am.am.reparametrised import with_plain_weights
 from tune_am.am.settings import Settings
+from tune_am.packs.make_pack import make_pack
+from tune_am.packs.pack import Pack
 
 
 @pytest.fixture(scope="module")

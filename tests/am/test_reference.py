@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from tune_am.am.neuron import Neuron
-from tune_am.am.pack import Pack
 from tune_am.am.reference import Reference, Target, collect
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 
 NEURON = Neuron("fc9", 0, "vocal")
 

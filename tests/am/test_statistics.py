@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.am.test_pack_writing import written
-from tune_am.am.pack import Pack
+from tests.packs.test_pack_writing import written
 from tune_am.am.statistics import InputStatistics, Moments, load_statistics, save_statistics
 from tune_am.am.unlearned import FourierPrior, RawPrior
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 
 
 def inputs() -> torch.Tensor:

@@ -12,10 +12,10 @@ from tune_am.am import score
 from tune_am.am.ascent import Ascent
 from tune_am.am.frechet import frechet_distance
 from tune_am.am.objectives import ACTIVATION_FID, DIVERGED_PENALTY, LAYER_FID
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
+from tune_am.packs.pack import Pack
 
 PLAN = Plan("vocal", starts=6, report_points=(2, 4, 8), seed=1)
 TIMED = {score.SAMPLE_STEPS_PER_SECOND}

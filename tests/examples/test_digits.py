@@ -10,11 +10,11 @@ from unittest import mock
 import pytest
 import torch
 
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.explain import main as explain
+from tune_am.packs.pack import Pack
 
 TRAIN = Path(__file__).parents[2] / "examples" / "digits" / "train.py"
 

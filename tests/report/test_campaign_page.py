@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tune_am.am.pack import Pack
 from tune_am.errors import UserError
 from tune_am.explain import main
+from tune_am.packs.pack import Pack
 from tune_am.report import words
 from tune_am.report.campaign import _example
 from tune_am.report.finished import FinishedRun

@@ -17,9 +17,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from tests.finished_searches import search
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.explain import main
+from tune_am.packs.pack import Pack
 from tune_am.report.compare import Side
 from tune_am.report.explanation import Explanation
 from tune_am.report.page import OUTCOMES

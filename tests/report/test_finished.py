@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import load_file
 
 from tests.finished_searches import POINTS, search
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 from tune_am.report.finished import FinishedRun, opposite, worst_trial
 
 

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 import torch
 
-from tune_am.am.pack import Pack
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 from tune_am.report import template
 from tune_am.report.curve import Curve
 from tune_am.report.image import Image

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
+from tune_am.packs.pack import Pack
 from tune_am.tuning import space
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.ledger import Ledger

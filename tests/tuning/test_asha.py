@@ -9,8 +9,8 @@ from reports import report
 
 from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES
 from tune_am.am.plan import Plan
-from tune_am.tuning.asha import among_best
 from tune_am.tuning.budget import Budget
+from tune_am.tuning.early_stopping.asha import among_best
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import FINISHED
 from tune_am.tuning.run import RuleScheduler

@@ -10,11 +10,11 @@ from reports import report
 
 from tune_am.am.controls import never_optimised_latents
 from tune_am.am.objectives import DIVERGED_PENALTY
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.score import PAIRWISE_DISTANCE, collapse
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
+from tune_am.packs.pack import Pack
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.job import prepare
 from tune_am.tuning.ledger import Ledger

@@ -16,12 +16,12 @@ from mlflow import MlflowClient, pyfunc
 from mlflow.exceptions import MlflowException
 
 from tune_am.am.ascent import Ascent
-from tune_am.am.pack import Pack
 from tune_am.am.plan import fresh_seed
 from tune_am.am.score import inputs_of
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 from tune_am.report.finished import FinishedRun
 from tune_am.tuning import artifacts
 from tune_am.tuning import explanation_model as model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tune_am.errors import UserError
-from tune_am.tuning.grid import grid, gridded
+from tune_am.tuning.sampling.grid import grid, gridded
 from tune_am.tuning.space import from_source, load
 
 BRANCHES = """
@@ -46,7 +46,7 @@ def test_a_parameter_without_a_grid_is_named():
 
 
 def test_too_many_points_are_refused(monkeypatch):
-    monkeypatch.setattr("tune_am.tuning.grid.LARGEST", 50)
+    monkeypatch.setattr("tune_am.tuning.sampling.grid.LARGEST", 50)
     source = "".join(f"    trial.suggest_int('p{i}', 0, 9)\n" for i in range(2))
     with pytest.raises(UserError, match="more than 50 points"):
         grid(from_source("large", f"def space(trial):\n{source}    return {{}}"), 0)

@@ -6,8 +6,8 @@ from collections import Counter
 
 from reports import report
 
-from tune_am.tuning.asha import Asha
-from tune_am.tuning.hyperband import Hyperband
+from tune_am.tuning.early_stopping.asha import Asha
+from tune_am.tuning.early_stopping.hyperband import Hyperband
 
 POINTS = (8, 16, 32, 64)
 

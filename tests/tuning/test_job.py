@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tune_am.am.neuron import beside
-from tune_am.am.pack import Pack
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 from tune_am.tuning import account, budget
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.unit import Unit

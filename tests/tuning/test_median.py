@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from reports import report
 
-from tune_am.tuning.median import Median
+from tune_am.tuning.early_stopping.median import Median
 from tune_am.tuning.record import FINISHED
 
 POINTS = (8, 16, 32)

@@ -15,7 +15,7 @@ from ray import cloudpickle
 from ray.cluster_utils import Cluster
 
 import tune_am
-from tune_am.am.pack import Pack
+from tune_am.packs.pack import Pack
 from tune_am.search import main
 from tune_am.tuning import nodes
 from tune_am.tuning.config import SearchConfig

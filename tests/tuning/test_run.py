@@ -11,10 +11,10 @@ import ray
 import torch
 
 from tune_am.am.objectives import ACTIVATION_FID
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY
 from tune_am.tuning.rescore import candidates, control_rows, gather, rescore, tasks_of
 from tune_am.tuning.run import Failures, Halt, Waiting, run_trials, to_run

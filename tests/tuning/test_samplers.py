@@ -9,15 +9,15 @@ import pytest
 from reports import report
 
 from tune_am.am.objectives import DIVERGED_PENALTY
-from tune_am.tuning import gaussian_process, samplers
 from tune_am.tuning.defaults import GRID, POPULATION, SAMPLERS, SCHEDULERS, STARTUP_TRIALS
-from tune_am.tuning.gaussian_process import shown
+from tune_am.tuning.early_stopping.schedulers import stopping_rule
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY
-from tune_am.tuning.samplers import sampler_for
-from tune_am.tuning.schedulers import stopping_rule
+from tune_am.tuning.sampling import gaussian_process, samplers
+from tune_am.tuning.sampling.gaussian_process import shown
+from tune_am.tuning.sampling.samplers import sampler_for
+from tune_am.tuning.sampling.standing import ranked
 from tune_am.tuning.space import Space, from_source
-from tune_am.tuning.standing import ranked
 
 TRIALS = STARTUP_TRIALS + 2
 

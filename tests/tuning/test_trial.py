@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tune_am.am.objectives import DIVERGED_PENALTY
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 from tune_am.tuning.searcher import LedgerSearcher
 from tune_am.tuning.task import pack_and_plan, task
 from tune_am.tuning.trial import METRICS, AscentTrial

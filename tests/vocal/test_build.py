@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 import tune_am.vocal
 import tune_am.vocal.train_detector as train_detector_module
-from tune_am.am.pack import Pack
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 from tune_am.vocal.batches import Augmentation
 from tune_am.vocal.build_pack import COMMAND, build_pack
 from tune_am.vocal.card import data_card

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from tests.commands import command
-from tune_am.am.make_pack import make_pack
+from tune_am.packs.make_pack import make_pack
 from tune_am.vocal.evaluation import logits, smoothed
 from tune_am.vocal.melspec import log_mel, read_audio
 

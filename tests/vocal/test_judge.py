@@ -15,8 +15,8 @@ from scipy.stats import binomtest
 
 from tests.commands import command
 from tune_am.am import random_classifier
-from tune_am.am.pack import Pack
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 from tune_am.vocal.corpus import Track, load_corpus
 from tune_am.vocal.evaluation import balanced_threshold
 from tune_am.vocal.judge import CLASSIFIERS, NEVER, STARTS, main, verdict, wilson_interval

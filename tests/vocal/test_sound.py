@@ -8,8 +8,8 @@ import pytest
 import soundfile
 import torch
 
-from tune_am.am.pack import Pack
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 from tune_am.vocal import sound
 from tune_am.vocal.melspec import (
     BANDS,

@@ -1,7 +1,7 @@
 """A network as the list of operations that it comes to: JSON and safetensors, no code, no pickle.
 
-`tune_am.am.export.as_graph` makes one of any network that `torch.export` can trace. Not stored as
-torch.export stores it: its files may hold pickles, and may name any function of PyTorch to call.
+`tune_am.packs.export.as_graph` makes one of any network that `torch.export` can trace. Not stored
+as torch.export stores it: its files may hold pickles, and may name any function of PyTorch to call.
 """
 
 from __future__ import annotations

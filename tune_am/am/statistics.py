@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tune_am.am.stored import load_tensors, save_tensors
 from tune_am.errors import UserError
+from tune_am.packs.stored import load_tensors, save_tensors
 
 Bounds = tuple[float | None, float | None]  # the lowest and highest value of an input, if known
 

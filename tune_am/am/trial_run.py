@@ -10,9 +10,9 @@ from torch import Tensor
 
 from tune_am.am import score
 from tune_am.am.ascent import Ascent
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
+from tune_am.packs.pack import Pack
 
 
 @dataclass(frozen=True)

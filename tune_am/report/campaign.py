@@ -13,8 +13,8 @@ from torch import Tensor
 
 from tune_am.am.choices import SIGNS
 from tune_am.am.objectives import Objective
-from tune_am.am.pack import Pack
 from tune_am.counting import counted, plural
+from tune_am.packs.pack import Pack
 from tune_am.report import provenance, template, words
 from tune_am.report.finished import FinishedRun
 from tune_am.report.folder import PAGE

@@ -6,7 +6,7 @@ from typing import Any
 
 from tune_am import __version__
 from tune_am.am.objectives import DEFAULT
-from tune_am.am.pack import Pack
+from tune_am.packs.pack import Pack
 from tune_am.report.explanation import Explanation
 from tune_am.report.finished import FinishedRun
 from tune_am.versions import versions

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from tune_am.am.ascent import Ascent
 from tune_am.am.choices import SIGNS
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
+from tune_am.packs.pack import Pack
 
 # Starts to watch, and sample-steps that the watching may cost: a few seconds on one core.
 STARTS = 8

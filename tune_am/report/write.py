@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tune_am.am.pack import Pack
-from tune_am.am.stored import save_tensors
+from tune_am.packs.pack import Pack
+from tune_am.packs.stored import save_tensors
 from tune_am.report.campaign import campaign_page
 from tune_am.report.compare import Side, compare_page
 from tune_am.report.data import SCHEMA, facts, search

@@ -13,8 +13,8 @@ from tune_am.tuning.folder import RunFolder
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from tune_am.am.pack import Pack
     from tune_am.am.plan import Plan
+    from tune_am.packs.pack import Pack
     from tune_am.tuning.tracking import Key
 
 # Where they are among a run's artifacts.

@@ -21,7 +21,7 @@ from tune_am.tuning.space import Space
 @dataclass(frozen=True)
 class Budget:
     """trials: settings to try. workers: trials at a time, on `gpus` GPUs if any. scheduler: what
-    stops trials early, a name of `tune_am.tuning.schedulers`."""
+    stops trials early, a name of `tune_am.tuning.early_stopping.schedulers`."""
 
     trials: int
     workers: int

@@ -24,7 +24,7 @@ from tune_am.am.score import STEP
 from tune_am.am.settings import Settings
 from tune_am.tuning.defaults import SAMPLER
 from tune_am.tuning.record import FAILED, Record
-from tune_am.tuning.samplers import draw
+from tune_am.tuning.sampling.samplers import draw
 from tune_am.tuning.space import Space, quiet_optuna
 
 _SETTINGS, _COURSE = "settings", "course"
@@ -68,7 +68,7 @@ class Ledger(Trials):
     """The trials of one search. Opening it again goes on where it was left.
 
     neuron: which one, if it is one of many. sampler: what proposes settings, a name of
-    `tune_am.tuning.samplers`.
+    `tune_am.tuning.sampling.samplers`.
     """
 
     def __init__(

@@ -18,10 +18,10 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import tune_am
-from tune_am.am.manifest import FILE, sha256_of
-from tune_am.am.pack import SHIPPED
 from tune_am.errors import UserError, reason
 from tune_am.naming import option
+from tune_am.packs.manifest import FILE, sha256_of
+from tune_am.packs.pack import SHIPPED
 from tune_am.tuning.job import Job
 from tune_am.tuning.task import task
 

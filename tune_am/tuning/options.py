@@ -16,7 +16,7 @@ from tune_am.naming import flag, option
 from tune_am.tuning.config import SearchConfig, duration
 
 if TYPE_CHECKING:
-    from tune_am.am.pack import Pack
+    from tune_am.packs.pack import Pack
 
 # Options that say what a command prints: a library has `progress` and `on_event` instead.
 _OF_THE_COMMAND = frozenset({"json"})

@@ -12,7 +12,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from tune_am.am.stored import save_tensors
+from tune_am.packs.stored import save_tensors
 from tune_am.whole import whole
 
 # Of the controls, by their names.

@@ -18,11 +18,11 @@ from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.tuning import environment
 from tune_am.tuning.budget import Budget
+from tune_am.tuning.early_stopping.schedulers import stopping_rule
 from tune_am.tuning.failure import cause
 from tune_am.tuning.label import file_name, search_title, trial_title
 from tune_am.tuning.ledger import Ledger, Trials
 from tune_am.tuning.record import Listener
-from tune_am.tuning.schedulers import stopping_rule
 from tune_am.tuning.searcher import LedgerSearcher, Proposer
 from tune_am.tuning.space import Space
 from tune_am.tuning.trial import NUMBER, SETTINGS, TASK, AscentTrial

@@ -28,6 +28,7 @@ from tune_am.tuning.defaults import GRID
 from tune_am.tuning.failure import cause
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.hunt import Single
+from tune_am.tuning.interrupt import handlers_kept, stopping
 from tune_am.tuning.job import Job, prepare
 from tune_am.tuning.metrics import SearchMetrics
 from tune_am.tuning.output import UNREAD
@@ -35,7 +36,6 @@ from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Listener
 from tune_am.tuning.run import Halt, to_run
 from tune_am.tuning.showing import SHOWN, Hunt, open_run, show, trouble
-from tune_am.tuning.stopping import handlers_kept, stopping
 from tune_am.tuning.views import View, make
 
 INTERRUPTED = 130  # exit status, as of a shell for SIGINT

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from tune_am.allocator import keep_freed_memory
-from tune_am.am.pack import SHIPPED, Pack
 from tune_am.am.plan import Plan
 from tune_am.errors import UserError
+from tune_am.packs.pack import SHIPPED, Pack
 from tune_am.tuning.label import search_title
 from tune_am.tuning.metrics import search_tags
 

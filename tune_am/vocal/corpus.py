@@ -21,8 +21,8 @@ from rich.progress import track
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from tune_am.am.manifest import sha256_of
 from tune_am.errors import UserError
+from tune_am.packs.manifest import sha256_of
 from tune_am.vocal import labels
 from tune_am.vocal.layouts import HOUSE, songs_of
 from tune_am.vocal.melspec import FRAMES_PER_SECOND, excerpts, log_mel, read_audio

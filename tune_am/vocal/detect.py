@@ -19,7 +19,7 @@ from tune_am.whole import whole
 if TYPE_CHECKING:
     from torch import nn
 
-    from tune_am.am.pack import Pack
+    from tune_am.packs.pack import Pack
 
 HEADER = ("seconds", "singing")
 
@@ -98,7 +98,7 @@ def main(argv: list[str] | None = None) -> None:
     if options.csv is not None and not options.csv.parent.is_dir():
         raise UserError(f"no such folder for --csv: {options.csv.parent}")
 
-    from tune_am.am.pack import Pack
+    from tune_am.packs.pack import Pack
 
     classifier = _detector(Pack.load(options.pack, trust_code=options.trust_code))
     text = table(options.songs, [detect(song, classifier) for song in options.songs])

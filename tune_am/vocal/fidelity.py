@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from tune_am.am.frechet import frechet_distance
 from tune_am.am.objectives import NEIGHBOURS
-from tune_am.am.pack import Pack
 from tune_am.am.prdc import prdc
 from tune_am.errors import UserError
+from tune_am.packs.pack import Pack
 from tune_am.vocal import texture
 from tune_am.vocal.judge_net import Hearing, hear, judge_file, load_judge
 from tune_am.vocal.nearest import Nearest, nearest

@@ -23,8 +23,8 @@ from tune_am.whole import whole
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from tune_am.am.pack import Pack
     from tune_am.am.plan import Plan
+    from tune_am.packs.pack import Pack
     from tune_am.report.finished import FinishedRun
     from tune_am.vocal.judge_net import Judge
 

@@ -21,7 +21,7 @@ from tune_am.errors import UserError
 from tune_am.vocal.nets import FLOOR, LOG_FLOOR
 
 if TYPE_CHECKING:
-    from tune_am.am.pack import Pack
+    from tune_am.packs.pack import Pack
 
 SAMPLE_RATE = 22_050
 WINDOW = 1024

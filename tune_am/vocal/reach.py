@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from tune_am.am.layout import laid_out
-from tune_am.am.manifest import sha256_of
 from tune_am.errors import UserError
+from tune_am.packs.manifest import sha256_of
 from tune_am.vocal import samples
 from tune_am.vocal.checkpoint import load_trained
 from tune_am.vocal.corpus import Track, band_statistics, load_corpus

@@ -17,9 +17,9 @@ from reports import report
 from rich.console import Console
 
 from tune_am.am.objectives import DIVERGED_PENALTY, objective
-from tune_am.am.pack import Pack
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
+from tune_am.packs.pack import Pack
 from tune_am.tuning import space
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.pace import STARTING, rescoring_seconds

@@ -14,7 +14,7 @@ from tune_am.tuning.campaign.rules import most_proven
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.defaults import SAMPLER
 from tune_am.tuning.record import DIVERGED, FAILED, Record
-from tune_am.tuning.samplers import draw
+from tune_am.tuning.sampling.samplers import draw
 from tune_am.tuning.space import Space, quiet_optuna
 
 # A gain is no larger: a hundred times nearer.

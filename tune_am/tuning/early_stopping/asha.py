@@ -1,0 +1,58 @@
+"""Asynchronous successive halving (Li et al. 2020, arXiv 1810.05934)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tune_am.am.objectives import Objective
+from tune_am.tuning.defaults import REDUCTION
+from tune_am.tuning.early_stopping.stopping_rule import StoppingRule
+from tune_am.tuning.record import Record
+
+
+class Asha(StoppingRule):
+    """At each rung the best 1/`REDUCTION` of the trials that got there go on, and late starters.
+
+    Spared is a trial whose `course` ends nearer than that of every other trial that got there. A
+    course ends at the goal at the nearest, so once one of the others reaches it none is spared.
+    (Ray's own ASHA counts its rungs with a logarithm that is sometimes one too few, loses them on
+    restore, and knows a trial by its score alone.)
+    """
+
+    def _stops(self, record: Record, others: Sequence[Record], step: int) -> bool:
+        there = [other for other in others if other.report_at(step) is not None]
+        standings = [other.standing_at(step) for other in there]
+        if among_best(record.standing_at(step), standings, REDUCTION):
+            return False
+        return self._ends(record, step) >= min(self._ends(other, step) for other in there)
+
+    def _ends(self, record: Record, step: int) -> tuple[float, float]:
+        """Where a trial that got to the rung `step` will stand if it keeps its course."""
+        before = self.points[self.points.index(step) - 1]
+        now = record.score_at(step)
+        assert now is not None  # it got there
+        earlier = record.score_at(before)
+        told = now if earlier is None else earlier, now
+        ahead = course(record.objective, (before, step), told, self.points[-1])
+        return record.standing_at(step)[0], ahead
+
+
+def among_best(value: Any, others: Sequence[Any], reduction: float) -> bool:
+    """Whether `value` is in the lowest 1/`reduction`, rounded up, of it and the others."""
+    places = math.ceil((len(others) + 1) / reduction)
+    return sum(other < value for other in others) < places
+
+
+def course(
+    objective: Objective, steps: tuple[int, int], scores: tuple[float, float], horizon: int
+) -> float:
+    """Distance from the best there is, at the horizon, of a trial with these scores at two steps.
+
+    An ascent covers distance at a steady pace while it is far away, and an activation-FID is a
+    squared distance; so what is drawn on in a straight line is `Objective.distance`, its root.
+    """
+    earlier, now = (objective.distance(score) for score in scores)
+    pace = (earlier - now) / (steps[1] - steps[0])
+    return max(objective.nearest, now - pace * (horizon - steps[1]))
