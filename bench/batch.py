@@ -15,9 +15,9 @@ import time
 import torch
 
 from tune_am.am.ascent import Ascent
-from tune_am.am.device import default_chunk
-from tune_am.am.neuron import Neuron
 from tune_am.am.settings import Settings
+from tune_am.packs.device import default_chunk
+from tune_am.packs.neuron import Neuron
 from tune_am.packs.pack import Pack
 
 

@@ -36,8 +36,8 @@ from tune_am.am.ascent import Ascent
 from tune_am.am.controls import real_vs_real
 from tune_am.am.plan import Plan, report_points
 from tune_am.am.trial_run import TrialRun
-from tune_am.am.units import select
 from tune_am.packs.pack import Pack
+from tune_am.packs.units import select
 from tune_am.tuning import space as spaces
 from tune_am.tuning.campaign.rescoring import starts_of
 from tune_am.tuning.campaign.result import distance

@@ -27,8 +27,8 @@ from statistics import mean, stdev
 
 import torch
 
-from tune_am.am.choices import DEVICES
-from tune_am.am.device import chosen_device
+from tune_am.choices import DEVICES
+from tune_am.packs.device import chosen_device
 from tune_am.vocal import evaluation
 from tune_am.vocal.batches import Augmentation
 from tune_am.vocal.corpus import Track, corpus_digest, load_corpus

@@ -30,8 +30,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from tune_am.am.choices import DEVICES
-from tune_am.am.device import chosen_device
+from tune_am.choices import DEVICES
+from tune_am.packs.device import chosen_device
 from tune_am.vocal.batches import Batches
 from tune_am.vocal.checkpoint import STORED
 from tune_am.vocal.corpus import band_statistics, load_corpus

@@ -18,9 +18,9 @@ from torch import nn
 from tune_am.allocator import keep_freed_memory
 from tune_am.am import ascent
 from tune_am.am.layout import laid_out
-from tune_am.am.prior import Prior
 from tune_am.am.settings import Settings
 from tune_am.packs.pack import Pack
+from tune_am.packs.prior import Prior
 
 
 def neither(network: nn.Module, _: torch.Tensor) -> nn.Module:

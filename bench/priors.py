@@ -28,15 +28,15 @@ import torch
 from torch import Tensor
 
 from tune_am.am import controls
-from tune_am.am.choices import PRIORS
 from tune_am.am.frechet import frechet_distance
 from tune_am.am.objectives import LAYER_FID
 from tune_am.am.plan import Plan, report_points
 from tune_am.am.score import activations_of, before_of, inputs_of, pairwise_distance
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
-from tune_am.am.unlearned import UNLEARNED
+from tune_am.choices import PRIORS
 from tune_am.packs.pack import Pack
+from tune_am.packs.unlearned import UNLEARNED
 
 RATES, PENALTIES = (0.01, 0.05, 0.2), (0.0, 0.01, 0.1)
 SMOOTH = {"tv": 1e-3, "blur": 1.0, "jitter": 2, "init_scale": 0.3}

@@ -16,11 +16,11 @@ from multiprocessing.synchronize import Barrier
 
 import torch
 
-from tune_am.am.choices import DEVICES
-from tune_am.am.device import chosen_device
 from tune_am.am.plan import Plan, report_points
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
+from tune_am.choices import DEVICES
+from tune_am.packs.device import chosen_device
 from tune_am.packs.pack import Pack
 from tune_am.tuning.defaults import CPU, GPU
 

@@ -14,8 +14,8 @@ from torch import nn
 from xdist.scheduler import LoadFileScheduling
 
 from tune_am.allocator import keep_freed_memory
-from tune_am.am.reference import collect
 from tune_am.packs.pack import write_pack
+from tune_am.packs.reference import collect
 from tune_am.vocal.nets import Detector, Generator
 
 pytest_plugins = ["tests.finished_searches", "tests.vocal.layout_trees"]

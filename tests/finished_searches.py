@@ -14,11 +14,11 @@ import torch
 from tests.packs.test_pack_writing import written
 from tune_am.am import controls
 from tune_am.am.plan import Plan
-from tune_am.am.reference import Target
 from tune_am.am.score import before_of, inputs_of
 from tune_am.am.trial_run import TrialRun
 from tune_am.explain import main
 from tune_am.packs.pack import Pack
+from tune_am.packs.reference import Target
 from tune_am.report.finished import FinishedRun
 from tune_am.report.write import write_campaign
 from tune_am.tuning import result, space

@@ -16,7 +16,6 @@ from tune_am.errors import UserError
 
 if TYPE_CHECKING:
     from tune_am.am.ascent import Ascent
-    from tune_am.am.neuron import Neuron
     from tune_am.am.plan import Plan
     from tune_am.am.settings import Settings
     from tune_am.am.trial_run import TrialRun
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from tune_am.explain import explain
     from tune_am.library import activation_fid, load_pack
     from tune_am.make_pack import make_pack
+    from tune_am.packs.neuron import Neuron
     from tune_am.packs.pack import Pack
     from tune_am.result import SearchResult
     from tune_am.search import search
@@ -37,7 +37,7 @@ _HOMES = {
     "Ascent": "tune_am.am.ascent",
     "CampaignResult": "tune_am.campaign",
     "Examples": "tune_am.examples",
-    "Neuron": "tune_am.am.neuron",
+    "Neuron": "tune_am.packs.neuron",
     "Pack": "tune_am.packs.pack",
     "Plan": "tune_am.am.plan",
     "SearchResult": "tune_am.result",

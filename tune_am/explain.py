@@ -124,8 +124,8 @@ def _kept(run: FinishedRun, shown: Explanation | None) -> Explanation:
 
 
 def _at_settings(config: ExplainConfig) -> Explanation:
-    from tune_am.am.device import chosen_device
     from tune_am.am.plan import Plan
+    from tune_am.packs.device import chosen_device
     from tune_am.packs.pack import Pack
     from tune_am.report.explanation import explain_settings
 

@@ -123,7 +123,7 @@ def _pack(pack: Pack) -> tuple[dict[str, Any], list[str]]:
 
 def _kind(module: nn.Module) -> str | None:
     """Its class; None of an exported network, whose modules are names only."""
-    from tune_am.am.graph import Layer
+    from tune_am.packs.graph import Layer
 
     return None if isinstance(module, Layer) else type(module).__name__
 

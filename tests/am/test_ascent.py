@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tune_am.am.ascent import Ascent
-from tune_am.am.neuron import Neuron
-from tune_am.am.prior import GeneratorPrior
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
+from tune_am.packs.neuron import Neuron
 from tune_am.packs.pack import Pack
+from tune_am.packs.prior import GeneratorPrior
 
 from .toys import UNIT, WEIGHT, IdentityPrior, Linear, ascend
 

@@ -13,10 +13,10 @@ from tune_am.am.controls import (
     real_vs_real,
 )
 from tune_am.am.plan import Plan
-from tune_am.am.reference import Reference
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.packs.pack import Pack
+from tune_am.packs.reference import Reference
 
 SETTINGS = Settings(lr=0.1, l2=0.001)
 PLAN = Plan("vocal", starts=8, report_points=(30,))

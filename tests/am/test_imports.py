@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +53,31 @@ import tune_am.tuning.ledger, tune_am.tuning.early_stopping.schedulers, tune_am.
 
 def test_one_trial_needs_torch_alone_reports_no_optuna_and_samplers_no_ray(tiny_pack) -> None:
     subprocess.run([sys.executable, "-c", LIGHT.format(pack=str(tiny_pack))], check=True)
+
+
+# Which packages the modules of each import when they are loaded (CONTRIBUTING.md).
+BELOW = {
+    "packs": set(),
+    "am": {"packs"},
+    "report": {"packs", "am", "tuning"},
+    "tuning": {"packs", "am"},
+    "vocal": {"packs", "am", "report"},
+}
+
+
+@pytest.mark.parametrize("package", BELOW)
+def test_packages_import_those_below_them_only(package: str) -> None:
+    files = sorted((Path(tune_am.__file__).parent / package).rglob("*.py"))
+    assert files
+    for file in files:
+        loaded = [node for node in ast.parse(file.read_text()).body if hasattr(node, "names")]
+        named = [
+            f"{getattr(node, 'module', '')}.{alias.name}".strip(".").split(".")
+            for node in loaded
+            for alias in node.names
+        ]
+        theirs = {parts[1] for parts in named if parts[0] == "tune_am" and len(parts) > 2}
+        assert theirs & set(BELOW) <= BELOW[package] | {package}, file
 
 
 def test_the_names_of_the_package_are_there() -> None:

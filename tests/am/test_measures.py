@@ -16,11 +16,11 @@ from tune_am.am.measures import jackknife, kernel_distance, measure
 from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES, objective
 from tune_am.am.plan import Plan
 from tune_am.am.prdc import prdc
-from tune_am.am.reference import Target
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
 from tune_am.packs.pack import Pack
+from tune_am.packs.reference import Target
 
 
 def random(n: int, dimensions: int, seed: int = 0, shift: float = 0.0) -> torch.Tensor:

@@ -12,7 +12,6 @@ from torch.nn.utils import parametrizations, spectral_norm
 
 from tune_am.am import random_classifier
 from tune_am.am.ascent import Ascent
-from tune_am.am.neuron import Neuron
 from tune_am.am.plan import Plan
 from tune_am.am.random_classifier import (
     CLASSIFIERS,
@@ -20,10 +19,11 @@ from tune_am.am.random_classifier import (
     ascended_latents,
     with_random_weights,
 )
-from tune_am.am.reparametrised import with_plain_weights
 from tune_am.am.settings import Settings
 from tune_am.packs.make_pack import make_pack
+from tune_am.packs.neuron import Neuron
 from tune_am.packs.pack import Pack
+from tune_am.packs.reparametrised import with_plain_weights
 
 
 @pytest.fixture(scope="module")

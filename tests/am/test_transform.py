@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from tune_am.am.positions import SPECTROGRAM, positions_of
 from tune_am.am.transform import Transform, blurred, total_variation
+from tune_am.packs.positions import SPECTROGRAM, positions_of
 
 NEAR = SPECTROGRAM.near
 FREE = Transform(jitter=1, gain=1)  # what it is asked for is drawn by hand

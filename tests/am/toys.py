@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from tune_am.am.ascent import Ascent
-from tune_am.am.neuron import Neuron
-from tune_am.am.prior import Prior
 from tune_am.am.settings import Settings
+from tune_am.packs.neuron import Neuron
+from tune_am.packs.prior import Prior
 
 WEIGHT = (3.0, -1.0, 0.5)
 UNIT = Neuron("unit", 0, "unit")

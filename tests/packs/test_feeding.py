@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from tune_am.am.controls import never_optimised
 from tune_am.am.frechet import frechet_distance
-from tune_am.am.neuron import Tap
 from tune_am.am.plan import Plan
 from tune_am.am.score import before_of
 from tune_am.errors import UserError
 from tune_am.packs.feeding import layers_before
 from tune_am.packs.make_pack import make_pack
+from tune_am.packs.neuron import Tap
 from tune_am.packs.pack import Pack
 
 

@@ -12,10 +12,10 @@ import torchaudio
 from torch import Tensor, nn
 
 from tests.packs.own_models import Colours, Dense, Tokens, wav2letter
-from tune_am.am.graph import Graph, operation
 from tune_am.am.layout import laid_out
-from tune_am.am.neuron import Tap
 from tune_am.packs.export import as_graph, unfolded
+from tune_am.packs.graph import Graph, operation
+from tune_am.packs.neuron import Tap
 
 
 def networks() -> dict[str, tuple[nn.Module, tuple[int, ...], list[str]]]:

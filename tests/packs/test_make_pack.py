@@ -24,17 +24,17 @@ from tests.packs.own_models import (
     Remembering,
     pictures,
 )
-from tune_am.am.neuron import Tap
 from tune_am.am.plan import Plan
-from tune_am.am.prior import GeneratorPrior
-from tune_am.am.recurrent import is_recurrent
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
 from tune_am.packs.given import given_network
 from tune_am.packs.make_pack import make_pack
+from tune_am.packs.neuron import Tap
 from tune_am.packs.pack import Pack
+from tune_am.packs.prior import GeneratorPrior
 from tune_am.packs.real_data import Reading, read
+from tune_am.packs.recurrent import is_recurrent
 
 NEURONS = {"first": "head:0", "texture": "features.3:2"}
 

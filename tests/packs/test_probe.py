@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.packs.own_models import Dense
-from tune_am.am.outputs import by_unit
+from tune_am.packs.outputs import by_unit
 from tune_am.packs.probe import chosen_layers, units_of
 
 

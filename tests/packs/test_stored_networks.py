@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from tests.packs.own_models import SMALL, Causal, Thrower, Tied
-from tune_am.am.neuron import Tap
-from tune_am.am.prior import Prior
 from tune_am.errors import UserError
 from tune_am.packs.make_pack import make_pack
+from tune_am.packs.neuron import Tap
+from tune_am.packs.pack import Pack
+from tune_am.packs.prior import Prior
 
 
 class Roots(Prior):
@@ -63,6 +64,18 @@ def test_a_traced_generator_is_stored_as_its_operations(tmp_path: Path) -> None:
     pack = make_pack(**{**SMALL, "prior": traced, "latent": 3}, out=tmp_path / "pack")
     z = torch.randn(5, 3)
     torch.testing.assert_close(pack.prior(z), generator(z))
+
+
+def test_a_pack_of_an_earlier_version_loads(tmp_path: Path) -> None:
+    """What it names has moved since."""
+    made = make_pack(**SMALL, out=tmp_path / "pack")
+    file = made.path / "pack.json"
+    text = file.read_text()
+    assert '"tune_am.packs.graph:' in text
+    file.write_text(text.replace("tune_am.packs.graph", "tune_am.am.graph"))
+    inputs = torch.rand(3, 6)
+    old = Pack.load(made.path)
+    torch.testing.assert_close(old.classifier(inputs), made.classifier(inputs))
 
 
 def test_exported_programs_are_networks(tmp_path: Path) -> None:

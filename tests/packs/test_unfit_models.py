@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from tests.packs.own_models import SMALL, Thrower
-from tune_am.am.prior import GeneratorPrior
 from tune_am.errors import UserError
 from tune_am.packs.make_pack import make_pack
+from tune_am.packs.prior import GeneratorPrior
 
 
 class OwnStarts(GeneratorPrior):

@@ -14,10 +14,10 @@ from tune_am.am.ascent import Ascent
 from tune_am.am.frechet import bootstrap_interval, frechet_distance
 from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.am.plan import Plan
-from tune_am.am.reference import Target
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
 from tune_am.packs.pack import Pack
+from tune_am.packs.reference import Target
 from tune_am.report import page
 from tune_am.report.data import activations, ascent, facts, trial_rows
 from tune_am.report.explanation import Explanation, explain_run, explain_settings

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tune_am.am.neuron import beside
 from tune_am.errors import UserError
+from tune_am.packs.neuron import beside
 from tune_am.packs.pack import Pack
 from tune_am.tuning import account, budget
 from tune_am.tuning.budget import Budget

@@ -7,16 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.choices import SIGNS, expect_one_of
-from tune_am.am.device import default_chunk
 from tune_am.am.layout import laid_out
-from tune_am.am.neuron import Neuron, Tap
-from tune_am.am.prior import Prior
-from tune_am.am.recurrent import differentiable, is_recurrent
 from tune_am.am.settings import Settings
 from tune_am.am.transform import Transform, total_variation
 from tune_am.am.update_rules import update_rule
+from tune_am.choices import SIGNS, expect_one_of
 from tune_am.errors import UserError
+from tune_am.packs.device import default_chunk
+from tune_am.packs.neuron import Neuron, Tap
+from tune_am.packs.prior import Prior
+from tune_am.packs.recurrent import differentiable, is_recurrent
 
 # RMS of a latent beyond which its start counts as diverged: a thousand standard deviations of the
 # starts is no place where a prior still means anything.

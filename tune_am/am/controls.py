@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tune_am.am.neuron import read_activations
 from tune_am.am.plan import Plan
 from tune_am.am.random_classifier import ascended_latents
-from tune_am.am.reference import TAIL, Target
 from tune_am.am.score import inputs_of, pairwise_distance
 from tune_am.am.settings import Settings
+from tune_am.packs.neuron import read_activations
 from tune_am.packs.pack import Pack
+from tune_am.packs.reference import TAIL, Target
 
 # Random splits of the real tail over which `real_vs_real` is taken.
 SPLITS = 200

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tune_am.am.outputs import tensors_of
+from tune_am.packs.outputs import tensors_of
 
 
 def laid_out(network: nn.Module, example: Tensor | None = None) -> nn.Module:

@@ -23,9 +23,9 @@ from tune_am.am.objectives import (
     objective,
 )
 from tune_am.am.prdc import prdc
-from tune_am.am.reference import Target
 from tune_am.errors import UserError, reason
 from tune_am.naming import option
+from tune_am.packs.reference import Target
 
 Function = Callable[[Target, Target], float]
 

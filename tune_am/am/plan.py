@@ -6,9 +6,9 @@ import hashlib
 import math
 from dataclasses import dataclass, replace
 
-from tune_am.am.choices import SIGNS, expect_one_of, expect_seed
 from tune_am.am.measures import Measure, measure
 from tune_am.am.objectives import DEFAULT, Objective, objective
+from tune_am.choices import SIGNS, expect_one_of, expect_seed
 from tune_am.counting import counted
 from tune_am.errors import UserError
 from tune_am.naming import option

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from tune_am.am.ascent import Ascent
-from tune_am.am.neuron import Neuron
 from tune_am.am.plan import Plan
-from tune_am.am.reparametrised import with_plain_weights
 from tune_am.am.settings import Settings
+from tune_am.packs.neuron import Neuron
 from tune_am.packs.pack import Pack
+from tune_am.packs.reparametrised import with_plain_weights
 
 # Classifiers that share out the starts of that control: what one draw of weights comes to says
 # little of another's.

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from tune_am.am.ascent import Ascent
-from tune_am.am.choices import SIGNS
-from tune_am.am.device import default_chunk
 from tune_am.am.measures import Measure
-from tune_am.am.neuron import Neuron, read_activations
 from tune_am.am.objectives import ACTIVATION_FID
-from tune_am.am.reference import Target
+from tune_am.choices import SIGNS
+from tune_am.packs.device import default_chunk
+from tune_am.packs.neuron import Neuron, read_activations
 from tune_am.packs.pack import Pack
+from tune_am.packs.reference import Target
 
 STEP = "step"  # steps taken; the name ASHA reads as its clock
 ACTIVATION_FID_NOW = "activation_fid_now"  # kept activations against the reference tail, 1-D

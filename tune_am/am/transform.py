@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tune_am.am.positions import SPECTROGRAM, Positions
+from tune_am.packs.positions import SPECTROGRAM, Positions
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from tune_am.am.device import device_of
-from tune_am.am.prior import Prior
-from tune_am.am.recurrent import differentiable
 from tune_am.errors import UserError, reason
+from tune_am.packs.device import device_of
+from tune_am.packs.prior import Prior
+from tune_am.packs.recurrent import differentiable
 
 # Inputs that a prior makes to see which range they have, and the share of their values that may lie
 # outside the range that is promised: a network without a last bound strays a little.

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.graph import Graph, encoded, operation
-from tune_am.am.outputs import by_unit, hooked
 from tune_am.errors import UserError, first_line
+from tune_am.packs.graph import Graph, encoded, operation
+from tune_am.packs.outputs import by_unit, hooked
 
 # Only in what is traced, not in what is computed: checks of shapes that a graph need not repeat.
 _CHECKS = ("_assert_", "sym_constrain_range")

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.outputs import hooked, tensors_of
-from tune_am.am.recurrent import differentiable
 from tune_am.packs.ascendable import depends
+from tune_am.packs.outputs import hooked, tensors_of
+from tune_am.packs.recurrent import differentiable
 
 
 def layers_before(network: nn.Module, layers: Sequence[str], example: Tensor) -> dict[str, str]:

@@ -12,18 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.device import device_of
-from tune_am.am.neuron import Tap, read_activations
-from tune_am.am.prior import GeneratorPrior, Prior
-from tune_am.am.reparametrised import with_plain_weights
-from tune_am.am.unlearned import UNLEARNED, FourierPrior, RawPrior
 from tune_am.errors import UserError, reason
 from tune_am.packs.agreement import agree, expect_each_alone, expect_one_answer, expect_same
 from tune_am.packs.ascendable import drawn, expect_gradient, independent
+from tune_am.packs.device import device_of
 from tune_am.packs.export import as_graph, unfolded
+from tune_am.packs.neuron import Tap, read_activations
 from tune_am.packs.pack_arguments import as_number
+from tune_am.packs.prior import GeneratorPrior, Prior
 from tune_am.packs.real_data import RealData
+from tune_am.packs.reparametrised import with_plain_weights
 from tune_am.packs.stored import rebuilt
+from tune_am.packs.unlearned import UNLEARNED, FourierPrior, RawPrior
 
 
 def given_network(given: object, what: str) -> nn.Module:

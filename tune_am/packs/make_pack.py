@@ -10,16 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.device import device_of
-from tune_am.am.neuron import Neuron
-from tune_am.am.prior import prior_of
-from tune_am.am.reference import TAIL
-from tune_am.am.statistics import InputStatistics
-from tune_am.am.units import is_unit
-from tune_am.am.unlearned import UNLEARNED
 from tune_am.counting import counted
 from tune_am.errors import UserError, reason
 from tune_am.packs.ascendable import drawn, expect_range
+from tune_am.packs.device import device_of
 from tune_am.packs.feeding import layers_before
 from tune_am.packs.given import (
     evaluated,
@@ -29,11 +23,17 @@ from tune_am.packs.given import (
     stored_prior,
     with_gradient,
 )
+from tune_am.packs.neuron import Neuron
 from tune_am.packs.pack import Pack, write_pack
 from tune_am.packs.pack_arguments import check_aliases, check_arguments, check_stored, grouped_as
 from tune_am.packs.place import expect_place
+from tune_am.packs.prior import prior_of
 from tune_am.packs.probe import chosen_layers, units_of
 from tune_am.packs.real_data import EXAMPLES, RealData, read
+from tune_am.packs.reference import TAIL
+from tune_am.packs.statistics import InputStatistics
+from tune_am.packs.units import is_unit
+from tune_am.packs.unlearned import UNLEARNED
 
 # A search compares with the TAIL most exciting real excerpts, and those with the next TAIL.
 FEWEST = 2 * TAIL

@@ -14,22 +14,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.choices import PRIORS
-from tune_am.am.device import device_of
-from tune_am.am.neuron import Neuron, Tap
-from tune_am.am.positions import positions_of
-from tune_am.am.prior import Prior, prior_of
-from tune_am.am.reference import GROUPS, Reference
-from tune_am.am.statistics import InputStatistics, load_statistics, save_statistics
-from tune_am.am.unlearned import UNLEARNED, prior_kind
+from tune_am.choices import PRIORS
 from tune_am.errors import UserError
+from tune_am.packs.device import device_of
 from tune_am.packs.excerpts import Excerpts, load_excerpts, save_excerpts
 from tune_am.packs.manifest import FILE, SCHEMA, Manifest, sha256_of
+from tune_am.packs.neuron import Neuron, Tap
 from tune_am.packs.pack_arguments import as_number
 from tune_am.packs.place import expect_place
+from tune_am.packs.positions import positions_of
+from tune_am.packs.prior import Prior, prior_of
 from tune_am.packs.promises import check_shapes
+from tune_am.packs.reference import GROUPS, Reference
 from tune_am.packs.rounding import expect_precise
+from tune_am.packs.statistics import InputStatistics, load_statistics, save_statistics
 from tune_am.packs.stored import load_network, load_tensors, save_network, save_tensors
+from tune_am.packs.unlearned import UNLEARNED, prior_kind
 from tune_am.whole import whole_folder
 
 # Packs that come with the package, by name: a text. A path is always that of a folder.

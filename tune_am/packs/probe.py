@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from tune_am.am.outputs import UNITS_LAST, by_unit, class_of, hooked
 from tune_am.errors import UserError
+from tune_am.packs.outputs import UNITS_LAST, by_unit, class_of, hooked
 
 
 @torch.no_grad()

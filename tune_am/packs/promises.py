@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.neuron import Neuron, Tap
-from tune_am.am.prior import Prior
-from tune_am.am.reference import GROUPS
 from tune_am.errors import UserError, reason
 from tune_am.packs.manifest import FILE, Manifest
+from tune_am.packs.neuron import Neuron, Tap
+from tune_am.packs.prior import Prior
+from tune_am.packs.reference import GROUPS
 
 
 @torch.no_grad()

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.device import device_of
-from tune_am.am.neuron import Neuron, Tap
-from tune_am.am.statistics import InputStatistics, Moments
 from tune_am.errors import UserError
+from tune_am.packs.device import device_of
+from tune_am.packs.neuron import Neuron, Tap
+from tune_am.packs.statistics import InputStatistics, Moments
 
 _BATCH = 64
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.device import device_of
-from tune_am.am.neuron import read_activations
-from tune_am.am.prior import Prior
-from tune_am.am.reference import Reference
 from tune_am.errors import UserError
 from tune_am.packs.agreement import agree
 from tune_am.packs.ascendable import drawn
+from tune_am.packs.device import device_of
+from tune_am.packs.neuron import read_activations
+from tune_am.packs.prior import Prior
+from tune_am.packs.reference import Reference
 
 # Inputs by which they are compared, and so many at once.
 _DRAWN, _AT_ONCE = 16, 4

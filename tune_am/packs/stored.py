@@ -50,11 +50,15 @@ def rebuilt(
     return network.eval().requires_grad_(False)
 
 
+# Modules of this package, by the names that packs of earlier versions have for them.
+_MOVED = {"tune_am.am.graph": "tune_am.packs.graph"}
+
+
 def _factory(folder: Path, name: str) -> type[nn.Module]:
     """The network class called "module:Class"."""
     module, _, attribute = name.partition(":")
     try:
-        found = getattr(import_module(module), attribute)
+        found = getattr(import_module(_MOVED.get(module, module)), attribute)
     except (ImportError, AttributeError, ValueError):
         raise UserError(
             f"{folder / FILE}: the factory {name!r} cannot be imported; install what it needs"

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tune_am.am.choices import SIGNS
 from tune_am.am.objectives import Objective
+from tune_am.choices import SIGNS
 from tune_am.counting import counted, plural
 from tune_am.packs.pack import Pack
 from tune_am.report import provenance, template, words

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from tune_am.am.choices import PRIORS, SIGNS, expect_one_of, expect_seed
 from tune_am.am.settings import Settings
+from tune_am.choices import PRIORS, SIGNS, expect_one_of, expect_seed
 from tune_am.command import CommandParser, add_field, add_trust_code, reader
 from tune_am.errors import UserError
 from tune_am.naming import option

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from tune_am.am import controls
-from tune_am.am.choices import SIGNS
-from tune_am.am.neuron import Neuron
 from tune_am.am.objectives import Objective
 from tune_am.am.plan import Plan
-from tune_am.am.reference import Target
 from tune_am.am.score import DIVERGED_FROM, activations_of, before_of, inputs_of
 from tune_am.am.settings import Settings
+from tune_am.choices import SIGNS
 from tune_am.errors import UserError
+from tune_am.packs.neuron import Neuron
 from tune_am.packs.pack import Pack
+from tune_am.packs.reference import Target
 from tune_am.report.config import FEW
 from tune_am.report.finished import FinishedRun, Kept, worst_trial
 from tune_am.report.trace import Trace, affordable, watch

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tune_am.am.neuron import beside, direction_file
 from tune_am.am.objectives import Objective, objective
 from tune_am.am.plan import Plan
 from tune_am.am.score import BEST_STEP
 from tune_am.errors import UserError
 from tune_am.naming import option
+from tune_am.packs.neuron import beside, direction_file
 from tune_am.packs.pack import SHIPPED, Pack
 from tune_am.tuning.folder import ASKED, BEST, RESULT, RESULT_SCHEMA, TRIALS, UNITS
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY

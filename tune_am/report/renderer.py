@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tune_am.am.positions import domain_of
 from tune_am.errors import UserError
 from tune_am.packs.pack import Pack
+from tune_am.packs.positions import domain_of
 
 # Domain, as the entry "input" of pack.json names it -> what draws and sounds its inputs. What names
 # none is drawn as a plain image, or as a curve where it is a line.

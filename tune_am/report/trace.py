@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from tune_am.am.ascent import Ascent
-from tune_am.am.choices import SIGNS
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
+from tune_am.choices import SIGNS
 from tune_am.packs.pack import Pack
 
 # Starts to watch, and sample-steps that the watching may cost: a few seconds on one core.

@@ -8,9 +8,9 @@ from typing import Any
 
 from tune_am.am.objectives import DEFAULT, DIVERGED_PENALTY, Objective
 from tune_am.am.random_classifier import CLASSIFIERS
-from tune_am.am.reference import TAIL
 from tune_am.am.settings import Settings
 from tune_am.counting import counted, plural
+from tune_am.packs.reference import TAIL
 from tune_am.tuning.result_format import TITLES, settings_read
 
 

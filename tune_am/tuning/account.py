@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from tune_am.am.neuron import shown
 from tune_am.am.objectives import objective
 from tune_am.counting import counted, plural
+from tune_am.packs.neuron import shown
 from tune_am.tuning import cluster, tracking, tracking_store
 from tune_am.tuning.folder import UNITS
 from tune_am.tuning.job import Job

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from joblib import cpu_count
 
-from tune_am.am.device import chosen_device
 from tune_am.am.plan import Plan, report_points
 from tune_am.errors import UserError
 from tune_am.naming import option
+from tune_am.packs.device import chosen_device
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import CAMPAIGN_TRIALS, CPU, GPU, GRID, SCHEDULER, WORKERS_PER_GPU
 from tune_am.tuning.space import Space

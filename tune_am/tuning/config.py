@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from tune_am.am.choices import DEVICES, PRIORS, SIGNS, expect_one_of, expect_seed
 from tune_am.am.objectives import DEFAULT, OBJECTIVES, objective
+from tune_am.choices import DEVICES, PRIORS, SIGNS, expect_one_of, expect_seed
 from tune_am.command import CommandParser, add_field
 from tune_am.errors import UserError
 from tune_am.naming import option

@@ -22,14 +22,14 @@ import numpy as np
 
 from tune_am import __version__
 from tune_am.am.ascent import Ascent
-from tune_am.am.device import chosen_device
-from tune_am.am.neuron import beside, direction_file, shown
 from tune_am.am.plan import fresh_seed
 from tune_am.am.score import inputs_of
 from tune_am.am.settings import Settings
 from tune_am.errors import UserError
 from tune_am.naming import option
+from tune_am.packs.device import chosen_device
 from tune_am.packs.manifest import FILE
+from tune_am.packs.neuron import beside, direction_file, shown
 from tune_am.packs.pack import Pack
 
 if TYPE_CHECKING:

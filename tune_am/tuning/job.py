@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from tune_am.am.controls import random_distance
-from tune_am.am.device import chosen_device
-from tune_am.am.neuron import beside, direction_file, shown
 from tune_am.am.objectives import DEFAULT
 from tune_am.am.plan import Plan
-from tune_am.am.reference import TAIL
-from tune_am.am.units import select, several
 from tune_am.errors import UserError
 from tune_am.naming import flag, option
+from tune_am.packs.device import chosen_device
+from tune_am.packs.neuron import beside, direction_file, shown
 from tune_am.packs.pack import SHIPPED, Pack
+from tune_am.packs.reference import TAIL
+from tune_am.packs.units import select, several
 from tune_am.tuning import cluster, tracking_store
 from tune_am.tuning.budget import Budget, budget_for
 from tune_am.tuning.config import SearchConfig, default_folder, resumed

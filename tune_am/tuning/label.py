@@ -6,9 +6,9 @@ import hashlib
 import re
 from typing import Any
 
-from tune_am.am.neuron import shown
 from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
+from tune_am.packs.neuron import shown
 
 # Named in each title; the other settings only where they differ from their defaults.
 _ALWAYS = ("lr", "l2")

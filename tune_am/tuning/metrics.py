@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from tune_am.am import score
-from tune_am.am.neuron import shown
 from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.plan import Plan
+from tune_am.packs.neuron import shown
 from tune_am.tuning.ledger import Trials
 from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Listener, Record
 

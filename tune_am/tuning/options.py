@@ -10,9 +10,9 @@ from dataclasses import fields
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tune_am.am.units import several
 from tune_am.errors import UserError
 from tune_am.naming import flag, option
+from tune_am.packs.units import several
 from tune_am.tuning.config import SearchConfig, duration
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from torch import Tensor
 from tune_am.am import controls
 from tune_am.am.objectives import DEFAULT, LAYER_FID, Objective
 from tune_am.am.plan import Plan
-from tune_am.am.reference import Target
 from tune_am.am.score import (
     BEST_STEP,
     DIVERGED_FROM,
@@ -32,6 +31,7 @@ from tune_am.am.score import (
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.packs.pack import Pack
+from tune_am.packs.reference import Target
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.defaults import RESCORE_STARTS, RESCORED
 from tune_am.tuning.label import settings_title

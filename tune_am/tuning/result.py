@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tune_am.am.neuron import shown
+from tune_am.packs.neuron import shown
 from tune_am.packs.pack import Pack
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.folder import RESULT_SCHEMA

@@ -18,10 +18,10 @@ from typing import Any
 
 import torch
 
-from tune_am.am.reference import GROUPS
-from tune_am.am.statistics import InputStatistics
 from tune_am.command import CommandParser
 from tune_am.packs.pack import Pack, write_pack
+from tune_am.packs.reference import GROUPS
+from tune_am.packs.statistics import InputStatistics
 from tune_am.vocal import card, samples
 from tune_am.vocal.batches import Batches
 from tune_am.vocal.checkpoint import STORED, load_trained, read_log

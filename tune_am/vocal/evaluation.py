@@ -9,7 +9,7 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.device import device_of
+from tune_am.packs.device import device_of
 from tune_am.vocal.corpus import Track
 from tune_am.vocal.labels import SUNG, UNCERTAIN
 from tune_am.vocal.melspec import FRAMES_PER_SECOND, excerpts

@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tune_am.am.layout import laid_out
-from tune_am.am.reference import GROUPS, collect
 from tune_am.packs.manifest import sha256_of
+from tune_am.packs.reference import GROUPS, collect
 from tune_am.vocal import evaluation
 from tune_am.vocal.checkpoint import load_trained
 from tune_am.vocal.corpus import Track, corpus_digest, load_corpus

@@ -8,7 +8,7 @@ import torch
 from rich.progress import track
 from torch import Tensor, nn
 
-from tune_am.am.device import CPU_CHUNK
+from tune_am.packs.device import CPU_CHUNK
 
 
 @dataclass(frozen=True)

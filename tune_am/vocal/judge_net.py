@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tune_am.am.device import device_of
 from tune_am.errors import UserError, reason
+from tune_am.packs.device import device_of
 from tune_am.vocal.nets import BATCH
 from tune_am.whole import whole
 

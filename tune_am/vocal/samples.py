@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.device import device_of
+from tune_am.packs.device import device_of
 from tune_am.vocal.corpus import load_corpus
 from tune_am.vocal.labels import NOT_SUNG, SUNG
 from tune_am.vocal.melspec import BANDS, FRAMES, FRAMES_PER_SECOND, TICKS_HZ, mel_position

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tune_am.am.choices import DEVICES
+from tune_am.choices import DEVICES
 from tune_am.command import CommandParser, exit_status
 from tune_am.errors import UserError
 
@@ -58,7 +58,7 @@ def add_training_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _device(text: str) -> str:
-    from tune_am.am.device import chosen_device  # torch takes seconds, --help none
+    from tune_am.packs.device import chosen_device  # torch takes seconds, --help none
 
     if text not in DEVICES:
         raise argparse.ArgumentTypeError(f"{text!r} must be one of {', '.join(DEVICES)}")

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tune_am.am.neuron import shown
 from tune_am.am.objectives import Objective, objective
 from tune_am.am.settings import Settings
 from tune_am.counting import counted, plural
+from tune_am.packs.neuron import shown
 from tune_am.tuning import result
 from tune_am.tuning.campaign.pace import ascending_seconds
 from tune_am.tuning.campaign.rescoring import Verdict

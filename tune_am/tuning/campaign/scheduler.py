@@ -7,8 +7,8 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from tune_am.am.neuron import shown
 from tune_am.am.score import STEP
+from tune_am.packs.neuron import shown
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.run import Halt, RuleScheduler

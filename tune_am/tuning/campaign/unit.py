@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tune_am.am.controls import Control
-from tune_am.am.neuron import direction_file, shown
 from tune_am.am.objectives import Objective
 from tune_am.am.plan import Plan
+from tune_am.packs.neuron import direction_file, shown
 from tune_am.tuning import account
 from tune_am.tuning.campaign.rules import Course
 from tune_am.tuning.folder import UNITS, RunFolder

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.neuron import Neuron, Tap
 from tune_am.counting import counted
 from tune_am.errors import UserError
+from tune_am.packs.neuron import Neuron, Tap
 
 # How many real excerpts a result is compared with, as published.
 TAIL = 50

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import save_file
 
 from tests.packs.test_pack_writing import written
-from tune_am.am.statistics import InputStatistics, Moments, load_statistics, save_statistics
-from tune_am.am.unlearned import FourierPrior, RawPrior
 from tune_am.errors import UserError
 from tune_am.packs.pack import Pack
+from tune_am.packs.statistics import InputStatistics, Moments, load_statistics, save_statistics
+from tune_am.packs.unlearned import FourierPrior, RawPrior
 
 
 def inputs() -> torch.Tensor:

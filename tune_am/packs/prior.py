@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.positions import SPECTROGRAM, Positions
+from tune_am.packs.positions import SPECTROGRAM, Positions
 
 
 class Prior(nn.Module, ABC):
@@ -17,7 +17,7 @@ class Prior(nn.Module, ABC):
 
     `latent_shape` is the shape of one latent, `positions` says along which axes an input may be
     shifted. Priors without a generator (raw inputs, Fourier
-    coefficients) are in `tune_am.am.unlearned`: the ascent asks for nothing else.
+    coefficients) are in `tune_am.packs.unlearned`: the ascent asks for nothing else.
     """
 
     latent_shape: tuple[int, ...]

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from tune_am.am.neuron import Neuron, Tap, beside, read_activations, shown
 from tune_am.am.plan import Plan
-from tune_am.am.reference import Reference
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
+from tune_am.packs.neuron import Neuron, Tap, beside, read_activations, shown
 from tune_am.packs.pack import Pack
+from tune_am.packs.reference import Reference
 
 ALIASES = {"vocal": "fc9:0"}
 LAYERS = {"conv4": 8, "fc8": 64, "fc9": 1}

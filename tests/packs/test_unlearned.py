@@ -10,12 +10,12 @@ from torch import Tensor
 
 from tests.am.toys import Linear
 from tune_am.am.ascent import Ascent
-from tune_am.am.neuron import Neuron
-from tune_am.am.prior import Prior
 from tune_am.am.settings import Settings
-from tune_am.am.statistics import InputStatistics
-from tune_am.am.unlearned import UNLEARNED, FourierPrior, RawPrior, prior_kind
 from tune_am.errors import UserError
+from tune_am.packs.neuron import Neuron
+from tune_am.packs.prior import Prior
+from tune_am.packs.statistics import InputStatistics
+from tune_am.packs.unlearned import UNLEARNED, FourierPrior, RawPrior, prior_kind
 
 COVARIANCE = torch.tensor([[4.0, 1.0, 0.0], [1.0, 2.0, -1.0], [0.0, -1.0, 1.0]]).double()
 MEAN = torch.tensor([1.0, -2.0, 0.5]).double()

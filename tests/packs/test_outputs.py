@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.neuron import Tap
-from tune_am.am.outputs import by_unit
+from tune_am.packs.neuron import Tap
+from tune_am.packs.outputs import by_unit
 
 
 def test_units_come_after_the_batch() -> None:

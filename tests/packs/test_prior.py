@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from tune_am.am.prior import GeneratorPrior, truncated_normal
+from tune_am.packs.prior import GeneratorPrior, truncated_normal
 
 
 def sample(n: int, scale: float = 1.0, truncation: float = 0.0) -> Tensor:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tune_am.am.units import select, several
 from tune_am.errors import UserError
+from tune_am.packs.units import select, several
 
 LAYERS = {"conv1": 3, "fc8": 64, "x:y": 2}
 

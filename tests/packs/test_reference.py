@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tune_am.am.neuron import Neuron
-from tune_am.am.reference import Reference, Target, collect
 from tune_am.errors import UserError
+from tune_am.packs.neuron import Neuron
 from tune_am.packs.pack import Pack
+from tune_am.packs.reference import Reference, Target, collect
 
 NEURON = Neuron("fc9", 0, "vocal")
 

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tune_am.am.device import default_chunk
-from tune_am.am.outputs import by_unit, hooked
-from tune_am.am.units import DIRECTION, is_unit
 from tune_am.errors import UserError
+from tune_am.packs.device import default_chunk
+from tune_am.packs.outputs import by_unit, hooked
+from tune_am.packs.units import DIRECTION, is_unit
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tune_am.am.prior import Prior
-from tune_am.am.statistics import InputStatistics
 from tune_am.errors import UserError
+from tune_am.packs.prior import Prior
+from tune_am.packs.statistics import InputStatistics
 
 
 class _Unlearned(Prior):

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
-from tune_am.am.graph import Graph
+from tune_am.packs.graph import Graph
 
 # Operations of ATen that cuDNN runs for them.
 _OPERATIONS = ("aten.lstm.", "aten.gru.", "aten.rnn_tanh.", "aten.rnn_relu.")
