@@ -95,6 +95,18 @@ RANGE = "def space(trial): return {'lr': trial.suggest_float('lr', 0.1, 1.0)}"
         ("POINTS = [{'lr': 1}]\ndef space(trial): return {}", "which the space does not draw"),
         (f"POINTS = [{{'lr': 5}}]\n{RANGE}", "the point {'lr': 5} sets lr=5, beyond 0.1 to 1"),
         (f"{RANGE} | {{'l2': trial.suggest_float('lr', 0.2, 1.0)}}", "Inconsistent parameter val"),
+        ("def space(trial): raise ValueError('one\\ntwo')", "space x: ValueError: one two"),
+        ("raise ValueError('one\\ntwo')", "space x: ValueError: one two"),
+        ("def space(trial): assert not trial", "space x: AssertionError"),
+        (
+            "POINTS = [{'n': 1.5}]\n"
+            "def space(trial): return {'jitter': trial.suggest_int('n', 0, 3)}",
+            "sets n=1.5, which the space does not draw",
+        ),
+        (
+            "def space(trial): return {'l2': trial.suggest_categorical('a', [(1,), (2,)])[0]}",
+            "contains (1,) which is of type tuple",
+        ),
     ],
 )
 def test_a_bad_space_gets_one_line(source, said):
