@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 from hashlib import sha256
 
@@ -31,6 +32,15 @@ def test_a_result_read_again(runs):
     assert table["lr"].tolist() == [row["settings"]["lr"] for row in result.trials]
     with pytest.raises(tune_am.UserError, match="no run folder"):
         tune_am.load_result(runs / "none")
+
+
+def test_a_result_is_pickled_whether_looked_at_or_not(runs):
+    """For another process to read; the operations of an exported pack cannot be pickled."""
+    result = tune_am.load_result(runs / "most")
+    result.__dict__["pack"] = lambda: "what a look at it has left"
+    again = pickle.loads(pickle.dumps(result))
+    assert (again.folder, again.content) == (result.folder, result.content)
+    assert "pack" not in vars(again)
 
 
 def test_a_result_in_a_notebook(runs):

@@ -85,6 +85,10 @@ class SearchResult:
         self.content = content
         self._trust_code = trust_code
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without what was looked at: the operations of an exported pack cannot be pickled."""
+        return type(self), (self.folder, self.content, self._trust_code)
+
     @property
     def complete(self) -> bool:
         """False when the search was stopped: scores are then those of the search, not repeated on
