@@ -190,6 +190,12 @@ def test_a_damaged_direction_gets_one_line(held: bytes, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_an_archive_is_no_direction(tmp_path: Path) -> None:
+    np.savez(tmp_path / "bad.npz", np.ones(64))
+    with pytest.raises(UserError, match=r"bad.npz is an archive: write one vector by numpy.save"):
+        Neuron.parse(f"fc8:@{tmp_path / 'bad.npz'}", ALIASES, LAYERS)
+
+
 def test_a_direction_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read direction none.npy: No such file"):
         Neuron.parse("fc8:@none.npy", ALIASES, LAYERS)

@@ -96,9 +96,10 @@ def _direction(path: Path, layer: str, units: int) -> tuple[float, ...]:
         raise UserError(f"cannot read {what}: {error.strerror or error}") from None
     except (ValueError, EOFError, BadZipFile, MemoryError):  # a header may ask for any size
         raise UserError(f"{what} is no .npy file: write a vector by numpy.save") from None
-    if not isinstance(vector, np.ndarray) or vector.shape != (units,):
-        shape = list(getattr(vector, "shape", ["an archive"]))
-        raise UserError(f"{what} has the shape {shape}; {layer} needs [{units}]")
+    if not isinstance(vector, np.ndarray):
+        raise UserError(f"{what} is an archive: write one vector by numpy.save")
+    if vector.shape != (units,):
+        raise UserError(f"{what} has the shape {list(vector.shape)}; {layer} needs [{units}]")
     if vector.dtype.kind not in "fiu":
         raise UserError(f"{what} is of {vector.dtype}; it needs real numbers")
     vector = vector.astype(np.float64)
