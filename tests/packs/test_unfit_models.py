@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import TensorDataset
 
 from tests.packs.own_models import SMALL, Thrower
 from tune_am.errors import UserError
@@ -83,6 +84,8 @@ FAR = {"real_data": torch.ones(100, 6).index_fill(0, torch.tensor([70]), 1e25)}
         ({"classifier": Thrower()}, "'head' is .* off once stored: does the network draw random"),
         ({"real_data": torch.zeros(100, 6).byte()}, r"real_data is uint8.*x\.float\(\) / 255"),
         ({"real_data": torch.zeros(100, 6).half()}, "real_data is float16"),
+        ({"real_data": TensorDataset(torch.zeros(9, 9, 6))}, "is a TensorDataset: give DataLoader"),
+        ({"real_data": map(float, "x")}, "real_data cannot be read: ValueError: could not convert"),
         ({"real_data": torch.zeros(99, 6)}, "has 99 inputs, a search needs at least 100"),
         ({"real_data": torch.full((100, 6), torch.nan)}, "a non-finite value"),
         ({"classifier": Unwritten(nn.Linear(6, 2))}, r"\[6\], float32: NotImplementedError$"),

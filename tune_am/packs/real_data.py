@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import Dataset, IterableDataset
 
-from tune_am.errors import UserError
+from tune_am.errors import UserError, reason
 from tune_am.packs.device import device_of
 from tune_am.packs.neuron import Neuron, Tap
 from tune_am.packs.statistics import InputStatistics, Moments
@@ -59,7 +60,21 @@ def _batches(data: object) -> Iterator[Any]:
         raise UserError(
             f"real_data is {what}: it must be a tensor [n, *input_shape], or give batches of such"
         )
-    return iter(data)
+    if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
+        # Its items are single inputs, whose first axis would be read as a batch's.
+        raise UserError(
+            f"real_data is a {type(data).__name__}: give DataLoader(dataset, batch_size={_BATCH}), "
+            "which makes batches of its items"
+        )
+    return _read(data)
+
+
+def _read(data: Any) -> Iterator[Any]:
+    """Its batches; `UserError` where it fails to give one."""
+    try:
+        yield from iter(data)
+    except Exception as error:  # whatever a user's data raise
+        raise UserError(f"real_data cannot be read: {reason(error, kind=True)}") from error
 
 
 def _expect_numbers(values: Tensor) -> None:
