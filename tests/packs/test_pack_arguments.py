@@ -65,9 +65,10 @@ def made(tmp_path: Path, **changes: Any) -> Any:
         "real_data": REAL,
         "neurons": {"cat": "0:1"},
         "input": {"domain": "curve", "range": [0, 1]},
+        "out": tmp_path / "pack",
         **changes,
     }
-    return make_pack(out=tmp_path / "pack", **given)
+    return make_pack(**given)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,11 @@ def made(tmp_path: Path, **changes: Any) -> Any:
         ({"input": {"range": [0, 0.5, 1]}}, r"the range \[0, 0.5, 1\] must be \[low, high\]"),
         ({"input": {"range": "0-1"}}, "the range '0-1' must be"),
         ({"input": {"range": [1, 0]}}, "has nothing between its ends"),
+        ({"input": {"sample_rate": "44k"}}, "the sample_rate '44k' must be a number of Hz"),
+        ({"input": {"sample_rate": 0.5}}, "the sample_rate 0.5 must be"),
+        ({"input": {"shape": None}}, r"the shape None is not real_data's, \[6\]"),
+        ({"out": 3}, "out=3: must be a folder"),
+        ({"files": [__file__, __file__]}, "the pack has a test_pack_arguments.py already"),
         ({"input": {"shape": [7]}}, r"the shape \[7\] is not real_data's, \[6\]"),
         ({"prior": Scaled(-1, 1)}, "the prior makes inputs from -.* from 0 to 1: rescale what"),
         ({"classifier": broken()}, "the classifier's layer '0' is NaN or infinite"),
@@ -114,6 +120,12 @@ def test_what_cannot_be_a_pack(tmp_path: Path, changes: dict[str, Any], said: st
         made(tmp_path, **changes)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_beside_a_pack_is_none_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "pack.json").write_text("{}")
+    with pytest.raises(UserError, match=r"the pack has a pack\.json already: rename it"):
+        made(tmp_path, files=[tmp_path / "pack.json"])
 
 
 def test_a_class_that_nobody_finds_again_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ def make_pack(
     With its config, what its class is called with, one is stored as class and weights instead:
     whoever loads it needs the class, and to trust it. Raises `UserError`, one line.
     """
+    if not isinstance(out, str | PathLike):
+        raise UserError(f"out={out!r}: must be a folder")
     out = Path(out)
     expect_place(out, overwrite)
     check_arguments(neurons, layers, latent, input, credits, about, dtype)
@@ -110,10 +113,9 @@ def make_pack(
         expect_read(stored, reference, example)
         grouped = None if groups is None else grouped_as(groups, count)
         input = {"shape": list(data.shape), "domain": "image", **(input or {})}
-        if list(input["shape"]) != list(data.shape):
-            raise UserError(
-                f"input: the shape {input['shape']} is not real_data's, {list(data.shape)}"
-            )
+        said = input["shape"]
+        if not isinstance(said, tuple | list) or list(said) != list(data.shape):
+            raise UserError(f"input: the shape {said} is not real_data's, {list(data.shape)}")
         if generator is not None:
             expect_range(prior_of(generator, latent), input.get("range", (None, None)))
         statistics = _within(input, real)

@@ -201,7 +201,11 @@ def write_pack(
     out = Path(out).absolute()
     expect_place(out, overwrite)
     with whole_folder(out) as folder:
-        for file in files:
+        taken = {FILE, CLASSIFIER, GENERATOR, REFERENCE, EXCERPTS, STATISTICS}
+        for file in map(Path, files):
+            if file.name in taken:
+                raise UserError(f"files: {file}: the pack has a {file.name} already: rename it")
+            taken.add(file.name)
             shutil.copy(file, folder)
         save_network(classifier, folder / CLASSIFIER, dtype)
         save_network(generator, folder / GENERATOR, dtype)

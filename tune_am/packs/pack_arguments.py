@@ -120,6 +120,9 @@ def _check_input(input: object) -> None:
     low, high = ends
     if low is not None and high is not None and low >= high:
         raise UserError(f"input: the range {ends!r} has nothing between its ends")
+    rate = input.get("sample_rate")
+    if rate is not None and not (_is_number(rate) and rate >= 1):
+        raise UserError(f"input: the sample_rate {rate!r} must be a number of Hz, at least 1")
     _expect_json("input", input)
 
 
