@@ -53,3 +53,17 @@ def test_a_submitted_job_finds_its_cluster(value, address, monkeypatch):
     else:
         monkeypatch.setenv("RAY_ADDRESS", value)
     assert cluster.environment_address() == address
+
+
+@pytest.mark.usefixtures("no_ray")
+def test_a_dashboard_that_is_not_up_in_time_is_one_line(monkeypatch):
+    """Ray raises the last lines of its log; here those of one that got nowhere."""
+
+    def late(*_, **__):
+        raise RuntimeError("\nThe last 20 lines of /tmp/ray/logs/dashboard.log (it contains):\nup")
+
+    monkeypatch.setattr(cluster.ray, "init", late)
+    with pytest.raises(tune_am.UserError) as caught:
+        cluster.start(1, 0, None)
+    assert str(caught.value).startswith("Ray does not start: its dashboard was not up in time; ")
+    assert str(caught.value).endswith("(/tmp/ray/logs/dashboard.log says more)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -21,6 +22,8 @@ HANDSHAKE_SECONDS = 8
 
 # Nothing large travels between driver and workers.
 OBJECT_STORE_BYTES = 128 * 2**20
+
+_DASHBOARD_LOG = re.compile(r"[^\s'\"]+dashboard\.(log|err)")
 
 
 def check_address(address: str) -> None:
@@ -124,6 +127,11 @@ def start(workers: int, gpus: int, address: str | None) -> str | None:
     except (Exception, SystemExit) as error:
         # Which goes on for pages, but where versions differ: they are in the lines that follow.
         said = reason(error) if "Version mismatch" in str(error) else first_line(error)
+        if log := _DASHBOARD_LOG.search(str(error)):
+            said = (
+                "its dashboard was not up in time; try again, when the machine has less to do or "
+                f"with RAY_DASHBOARD_STARTUP_TIMEOUT_S=300 ({log[0]} says more)"
+            )
         raise UserError(f"Ray does not start: {said}") from None
     url = context.dashboard_url
     return f"http://{url}" if url else None
