@@ -198,13 +198,17 @@ def judged(*arguments: object) -> CompletedProcess[str]:
     return command("tune_am.vocal.judge", *arguments)
 
 
-def test_the_command_judges_a_search(runs, tmp_path):
-    run = runs / "least"
+@pytest.fixture(scope="module")
+def of_least(runs, tmp_path_factory) -> tuple[CompletedProcess[str], dict]:
+    """What the command prints of the search ``least``, and what it writes."""
+    out = tmp_path_factory.mktemp("judged") / "verdict.json"
+    done = judged(runs / "least", "--json", out)
+    return done, json.loads(out.read_text())
 
-    done = judged(run, "--json", tmp_path / "verdict.json")
 
+def test_the_command_judges_a_search(runs, of_least):
+    run, (done, said) = runs / "least", of_least
     assert (done.returncode, done.stderr) == (0, "")
-    said = json.loads((tmp_path / "verdict.json").read_text())
     assert said["direction"] == "min"
     assert said["judge"] == load_judge()[1]
     assert {
@@ -224,18 +228,16 @@ def test_the_command_judges_a_search(runs, tmp_path):
     assert "area under the curve" in done.stdout
 
 
-def test_real_excerpts_are_judged_in_halves(runs, shown_pack, capsys, tmp_path):
+def test_real_excerpts_are_judged_in_halves(runs, of_least, shown_pack, capsys, tmp_path):
     pack = Pack.load(shown_pack)
     assert pack.excerpts is not None
-    shares = {}
-    for name in ("most", "least"):
-        main([str(runs / name), "--json", str(tmp_path / "verdict.json")])
-        shares[name] = json.loads((tmp_path / "verdict.json").read_text())
+    main([str(runs / "most"), "--json", str(tmp_path / "verdict.json")])
+    most, least = json.loads((tmp_path / "verdict.json").read_text()), of_least[1]
     half = len(pack.excerpts) // 2
-    assert shares["most"]["real_most"]["n"] == half
+    assert most["real_most"]["n"] == half
     # They are the neuron's, whichever way it was searched.
     for name in ("real_most", "real_least"):
-        assert shares["most"][name] == shares["least"][name]
+        assert most[name] == least[name]
     assert "real, most exciting" in capsys.readouterr().out
 
 
