@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 import soundfile
 import torch
 
+from tests.commands import command
 from tune_am.errors import UserError
 from tune_am.vocal import voices
 from tune_am.vocal.labels import NOT_SUNG, SUNG
@@ -259,15 +258,10 @@ def test_voices_that_were_not_made_get_one_line(tmp_path):
         load_voices(tmp_path)
 
 
-def test_a_package_that_cannot_be_had_gets_one_line(tmp_path):
+def test_a_package_that_cannot_be_had_gets_one_line(tmp_path, monkeypatch):
     pytest.importorskip("pyworld")
-    command = [sys.executable, "-m", "tune_am.vocal.voices", "--work", str(tmp_path)]
-    done = subprocess.run(
-        [*command, "--debian", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PATH": ""},  # nothing to download with
-    )
+    monkeypatch.setenv("PATH", "")  # nothing to download with
+    done = command("tune_am.vocal.voices", "--work", tmp_path, "--debian", tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: cannot download the Debian package gcin-voice")
     assert len(done.stderr.splitlines()) == 1
