@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,6 @@ def make_budget(tiny_task: dict[str, Any]) -> Callable[..., Budget]:
 
 
 @pytest.fixture(scope="session")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One MLflow database for all tests: making its tables takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+def uri(mlflow_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One MLflow database for all tests."""
+    return f"sqlite:///{shutil.copy(mlflow_tables, tmp_path_factory.mktemp('mlflow'))}"

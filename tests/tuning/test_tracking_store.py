@@ -18,7 +18,7 @@ from tune_am.tuning import tracking, tracking_store
 
 TOGETHER = """
 import os, pathlib, sys
-import mlflow  # once, before the three are made: it takes seconds
+import mlflow.store.tracking.sqlalchemy_store  # once, before the three are made: it takes seconds
 from tune_am.tuning.tracking_store import connect
 for _ in range(3):
     if os.fork() == 0:
