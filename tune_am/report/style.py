@@ -127,7 +127,8 @@ def direct_labels(axes: Axes, x: float, lines: Sequence[tuple[float, str, str]])
 
 def save(figure: Figure, folder: Path, name: str) -> None:
     """Write ``name.png`` and ``name.svg``."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine(None)  # laid out once: each file would be drawn twice
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)
+    figure.set_layout_engine(None)  # laid out once: for each file it would be again
     figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
     figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
