@@ -127,7 +127,7 @@ def direct_labels(axes: Axes, x: float, lines: Sequence[tuple[float, str, str]])
 
 def save(figure: Figure, folder: Path, name: str) -> None:
     """Write ``name.png`` and ``name.svg``."""
-    if (engine := figure.get_layout_engine()) is not None:
+    if figure.axes and (engine := figure.get_layout_engine()) is not None:
         engine.execute(figure)
     figure.set_layout_engine(None)  # laid out once: for each file it would be again
     figure.savefig(folder / f"{name}.png", dpi=DPI, metadata={"Software": None})
