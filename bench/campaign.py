@@ -143,20 +143,13 @@ class Bench:
             with (folder / "curve.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(curve[-1]) + "\n")
         return [
-            (
-                steps,
-                near,
-                {
-                    name: unit.ledger[bests[name]] if name in bests else None
-                    for name, unit in units.items()
-                },
-            )
-            for steps, near, bests in curve
+            (at, near, {name: units[name].ledger[number] for name, number in bests.items()})
+            for at, near, bests in curve
         ]
 
-    def again(self, bests: dict[str, Record | None]) -> float:
+    def again(self, bests: dict[str, Record]) -> float:
         """The mean distance of the units' best on fresh starts."""
-        return mean([self._fresh(name, best) for name, best in bests.items()])
+        return mean([self._fresh(name, bests.get(name)) for name in self.plans])
 
     def _fresh(self, name: str, best: Record | None) -> float:
         if best is None:
