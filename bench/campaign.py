@@ -51,6 +51,9 @@ from tune_am.tuning.rescore import Candidate
 from tune_am.tuning.task import task
 from tune_am.tuning.trial import NUMBER
 
+# What the files in --work are of.
+FACTS = ("pack", "layer", "units", "trials", "starts", "first_point", "max_steps", "fresh", "seed")
+
 # Of the sample-steps of `separate`: where curves are read.
 SHARES = (1 / 6, 1 / 3, 1 / 2, 1)
 
@@ -227,6 +230,12 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         asked.work = asked.work or temporary
+        facts = json.dumps({name: getattr(asked, name) for name in FACTS})
+        file = Path(asked.work, "asked.json")
+        if (read_text(file) or facts) != facts:
+            parser.error(f"--work {asked.work} is of {read_text(file)}: take another folder")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(facts, encoding="utf-8")
         compare(asked)
 
 

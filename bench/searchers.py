@@ -26,6 +26,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
 import torch
 
@@ -66,6 +67,7 @@ WAYS = (
     *product(SAMPLERS, (SCHEDULER, "none")),
     *((SAMPLER, rule) for rule in SCHEDULERS if rule not in (SCHEDULER, "none")),
 )
+FACTS = ("pack", "space", "starts", "first_point", "max_steps")  # of all searches in --out
 SHARES = (0.25, 0.5, 1.0)  # of the budget, at which the best is scored again
 
 
@@ -99,7 +101,8 @@ def main() -> None:
         f"{budget} sample-steps of {plan.starts} starts, scored at {', '.join(map(str, points))}",
         flush=True,
     )
-    begun, curves = time.monotonic(), known(arguments.out, budget)
+    facts = {name: getattr(arguments, name) for name in FACTS} | {"budget": budget}
+    begun, curves = time.monotonic(), known(arguments.out, facts)
     for seed in range(arguments.seeds):
         plan = replace(plan, neuron=neurons[seed % len(neurons)], seed=seed)
         for sampler, scheduler in ways(arguments.only):
@@ -112,10 +115,8 @@ def main() -> None:
             curves.append(curve)
             print(f"  {told(curve)}", flush=True)
             if arguments.out:
-                text = json.dumps(
-                    {"budget": budget, "curves": [asdict(curve) for curve in curves]}, indent=1
-                )
-                Path(arguments.out).write_text(text, encoding="utf-8")
+                content = facts | {"curves": [asdict(curve) for curve in curves]}
+                Path(arguments.out).write_text(json.dumps(content, indent=1), encoding="utf-8")
     table(curves)
 
 
@@ -139,12 +140,12 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def known(file: str | None, budget: int) -> list[Curve]:
+def known(file: str | None, facts: dict[str, Any]) -> list[Curve]:
     if not file or not Path(file).exists():
         return []
     content = json.loads(Path(file).read_text(encoding="utf-8"))
-    if content["budget"] != budget:
-        raise SystemExit(f"{file} has searches of {content['budget']} sample-steps, not {budget}")
+    if (theirs := {name: content.get(name) for name in facts}) != facts:
+        raise SystemExit(f"{file} has searches of {theirs}, not of {facts}: take another file")
     return [Curve(**curve) for curve in content["curves"]]
 
 

@@ -37,7 +37,7 @@ def test_a_result_read_again(runs):
 def test_a_result_is_pickled_whether_looked_at_or_not(runs):
     """For another process to read; the operations of an exported pack cannot be pickled."""
     result = tune_am.load_result(runs / "most")
-    result.__dict__["pack"] = lambda: "what a look at it has left"
+    assert result.pack in vars(result).values()
     again = pickle.loads(pickle.dumps(result))
     assert (again.folder, again.content) == (result.folder, result.content)
     assert "pack" not in vars(again)
