@@ -29,7 +29,7 @@ NOTEBOOK = Path(__file__).parents[1] / "examples" / "vocal.ipynb"
 UNUSUAL = {
     "prior": "raw",
     "space": "raw",
-    "objective": "kid",
+    "objective": "kid,layer_fid",
     "sampler": "nsga2",
     "scheduler": "hyperband",
 }
@@ -121,6 +121,7 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, monkeypatch, capfd):
     trouble = next(facts["message"] for name, facts in told.told if name == "trouble")
     assert "scored again: of the caller's own; to try again: python -m tune_am.search" in trouble
     assert not failed.complete
+    assert {"kid", "layer_fid", "on_front"} <= failed.best.of.keys()
     run = mlflow.get_run(failed.content["mlflow"]["run_id"])
     assert run.info.status == "FAILED"
 
@@ -145,6 +146,10 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, monkeypatch, capfd):
     assert {name: result.content[name] for name in UNUSUAL} == UNUSUAL
     assert set(result.controls) == {"never_optimised", "random_classifier", "real_vs_real"}
     assert "95 % interval" in result._repr_html_()
+    assert result.best in result.front
+    assert all(
+        {"search_layer_fid", "layer_fid", "kid"} <= found.of.keys() for found in result.front
+    )
 
     # Asked again, it has nothing to do, and nothing was printed all along.
     assert tune_am.search(resume="run").content == result.content

@@ -18,7 +18,7 @@ from tune_am.report.config import EXAMPLES
 from tune_am.report.data import trial_rows
 from tune_am.report.explanation import Explanation, best_of_run
 from tune_am.report.finished import FinishedRun
-from tune_am.tuning.result_format import flat
+from tune_am.tuning.result_format import ON_FRONT, flat
 
 if TYPE_CHECKING:
     from IPython.display import Audio
@@ -121,6 +121,13 @@ class SearchResult:
     def runners_up(self) -> list[Found]:
         metric = self.objective.metric
         return [Found.from_row(row, metric) for row in self.content["runners_up"]]
+
+    @property
+    def front(self) -> list[Found]:
+        """By several objectives the best and the runners-up to which no other is better by all of
+        them; by one the best."""
+        found = [self.best, *self.runners_up]
+        return [each for each in found if each.of.get(ON_FRONT, each is found[0])]
 
     @cached_property
     def controls(self) -> dict[str, Scored]:

@@ -150,7 +150,7 @@ def test_opened_again_it_is_the_same(make_ledger, plain_space):
     again = make_ledger()
     assert again.records == ledger.records
     assert [record.number for record in again.unfinished] == [2]
-    assert [record.score_at(4) for record in again.records] == [3.0] * 3
+    assert [record.scores_at(4) for record in again.records] == [(3.0,)] * 3
 
 
 def search(ledger, space, upto):

@@ -13,7 +13,7 @@ from tune_am.tuning.task import pack_and_plan
 def row(
     number: int, fid: float, high: float = 0.0, layer: float = 0.0, missing: float = 0.0
 ) -> Rescored:
-    candidate = Candidate(number, Settings(), 10, fid)
+    candidate = Candidate(number, Settings(), 10, {"activation_fid": fid})
     scores = {"activation_fid": fid, "layer_fid": layer}
     examples = torch.zeros(2, 3), torch.zeros(2)
     return Rescored(candidate, scores, (0.0, high), *examples, collapse=missing)
@@ -46,7 +46,7 @@ def test_settings_whose_fresh_examples_collapse_come_last():
 
 def test_a_setting_that_diverges_on_the_fresh_starts_has_no_score(tiny_task):
     pack, plan = pack_and_plan(tiny_task)
-    wild, tame = (Candidate(0, Settings(lr=lr), 2, 1.0) for lr in (1e30, 0.1))
+    wild, tame = (Candidate(0, Settings(lr=lr), 2, {"activation_fid": 1.0}) for lr in (1e30, 0.1))
     row = joined(wild, [ascend(tiny_task, wild, plan)], pack, plan)
     assert row.score == row.ci95[0] == row.ci95[1] == DIVERGED_PENALTY
     assert len(row.activations) == len(row.latents) == 0

@@ -143,7 +143,7 @@ def check_scored_again(ledger, tiny_task, budget, pack):
     assert best.latents.shape == (50, 8)
     assert best.inputs(pack).shape == (50, 80, 115)
     assert best.ci95[0] <= best.score <= best.ci95[1]
-    assert best.score != best.candidate.search_score
+    assert best.score != best.candidate.search_scores["activation_fid"]
     heard = told[-1][1]
     controls = control_rows(best.candidate, tiny_task, budget, event, tell)
     assert told[-1] == (2, 2)

@@ -41,6 +41,16 @@ def test_it_says_so_where_the_layer_before_decided(score, said):
     assert ("cannot tell apart, the one with the lowest layer-FID is the best" in text) is said
 
 
+def test_of_several_objectives_it_tells_the_front():
+    best = {**BEST, "layer_fid": 5.0, "coverage": 0.5, "on_front": True}
+    rows = [{**best, "coverage": 0.4, "on_front": False}, {**best, "activation_fid": 0.5}]
+    text = said_of(best, runners_up=rows, objective="activation_fid,coverage")
+    assert "activation-FID   95 % interval       coverage  step" in text
+    assert "cannot tell apart, the one with the highest coverage is the best" in text
+    assert "no other being better by every objective: best, 3." in " ".join(text.split())
+    assert "layer-FID" not in text
+
+
 def test_it_says_so_where_there_is_no_score_to_show():
     beyond = {**BEST, "activation_fid": 1e30, "ci95": [1e30, 1e30]}
     assert "No setting could be scored" in said_of(beyond)

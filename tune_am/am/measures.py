@@ -35,10 +35,12 @@ NORMAL_95 = 1.959963984540054  # quantile of the normal distribution that leaves
 @dataclass(frozen=True)
 class Measure:
     """An objective that can be measured: `measure(kept, reference)`, both with the activations [n]
-    of the neuron and those [n, D] of the layer before."""
+    of the neuron and those [n, D] of the layer before. others: in a search by several those after
+    it."""
 
     objective: Objective
     function: Function
+    others: tuple[Measure, ...] = ()
 
     def __call__(self, kept: Target, reference: Target) -> float:
         """Raises `UserError` where a function of the user's fails or gives no finite number."""
@@ -87,26 +89,31 @@ class Measure:
         return max(low, value - reach), min(high, value + reach)
 
     def scores(self, kept: Target, reference: Target) -> dict[str, float]:
-        """The objective's score by its metric, and both Fréchet distances beside it."""
-        distances = {name: _BUILT_IN[name](kept, reference) for name in (ACTIVATION_FID, LAYER_FID)}
-        if self.objective.name in distances:
-            return distances
-        return {**distances, self.objective.metric: self(kept, reference)}
+        """The score by each objective, and both Fréchet distances beside it, by their metrics."""
+        scores = {name: _BUILT_IN[name](kept, reference) for name in (ACTIVATION_FID, LAYER_FID)}
+        for each in (self, *self.others):
+            if (metric := each.objective.metric) not in scores:
+                scores[metric] = each(kept, reference)
+        return scores
 
     def penalties(self) -> dict[str, float]:
         """The same of examples that are too few to be scored."""
         worst = dict.fromkeys((ACTIVATION_FID, LAYER_FID), DEFAULT.worst)
-        return {**worst, self.objective.metric: self.objective.worst}
+        return worst | {each.metric: each.worst for each in self.objective.every}
 
 
-def measure(name: str = DEFAULT.name, trust_code: bool = False) -> Measure:
-    """The objective called `name`, ready to be measured.
+def measure(names: str = DEFAULT.name, trust_code: bool = False) -> Measure:
+    """The objective called `names`, or several with commas, ready to be measured.
 
     A function of the user's is imported, which runs the code of whoever wrote it: only with
     `trust_code`. Raises `UserError`.
     """
-    asked = objective(name)
-    return Measure(asked, _imported(name, trust_code) if asked.foreign else _BUILT_IN[name])
+    asked = objective(names)
+    first, *others = (
+        _imported(each.name, trust_code) if each.foreign else _BUILT_IN[each.name]
+        for each in asked.every
+    )
+    return Measure(asked, first, tuple(map(Measure, asked.others, others)))
 
 
 def kernel_distance(x: Tensor, y: Tensor) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tune_am.errors import UserError
@@ -33,7 +33,8 @@ class Objective:
 
     name: as `--objective` has it. label: in prose and tables. maximise: whether more is better; a
     distance is minimised. squared: whether it is the square of a distance. bounds: what it cannot
-    leave. fewest: examples that it needs, its interval included.
+    leave. fewest: examples that it needs, its interval included. others: of a search by several
+    those that come after this one, the first.
     """
 
     name: str
@@ -43,6 +44,23 @@ class Objective:
     squared: bool = False
     bounds: tuple[float, float] = (-math.inf, math.inf)
     fewest: int = 3
+    others: tuple[Objective, ...] = ()
+
+    @property
+    def asked(self) -> str:
+        """As `--objective` has it, with those after it."""
+        return ",".join(each.name for each in self.every)
+
+    @property
+    def every(self) -> tuple[Objective, ...]:
+        """This one and those after it, each by itself."""
+        return replace(self, others=()), *self.others
+
+    @property
+    def second(self) -> Objective:
+        """What decides between settings that this one cannot tell apart: that asked for next, else
+        the distance at the layer before, which no search has minimised unless it is the first."""
+        return self.others[0] if self.others else OBJECTIVES[LAYER_FID]
 
     @property
     def metric(self) -> str:
@@ -53,6 +71,11 @@ class Objective:
     def now(self) -> str:
         """The metric of the examples kept now."""
         return f"{self.metric}_now"
+
+    @property
+    def beside(self) -> str:
+        """The metric of the examples kept now in a search that another objective leads."""
+        return self.now if self.name == ACTIVATION_FID else self.metric
 
     @property
     def foreign(self) -> bool:
@@ -150,8 +173,18 @@ OBJECTIVES = {
 DEFAULT = OBJECTIVES[ACTIVATION_FID]
 
 
-def objective(name: str) -> Objective:
-    """The objective called `name`, or "module:function" for a score of the user's; `UserError`."""
+def objective(names: str) -> Objective:
+    """The objective called `names`, or the first of several with commas, which has the others;
+    "module:function" is a score of the user's. Raises `UserError`."""
+    first, *others = asked = [_one(name.strip()) for name in names.split(",")]
+    for place, each in enumerate(asked):
+        if each.metric in (before.metric for before in asked[:place]):
+            what = "two functions of your own: one" if each.foreign else f"{each.name} twice: each"
+            raise UserError(f"objective {names!r} has {what} is allowed once")
+    return replace(first, others=tuple(others), fewest=max(each.fewest for each in asked))
+
+
+def _one(name: str) -> Objective:
     if name in OBJECTIVES:
         return OBJECTIVES[name]
     module, _, function = name.partition(":")

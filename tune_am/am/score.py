@@ -7,7 +7,7 @@ from torch import Tensor
 
 from tune_am.am.ascent import Ascent
 from tune_am.am.measures import Measure
-from tune_am.am.objectives import ACTIVATION_FID
+from tune_am.am.objectives import DEFAULT
 from tune_am.choices import SIGNS
 from tune_am.packs.device import default_chunk
 from tune_am.packs.neuron import Neuron, read_activations
@@ -58,9 +58,9 @@ def score(ascent: Ascent, pack: Pack, target: Target, by: Measure) -> dict[str, 
 
 
 def _now(scores: dict[str, float], by: Measure) -> dict[str, float]:
-    """Scores by the names that they have at a report point: the objective's and activation_fid,
-    which have a best so far, are those of now."""
-    best_too = {ACTIVATION_FID: ACTIVATION_FID_NOW, by.objective.metric: by.objective.now}
+    """Scores by the names that they have at a report point: the first objective's and
+    activation_fid, which have a best so far, are those of now."""
+    best_too = {DEFAULT.metric: DEFAULT.beside, by.objective.metric: by.objective.now}
     return {best_too.get(name, name): value for name, value in scores.items()}
 
 

@@ -48,7 +48,7 @@ def compare_page(columns: Sequence[Side], media: Media, commands: dict[str, str]
         title="Compared: " + "; ".join(side.title for side in columns),
         sides=[_column(side, one, media) for side, one in zip(columns, stated, strict=True)],
         axes=page.axes_of(media.renderer, media.limits),
-        of_activations=all(side.shown.objective == DEFAULT for side in columns),
+        of_activations=all(side.shown.objective.name == DEFAULT.name for side in columns),
         settings=[(name, [_shown(values[name]) for values in flat]) for name in settings],
         commands=commands.items(),
         provenance=[row for side in columns for row in _where_from(side)],

@@ -114,7 +114,7 @@ class FinishedRun:
             starts=result["starts"],
             report_points=tuple(result["report_points"]),
             seed=result["seed"],
-            objective=self.objective.name,
+            objective=self.objective.asked,
         )
 
     def load_pack(self, elsewhere: str | None = None, trust_code: bool = False) -> Pack:

@@ -14,7 +14,7 @@ from tune_am.report.finished import FinishedRun
 from tune_am.report.media import Media, legend
 from tune_am.report.renderer import Renderer
 from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
-from tune_am.tuning.result_format import TITLES
+from tune_am.tuning.result_format import ON_FRONT, TITLES
 
 # How a trial ended, wherever the page says it.
 OUTCOMES = {
@@ -106,11 +106,12 @@ def side(shown: Explanation, media: Media, most: int | None = None) -> dict[str,
 
 
 def sure(row: dict[str, Any], objective: Objective) -> str:
-    """How sure a score is, in words."""
+    """How sure a score is, in words, and what others were asked for beside it."""
     ci95 = row.get("ci95")
-    if not ci95:
-        return "in the search, not re-scored"
-    return f"95 % interval {words.interval(ci95, objective)}"
+    told = f"95 % interval {words.interval(ci95, objective)}"
+    others = [f"{each.label} {words.number(row.get(each.metric))}" for each in objective.others]
+    front = ["on the Pareto front"] if row.get(ON_FRONT) else []
+    return "; ".join((told if ci95 else "in the search, not re-scored", *others, *front))
 
 
 def formula(sets: dict[str, Any]) -> str:
@@ -140,12 +141,46 @@ def _for_scripts(
     return {
         "charts": {"": {key: stated[key] for key in charted}},
         "levels": _levels(shown),
-        "score": {
-            "label": made.label,
-            "scale": "root" if made.rooted else "linear",
-            "maximise": made.maximise,
-        },
+        "front": _front(shown) if made.others else None,
+        "score": {**_axis(made), "others": [_axis(each) for each in made.others]},
         "search": searched and {**searched, "penalty": DIVERGED_PENALTY, "outcomes": OUTCOMES},
+    }
+
+
+def _axis(made: Objective) -> dict[str, Any]:
+    """How the page draws a score."""
+    return {
+        "metric": made.metric,
+        "label": made.label,
+        "scale": "root" if made.rooted else "linear",
+        "maximise": made.maximise,
+    }
+
+
+def _front(shown: Explanation) -> dict[str, Any]:
+    """The chart of the first two objectives: the best and the runners-up, and real excerpts against
+    real ones, on as many examples."""
+    first, second = shown.objective, shown.objective.others[0]
+    rows = [("best", shown.row)]
+    rows += [(_title(key).lower(), row) for key, row, _ in shown.others if key.startswith("runner")]
+    if "real_vs_real" in shown.controls:
+        rows.append((TITLES["real_vs_real"], shown.controls["real_vs_real"]))
+    return {
+        "titles": [f"{each.label} (the {each.best_is} is best)" for each in (first, second)],
+        "joined": len(first.others) == 1,
+        "scales": [_axis(each)["scale"] for each in (first, second)],
+        "points": [
+            {
+                "name": name.rpartition("place ")[2],
+                "kind": "real" if "settings" not in row else "made" if row[ON_FRONT] else "plain",
+                "on": row.get(ON_FRONT, False),
+                "scores": [row[each.metric] for each in (first, second)],
+                "words": f"{name}: {first.label} {words.number(row[first.metric])}, "
+                f"{sure(row, first)}",
+            }
+            for name, row in rows
+            if words.scored(row, first)
+        ],
     }
 
 

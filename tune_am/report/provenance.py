@@ -53,7 +53,7 @@ def limits(shown: Explanation, note: str) -> list[str]:
     found = [
         "A good score says that the examples excite the neuron as real ones do. It does not say "
         "that they are all that excites it, nor what lies outside the reach of the prior.",
-        _COMPARED[shown.objective == DEFAULT],
+        _COMPARED[shown.objective.name == DEFAULT.name],
         f"{row['starts']} examples and {len(shown.target)} real excerpts are few: read the "
         "interval, not the digits.",
         "The synthesised examples shown are the most extreme of those kept, but for those least "

@@ -17,13 +17,21 @@ from tune_am.tuning.result_format import TITLES
 
 _FOLDER = Path(__file__).parent / "page"
 # What scripts look for on every page.
-_NOTHING: dict[str, Any] = {"charts": {}, "levels": None, "search": None}
-SCRIPTS = ("kit.js", "players.js", "examples.js", "search.js", "parallel.js", "units.js")
+_NOTHING: dict[str, Any] = {"charts": {}, "levels": None, "front": None, "search": None}
+SCRIPTS = (
+    "kit.js",
+    "players.js",
+    "examples.js",
+    "front.js",
+    "search.js",
+    "parallel.js",
+    "units.js",
+)
 
 
 def fill(name: str, data: dict[str, Any], **content: Any) -> str:
     """The page `name` with `content`, every value escaped, and `data` for its scripts: charts,
-    levels and search, as far as it has them.
+    levels, front and search, as far as it has them.
 
     Nothing is fetched: the page's own security policy allows its one script, by digest, and
     pictures and sounds that it holds itself.

@@ -176,7 +176,7 @@ def verdict(
     if not apart(row, controls["never_optimised"], objective):
         return "the examples are not clearly nearer to the real ones than random latents are"
     # Of the objectives one alone compares what the neuron itself does.
-    does = "excite the neuron" if objective == DEFAULT else "score"
+    does = "excite the neuron" if objective.name == DEFAULT.name else "score"
     real = f"{does} as real ones do"
     if not as_real(row, controls, objective):
         real = f"do not yet {does} as real ones do"
@@ -243,4 +243,6 @@ def ties(
         f"{tied} of {who}: with {best['starts']} examples they cannot be told apart."
     )
     decided = "So the layer before the neuron’s decided (layer-FID)."
+    if objective.others:
+        decided = f"So the second objective decided ({objective.second.label})."
     return text if first is best else f"{text} {decided}"

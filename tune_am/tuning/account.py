@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from tune_am.am.objectives import objective
+from tune_am.am.objectives import Objective, objective
 from tune_am.counting import counted, plural
 from tune_am.packs.neuron import shown
 from tune_am.tuning import cluster, tracking, tracking_store
@@ -65,11 +65,12 @@ def metrics(content: dict[str, Any]) -> dict[str, float]:
     """The search's own metrics in MLflow."""
     values = {"trials": content["trials_total"], "seconds": content["seconds"]}
     values["stopped_early"] = content["trials_stopped_early"]
-    metric = objective(content["objective"]).metric
+    made = objective(content["objective"])
     rows = {"best": content["best"], **content["controls"]}
     for name, row in rows.items():
         if row is not None:
-            values[f"{name}.{metric}"] = row[metric]
+            for metric in (each.metric for each in made.every):
+                values[f"{name}.{metric}"] = row[metric]
             if row["ci95"] is not None:
                 values[f"{name}.ci95_low"], values[f"{name}.ci95_high"] = row["ci95"]
     return {name: float(value) for name, value in values.items()}
@@ -108,7 +109,7 @@ def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
     rows = {
         "pack": f"{job.pack.name} ({job.pack.path})",
         "neuron": f"{shown(plan.neuron)}{many}, {plan.direction}imised",
-        "objective": f"{plan.scored_by.label}, the {plan.scored_by.best_is} is best",
+        "objective": _objective(plan.scored_by),
         "prior": job.pack.prior_kind,
         "space": f"{job.space.name}, searched by {job.config.sampler} and {budget.scheduler}",
         "device": f"{plan.device}, {budget.workers} at a time",
@@ -121,6 +122,12 @@ def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
         "MLflow": tracking_store.ui_command(log.uri),
     }
     return "\n".join(f"{name:14} {value}" for name, value in rows.items()) + "\n"
+
+
+def _objective(first: Objective) -> str:
+    told = f"{first.label}, the {first.best_is} is best"
+    others = "".join(f"; {each.label} ({each.best_is})" for each in first.others)
+    return f"{told}{others}: their Pareto front" if others else told
 
 
 def _diversity(job: Job) -> str:

@@ -16,6 +16,7 @@ from tune_am.command import CommandParser, add_field
 from tune_am.errors import UserError
 from tune_am.naming import option
 from tune_am.tuning.defaults import (
+    CMAES,
     CPU,
     GPU,
     SAMPLER,
@@ -75,7 +76,8 @@ class SearchConfig:
         DEFAULT.name,
         str,
         "NAME",
-        f"what settings are scored by: {', '.join(OBJECTIVES)}, or MODULE:FUNCTION of your own",
+        f"what settings are scored by: {', '.join(OBJECTIVES)}, or MODULE:FUNCTION of your own; "
+        "several with commas: their Pareto front, the best by the first",
     )
     sampler: str = _option(
         SAMPLER,
@@ -174,8 +176,14 @@ class SearchConfig:
         expect_one_of("direction", self.direction, SIGNS)
         if self.prior is not None:
             expect_one_of("prior", self.prior, PRIORS)
-        objective(self.objective)
+        asked = objective(self.objective)
+        object.__setattr__(self, "objective", asked.asked)  # without spaces
         expect_one_of("sampler", self.sampler, SAMPLERS)
+        if asked.others and self.sampler == CMAES:
+            raise UserError(
+                f"{option('sampler', CMAES)} goes by one objective, not by {asked.asked}: take "
+                "another sampler, or one objective"
+            )
         if self.scheduler is not None:
             expect_one_of("scheduler", self.scheduler, SCHEDULERS)
         if not 0 <= self.diversity < math.inf:

@@ -19,9 +19,11 @@ CPU = Defaults(trials=24, starts=16, first_point=5, max_steps=40)
 GPU = Defaults(trials=128, starts=64, first_point=8, max_steps=256)
 WORKERS_PER_GPU = 4
 
-# Fresh starts on which the best settings are scored again, and how many settings are.
+# Fresh starts on which the best settings are scored again, and how many settings are; by several
+# objectives there is a front to tell.
 RESCORE_STARTS = 50
 RESCORED = 4
+RESCORED_FRONT = 8
 
 # At a rung one trial in this many goes on, those apart that will be ahead.
 REDUCTION = 3
@@ -33,8 +35,8 @@ CAMPAIGN_TRIALS = 3
 SAMPLER = "tpe"
 SCHEDULER = "asha"
 
-GRID = "grid"
-SAMPLERS = (SAMPLER, "gp", "cmaes", "random", GRID, "nsga2")
+GRID, CMAES = "grid", "cmaes"
+SAMPLERS = (SAMPLER, "gp", CMAES, "random", GRID, "nsga2")
 SCHEDULERS = (SCHEDULER, "hyperband", "median", "none")
 
 # Settings tried, be they stopped or of the space's POINTS, before TPE, the GP and CMA-ES begin to

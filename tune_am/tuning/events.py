@@ -41,7 +41,7 @@ class Calls(Progress):
             **_which(record),
             "outcome": record.outcome,
             "step": record.step,
-            record.objective.metric: record.score,
+            **record.scores,
         }
         self.event("trial_ended", "", facts)
 

@@ -84,7 +84,7 @@ def _values(scores: Sequence[float], objective: Objective) -> list[float]:
 def _scores(records: Sequence[Record], step: int) -> list[float]:
     """Of scored records."""
     loss = records[0].objective.loss
-    scores = [record.score_at(min(step, record.step)) or 0.0 for record in records]
+    scores = [(record.scores_at(min(step, record.step)) or (0.0,))[0] for record in records]
     pairs = list(zip(records, scores, strict=True))
     allowed = [score for record, score in pairs if not record.violation]
     worst = max(allowed or scores, key=loss)

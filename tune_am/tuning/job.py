@@ -163,6 +163,11 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
             f"{option('sampler', config.sampler)}: several neurons share a sampler that learns "
             "from all of them, a TPE; leave it out, or search on one neuron"
         )
+    if campaign and "," in config.objective:
+        raise UserError(
+            f"{option('objective', config.objective)}: several neurons are compared by one "
+            "objective; name one, or search on one neuron"
+        )
     if config.sampler == GRID:
         space = gridded(space, config.seed)
     neurons = select(config.neuron, pack.layers) if campaign else [config.neuron]
@@ -180,9 +185,9 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     plans = tuple(replace(budget.plan, neuron=neuron) for neuron in neurons)
     if not config.no_report:
         _check_drawn(pack)
-    if budget.plan.scored_by.foreign:  # tried before anything is started
+    if any(each.foreign for each in budget.plan.scored_by.every):  # tried before all else
         real = pack.reference.target(pack.neuron(neurons[0]), config.direction, 2 * TAIL)
-        budget.plan.measure()(real[::2], real[1::2])
+        budget.plan.measure().scores(real[::2], real[1::2])
     command = tracking_store.redacted(command)  # it is shown and kept
     fresh = asked is None
     out = tuple(map(shown, dead))

@@ -93,11 +93,11 @@ class Ledger(Trials):
             self._study = optuna.create_study(
                 storage=self._storage,
                 study_name=name,
-                direction=objective.direction,
+                directions=[each.direction for each in objective.every],
                 load_if_exists=True,
             )
-            if self._study.metric_names is None:
-                self._study.set_metric_names([objective.metric])  # for optuna-dashboard
+            if self._study.metric_names is None:  # for optuna-dashboard
+                self._study.set_metric_names([each.metric for each in objective.every])
         self._records: dict[int, Record] = {}
         self._ids: dict[int, int] = {}  # number -> Optuna's trial id
         for trial in self._study.get_trials(deepcopy=False):
@@ -120,7 +120,8 @@ class Ledger(Trials):
 
     @property
     def best(self) -> Record | None:
-        """The trial that is best so far: by the objective, of those that keep the constraints."""
+        """The trial that is best so far: by the first objective, of those that keep the
+        constraints."""
         return min(self.scored, key=lambda record: record.standing, default=None)
 
     @property
@@ -193,7 +194,8 @@ class Ledger(Trials):
         return self._study.user_attrs.get(key, default)
 
     def _tell(self, record: Record) -> None:
-        """Bring Optuna's own view of a running trial up to the record's."""
+        """Bring Optuna's own view of a running trial up to the record's; by step it has the score
+        by the first objective only."""
         identity = self._ids[record.number]
         told = self._storage.get_trial(identity).intermediate_values
         for report in record.valid:
@@ -208,10 +210,14 @@ class Ledger(Trials):
                 trial.set_constraint(name, value)
             if record.outcome == FAILED or record.score is None:
                 self._study.tell(record.number, state=TrialState.FAIL)
-            elif record.cut_short:
+            elif not record.cut_short:
+                self._study.tell(record.number, record.scores_at(record.step))
+            elif not record.objective.others:
                 self._study.tell(record.number, state=TrialState.PRUNED)
-            else:
-                self._study.tell(record.number, record.score)
+            else:  # Optuna itself stops no trial of several objectives
+                last = record.scores_at(int(record.valid[-1][STEP]))
+                state = TrialState.PRUNED
+                self._storage.set_trial_state_values(identity, state, last)
 
 
 def _record(trial: FrozenTrial, objective: Objective, neuron: str) -> Record:

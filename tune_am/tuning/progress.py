@@ -86,13 +86,15 @@ class Lines(Progress):
         if record.score is None or best is None:
             what = record.outcome or ""
         else:
-            score = f"{record.objective.label} {number(record.score)}"
-            what = f"{_words(record)} at step {record.step}, {score}"
+            scores = zip(record.objective.every, record.scores.values(), strict=True)
+            first, *others = (f"{each.label} {number(score)}" for each, score in scores)
+            what = f"{_words(record)} at step {record.step}, {first}"
             what += (
                 " (best so far)"
                 if best.number == record.number
                 else f" (best {number(best.score)}, trial {best.number})"
             )
+            what = ", ".join((what, *others))
         left = duration(self.seconds_left)
         trial = f"{record.neuron} trial {record.number}".lstrip()
         say(f"[{self.ended}/{self._trials}] {trial} {what}; {left}")
@@ -134,7 +136,8 @@ class Screen(Progress):
 
     def _table(self) -> Group:
         table = Table(box=None, pad_edge=False)
-        for title in ("trial", "", "step", self._ledger.objective.label, "lr", "l2", "optimizer"):
+        labels = (each.label for each in self._ledger.objective.every)
+        for title in ("trial", "", "step", *labels, "lr", "l2", "optimizer"):
             words = title in ("", "optimizer")
             table.add_column(title, justify="left" if words else "right", no_wrap=True)
         for record in list(self._running.values())[-RUNNING_ROWS:]:
@@ -193,7 +196,7 @@ def _add(table: Table, record: Record, what: str) -> None:
         f"{record.neuron} {record.number}".lstrip(),
         what,
         str(record.step),
-        number(record.score),
+        *map(number, record.scores.values()),
         number(settings.lr),
         number(settings.l2),
         settings.optimizer,

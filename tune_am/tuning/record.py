@@ -12,6 +12,7 @@ from typing import Any
 from tune_am.am.objectives import DEFAULT, Objective
 from tune_am.am.score import BEST_STEP, COLLAPSE, DIVERGED_FROM, DIVERGED_SHARE, STEP
 from tune_am.am.settings import Settings
+from tune_am.tuning.pareto import Standing
 
 # How a trial ended; the value of MLflow's tag `outcome`.
 FINISHED, STOPPED_EARLY, DIVERGED, FAILED = "finished", "stopped_early", "diverged", "failed"
@@ -75,32 +76,51 @@ class Record:
 
     @cached_property  # asked of every trial at every report of one
     def standing(self) -> tuple[float, float]:
-        """Lower is better: what is allowed comes before what is not, then the loss (Deb 2000)."""
+        """Lower is better: what is allowed comes before what is not, then the loss (Deb 2000); of
+        several objectives by the first."""
         return self.violation, self.loss
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """By each objective, by its metric: see `scores_at`."""
+        every = [each.metric for each in self.objective.every]
+        return dict(zip(every, self.scores_at(self.step) or [None] * len(every), strict=True))
 
     def report_at(self, step: int) -> dict[str, float] | None:
         return next((report for report in self.reports if report[STEP] == step), None)
 
-    def score_at(self, step: int) -> float | None:
-        report = self.report_at(step)
-        return None if report is None else report[self.objective.metric]
-
-    def standing_at(self, step: int) -> tuple[float, float]:
-        """As it stood there: a trial that did not get there is worse than any."""
+    def scores_at(self, step: int) -> tuple[float, ...] | None:
+        """By each objective: the best so far by the first, and what the same examples score by the
+        others; None of a trial that did not get there."""
         report = self.report_at(step)
         if report is None:
-            return math.inf, math.inf
-        return self._violation(report), self.objective.loss(report[self.objective.metric])
+            return None
+        best = self._best_of(report)
+        others = (best[each.beside] for each in self.objective.others)
+        return report[self.objective.metric], *others
+
+    def standing_at(self, step: int) -> Standing:
+        """As it stood there: a trial that did not get there is worse than any."""
+        report, scores = self.report_at(step), self.scores_at(step)
+        every = self.objective.every
+        if report is None or scores is None:
+            return math.inf, (math.inf,) * len(every)
+        losses = (each.loss(score) for each, score in zip(every, scores, strict=True))
+        return self._violation(report), tuple(losses)
 
     def constraints(self) -> dict[str, float]:
         """As Optuna has them, above 0 where the best examples so far break one."""
         return self._constraints(self.reports[-1]) if self.reports else {}
 
     def _constraints(self, report: Mapping[str, float]) -> dict[str, float]:
-        best = self.report_at(int(report[BEST_STEP])) or report
+        best = self._best_of(report)
         diverged = best[DIVERGED_SHARE] if has_diverged(best) else 0.0
         collapse = {COLLAPSE: report[COLLAPSE]} if COLLAPSE in report else {}
         return {DIVERGED: diverged, **collapse}
+
+    def _best_of(self, report: Mapping[str, float]) -> Mapping[str, float]:
+        """What was reported where it was the best so far of `report`."""
+        return self.report_at(int(report[BEST_STEP])) or report
 
     def _violation(self, report: Mapping[str, float]) -> float:
         return sum(max(0.0, value) for value in self._constraints(report).values())

@@ -18,7 +18,7 @@ from ray.exceptions import RayTaskError
 from torch import Tensor
 
 from tune_am.am import controls
-from tune_am.am.objectives import DEFAULT, LAYER_FID, Objective
+from tune_am.am.objectives import DEFAULT, Objective
 from tune_am.am.plan import Plan
 from tune_am.am.score import (
     BEST_STEP,
@@ -33,8 +33,9 @@ from tune_am.am.trial_run import TrialRun
 from tune_am.packs.pack import Pack
 from tune_am.packs.reference import Target
 from tune_am.tuning.budget import Budget
-from tune_am.tuning.defaults import RESCORE_STARTS, RESCORED
+from tune_am.tuning.defaults import RESCORE_STARTS, RESCORED, RESCORED_FRONT
 from tune_am.tuning.label import settings_title
+from tune_am.tuning.pareto import Standing, best_first
 from tune_am.tuning.record import Record
 from tune_am.tuning.task import pack_and_plan
 
@@ -68,14 +69,15 @@ class Candidate:
     number: int
     settings: Settings
     step: int
-    search_score: float
+    search_scores: dict[str, float]  # by metric
     objective: Objective = DEFAULT
 
     @classmethod
     def of(cls, record: Record) -> Candidate:
-        last = record.reports[-1]
-        step, objective = int(last[BEST_STEP]), record.objective
-        return cls(record.number, record.settings, step, last[objective.metric], objective)
+        """Of a record that has a score."""
+        step = int(record.reports[-1][BEST_STEP])
+        scores = {metric: score for metric, score in record.scores.items() if score is not None}
+        return cls(record.number, record.settings, step, scores, record.objective)
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,15 @@ class Rescored:
         return self.candidate.objective.loss(self.score)
 
     @property
-    def layer_fid(self) -> float:
-        """At the layer before the neuron's; unless it is the objective, no search minimised it."""
-        return self.scores[LAYER_FID]
+    def standing(self) -> Standing:
+        every = self.candidate.objective.every
+        return self.collapse, tuple(each.loss(self.scores[each.metric]) for each in every)
+
+    @property
+    def second(self) -> float:
+        """The loss that decides between rows that the first objective cannot tell apart."""
+        second = self.candidate.objective.second
+        return second.loss(self.scores[second.metric])
 
     def inputs(self, pack: Pack) -> Tensor:
         """Inputs [n, *input_shape], on the CPU."""
@@ -111,11 +119,17 @@ class Rescored:
 
 
 def candidates(records: Sequence[Record], n: int = RESCORED) -> list[Candidate]:
-    """The `n` best trials, the best first; of trials with equal settings the best one only."""
+    """The `n` best trials, the best first; of trials with equal settings the best one only. By
+    several objectives `RESCORED_FRONT` of the front and of those behind it, as far apart as can be,
+    the best by the first objective first."""
+    order = [records[i] for i in best_first([r.standing_at(r.step) for r in records])]
     best: dict[Settings, Record] = {}
-    for record in sorted(records, key=lambda record: record.standing):
+    for record in order:
         best.setdefault(record.settings, record)
-    return [Candidate.of(record) for record in list(best.values())[:n]]
+    if order and order[0].objective.others:
+        n = RESCORED_FRONT
+    chosen = sorted(list(best.values())[:n], key=lambda record: record.standing)
+    return [Candidate.of(record) for record in chosen]
 
 
 def rescore(
@@ -148,12 +162,13 @@ def rescore(
 
 
 def ranked(rows: Sequence[Rescored]) -> list[Rescored]:
-    """The best first: those that the score cannot tell from the best by the layer before.
+    """The best first: those that the score cannot tell from the best by a second one.
 
     A score within the 95 % interval of the best is as good as that. Among such settings one may
     match the neuron's activation by examples like the real ones, another by what merely drives it;
-    the layer before the neuron's, in all its dimensions, sees the difference. Where examples are to
-    be apart, settings whose fresh ones are not come last.
+    the layer before the neuron's, in all its dimensions, sees the difference. Where several
+    objectives were asked for the second of these decides. Where examples are to be apart, settings
+    whose fresh ones are not come last.
     """
     if collapsed := [row for row in rows if row.collapse > 0]:
         apart = [row for row in rows if row.collapse <= 0]
@@ -164,7 +179,7 @@ def ranked(rows: Sequence[Rescored]) -> list[Rescored]:
     tied = [row for row in rows if row.loss <= highest]
     others = [row for row in rows if row.loss > highest]
     return [
-        *sorted(tied, key=lambda row: row.layer_fid),
+        *sorted(tied, key=lambda row: row.second),
         *sorted(others, key=lambda row: row.loss),
     ]
 

@@ -12,9 +12,10 @@ from tune_am.tuning.budget import Budget
 from tune_am.tuning.folder import RESULT_SCHEMA
 from tune_am.tuning.importance import importances
 from tune_am.tuning.ledger import Ledger
+from tune_am.tuning.pareto import on_front
 from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Record
 from tune_am.tuning.rescore import Candidate, Rescored, candidates
-from tune_am.tuning.result_format import save_made
+from tune_am.tuning.result_format import ON_FRONT, save_made
 
 
 def build(
@@ -31,8 +32,15 @@ def build(
     records, plan = ledger.records, budget.plan
     if rows:
         ranking = [_rescored_row(row) for row in rows]
+        standings = [row.standing for row in rows]
     else:
-        ranking = [_search_row(candidate, plan.starts) for candidate in candidates(ledger.scored)]
+        chosen = candidates(ledger.scored)
+        ranking = [_search_row(candidate, plan.starts) for candidate in chosen]
+        best = [ledger[each.number] for each in chosen]
+        standings = [record.standing_at(record.step) for record in best]
+    if ledger.objective.others:
+        for row, front in zip(ranking, on_front(standings), strict=True):
+            row[ON_FRONT] = front
     return {
         "schema": RESULT_SCHEMA,
         "complete": rows is not None and controls is not None,
@@ -86,8 +94,7 @@ def _rescored_row(row: Rescored) -> dict[str, Any]:
 
 def _search_row(candidate: Candidate, starts: int) -> dict[str, Any]:
     row = _candidate_row(candidate)
-    score = {candidate.objective.metric: candidate.search_score}
-    return {**row, **score, "ci95": None, "starts": starts}
+    return {**row, **candidate.search_scores, "ci95": None, "starts": starts}
 
 
 def _candidate_row(candidate: Candidate) -> dict[str, Any]:
@@ -95,7 +102,7 @@ def _candidate_row(candidate: Candidate) -> dict[str, Any]:
         "trial": candidate.number,
         "settings": candidate.settings.to_dict(),
         "step": candidate.step,
-        f"search_{candidate.objective.metric}": candidate.search_score,
+        **{f"search_{metric}": score for metric, score in candidate.search_scores.items()},
     }
 
 
@@ -104,7 +111,7 @@ def _trial_row(record: Record) -> dict[str, Any]:
         "trial": record.number,
         "outcome": record.outcome or "unfinished",
         "step": record.step,
-        record.objective.metric: record.score,
+        **record.scores,
         "settings": record.settings.to_dict(),
     }
 

@@ -22,6 +22,9 @@ TITLES = {
     "real_vs_real": "real against real",
 }
 
+# Of a row in a search by several objectives: whether no other is better by all of them.
+ON_FRONT = "on_front"
+
 
 def settings_read(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the settings that the ascent reads: adam has no momentum."""

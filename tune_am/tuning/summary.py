@@ -6,10 +6,17 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES, Objective, objective
+from tune_am.am.objectives import (
+    ACTIVATION_FID,
+    DIVERGED_PENALTY,
+    LAYER_FID,
+    OBJECTIVES,
+    Objective,
+    objective,
+)
 from tune_am.counting import counted
 from tune_am.tuning.progress import number
-from tune_am.tuning.result_format import TITLES, settings_read
+from tune_am.tuning.result_format import ON_FRONT, TITLES, settings_read
 
 
 def summary(result: dict[str, Any]) -> str:
@@ -17,9 +24,9 @@ def summary(result: dict[str, Any]) -> str:
     if result["best"] is None:
         return "No trial got as far as a score."
     made = objective(result["objective"])
-    second = _second(made)
     width = max(14, len(made.label))
-    titles = f"{made.label:>{width}}   {'95 % interval':18}{second.label:>10}"
+    titles = f"{made.label:>{width}}   {'95 % interval':18}"
+    titles += "  ".join(f"{each.label:>{_wide(each)}}" for each in _beside(made))
     lines = ["", f"{'':20}{titles}  step  trial"]
 
     def line(name: str, row: dict[str, Any]) -> str:
@@ -37,9 +44,11 @@ def summary(result: dict[str, Any]) -> str:
     if ahead:
         lines += [
             "",
-            f"Of the settings that {made.label} cannot tell apart, the one with the lowest "
-            f"{OBJECTIVES['layer_fid'].label} is the best.",
+            f"Of the settings that {made.label} cannot tell apart, the one with the "
+            f"{made.second.best_is} {made.second.label} is the best.",
         ]
+    if made.others:
+        lines += ["", _front(result)]
     near = [
         f"{place}."
         for place, row in enumerate(result["runners_up"], start=2)
@@ -84,9 +93,23 @@ def _below(row: dict[str, Any], best: dict[str, Any], made: Objective) -> bool:
     return made.loss(row[made.metric]) < made.loss(best[made.metric])
 
 
-def _second(made: Objective) -> Objective:
-    """What stands beside the objective's score: the layer's distance, unless that is it."""
-    return OBJECTIVES["layer_fid" if made.name != "layer_fid" else "activation_fid"]
+def _beside(made: Objective) -> tuple[Objective, ...]:
+    """What stands beside the score: the other objectives, or else the layer's distance, unless that
+    is it."""
+    other = OBJECTIVES[LAYER_FID if made.name != LAYER_FID else ACTIVATION_FID]
+    return made.others or (other,)
+
+
+def _wide(beside: Objective) -> int:
+    return max(10, len(beside.label))
+
+
+def _front(result: dict[str, Any]) -> str:
+    """Which rows are on the front."""
+    rows = [result["best"], *result["runners_up"]]
+    names = ["best", *(f"{place}." for place in range(2, len(rows) + 1))]
+    on = [name for name, row in zip(names, rows, strict=True) if row[ON_FRONT]]
+    return _wrapped("On the Pareto front, no other being better by every objective", on)
 
 
 def _line(name: str, row: dict[str, Any], made: Objective, width: int) -> str:
@@ -94,12 +117,11 @@ def _line(name: str, row: dict[str, Any], made: Objective, width: int) -> str:
     interval = f"{number(ci95[0])} to {number(ci95[1])}" if ci95 else "not re-scored"
     if ci95 and ci95[0] == ci95[1] == made.worst:
         interval = "too few examples"
-    second = _second(made)
-    beside = number(row[second.metric]) if second.metric in row else ""
+    cells = [(row.get(each.metric), _wide(each)) for each in _beside(made)]
+    beside = "  ".join(f"{'' if value is None else number(value):>{wide}}" for value, wide in cells)
     step, trial = row.get("step", ""), row.get("trial", "")
     score = f"{number(row[made.metric]):>{width}}"
-    wide = max(10, len(second.label))
-    return f"  {name:18}{score}   {interval:18}{beside:>{wide}}  {step:>4}  {trial:>5}".rstrip()
+    return f"  {name:18}{score}   {interval:18}{beside}  {step:>4}  {trial:>5}".rstrip()
 
 
 def _wrapped(title: str, items: Sequence[str]) -> str:

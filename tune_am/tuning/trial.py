@@ -41,7 +41,8 @@ _BESIDE = (
 
 def reported(objective: Objective) -> tuple[str, ...]:
     """The metrics of a trial that is scored by `objective`."""
-    return tuple(dict.fromkeys((score.STEP, objective.metric, objective.now, *_BESIDE)))
+    others = (each.beside for each in objective.others)
+    return tuple(dict.fromkeys((score.STEP, objective.metric, objective.now, *others, *_BESIDE)))
 
 
 METRICS = reported(DEFAULT)
@@ -144,5 +145,6 @@ class AscentTrial(tune.Trainable):
 
 def _words(metrics: dict[str, float], objective: Objective) -> str:
     """A report as a line of a log."""
-    shown = (score.STEP, objective.metric, objective.now, score.ACTIVATION_MEAN)
+    others = (each.beside for each in objective.others)
+    shown = (score.STEP, objective.metric, objective.now, *others, score.ACTIVATION_MEAN)
     return ", ".join(f"{name} {metrics[name]:.4g}" for name in shown)

@@ -21,7 +21,8 @@ from tune_am.tuning.rescore import Candidate
 def test_what_a_killed_session_kept_is_not_ascended_for_again(
     tiny_task: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    best, path = Candidate(3, Settings(lr=0.1), 4, 1.0), tmp_path / "best.safetensors"
+    best = Candidate(3, Settings(lr=0.1), 4, {"activation_fid": 1.0})
+    path = tmp_path / "best.safetensors"
     first, seconds = rescoring.score_again(tiny_task, best, path)
     assert seconds > 0
     ascended = []
@@ -46,7 +47,8 @@ def test_what_a_killed_session_kept_is_not_ascended_for_again(
 def test_nor_is_a_random_classifier_ascended_on_again(
     tiny_task: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    best, path = Candidate(3, Settings(lr=0.1), 4, 1.0), tmp_path / rescoring.RANDOM_CLASSIFIER_FILE
+    best = Candidate(3, Settings(lr=0.1), 4, {"activation_fid": 1.0})
+    path = tmp_path / rescoring.RANDOM_CLASSIFIER_FILE
     plans = [Plan(**tiny_task["plan"])]
     first, _ = rescoring._random_classifier(tiny_task, plans, best, path)
     ascended: list[int] = []

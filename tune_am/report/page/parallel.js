@@ -18,7 +18,8 @@ function parallelAxes() {
     return { name, at: (t) => share(value(t)), ticks: floor ? [[0, "0"], ...ticks] : ticks };
   };
   const settings = data.search.varied.map((name) => axis(name.replace("_", " "), (t) => t.settings[name]));
-  return [...settings, axis(data.score.label, (t) => t.score, data.score.scale)];
+  const others = data.score.others.map(({ label, metric, scale }) => axis(label, (t) => t[metric], scale));
+  return [...settings, ...others, axis(data.score.label, (t) => t.score, data.score.scale)];
 }
 
 function drawParallel(list) {

@@ -7,7 +7,7 @@ const search = data.search && {
   trialsOf: (number) => search.marks.get(number) || search.marks.set(number, []).get(number),
 
   ended: (trial) => data.search.outcomes[trial.outcome],
-  score: (trial) => (trial.score < data.search.penalty ? number(trial.score) : "–"), // none where it diverged
+  score: (trial, metric = "score") => (trial[metric] < data.search.penalty ? number(trial[metric]) : "–"), // none where it diverged
   words(trial) {
     const settings = data.search.varied.map((name) => `${name} ${show(trial.settings[name])}`);
     return [`trial ${trial.trial}: ${data.score.label} ${this.score(trial)}, ${this.ended(trial)} (step ${trial.step})`, ...settings].join("\n");
@@ -102,7 +102,9 @@ function fillTable(table) {
   // A column's title, what it is sorted by, and its text where that is another.
   const columns = [
     ["trial", (t) => t.trial], ["outcome", search.ended], ["step", (t) => t.step],
-    [data.score.label, (t) => t.score, search.score], ...data.search.varied.map((name) => [name, (t) => t.settings[name]]),
+    [data.score.label, (t) => t.score, (t) => search.score(t)],
+    ...data.score.others.map(({ label, metric }) => [label, (t) => t[metric], (t) => search.score(t, metric)]),
+    ...data.search.varied.map((name) => [name, (t) => t.settings[name]]),
   ];
   const body = document.createElement("tbody"), heads = document.createElement("tr");
   const rows = search.trials.map((trial) => {

@@ -9,34 +9,41 @@ from typing import Any
 from tune_am.am.objectives import Objective
 from tune_am.tuning.defaults import REDUCTION
 from tune_am.tuning.early_stopping.stopping_rule import StoppingRule
+from tune_am.tuning.pareto import keys
 from tune_am.tuning.record import Record
 
 
 class Asha(StoppingRule):
     """At each rung the best 1/`REDUCTION` of the trials that got there go on, and late starters.
 
-    Spared is a trial whose `course` ends nearer than that of every other trial that got there. A
-    course ends at the goal at the nearest, so once one of the others reaches it none is spared.
+    Spared is a trial whose `course` ends nearer than that of every other trial that got there, by
+    one of several objectives. A course ends at the goal at the nearest, so once one of the others
+    reaches it none is spared.
     (Ray's own ASHA counts its rungs with a logarithm that is sometimes one too few, loses them on
     restore, and knows a trial by its score alone.)
     """
 
     def _stops(self, record: Record, others: Sequence[Record], step: int) -> bool:
         there = [other for other in others if other.report_at(step) is not None]
-        standings = [other.standing_at(step) for other in there]
-        if among_best(record.standing_at(step), standings, REDUCTION):
+        own, *standings = keys([one.standing_at(step) for one in (record, *there)])
+        if among_best(own, standings, REDUCTION):
             return False
-        return self._ends(record, step) >= min(self._ends(other, step) for other in there)
+        ends, *all_ends = (self._ends(one, step) for one in (record, *there))
+        rivals = zip(*all_ends, strict=True)
+        return all(end >= min(others) for end, others in zip(ends, rivals, strict=True))
 
-    def _ends(self, record: Record, step: int) -> tuple[float, float]:
-        """Where a trial that got to the rung `step` will stand if it keeps its course."""
+    def _ends(self, record: Record, step: int) -> list[tuple[float, float]]:
+        """Where a trial that got to the rung `step` will stand, by each objective, if it keeps its
+        course."""
         before = self.points[self.points.index(step) - 1]
-        now = record.score_at(step)
+        now = record.scores_at(step)
         assert now is not None  # it got there
-        earlier = record.score_at(before)
-        told = now if earlier is None else earlier, now
-        ahead = course(record.objective, (before, step), told, self.points[-1])
-        return record.standing_at(step)[0], ahead
+        told = zip(record.scores_at(before) or now, now, strict=True)
+        violation, _ = record.standing_at(step)
+        return [
+            (violation, course(objective, (before, step), scores, self.points[-1]))
+            for objective, scores in zip(record.objective.every, told, strict=True)
+        ]
 
 
 def among_best(value: Any, others: Sequence[Any], reduction: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import gt
 from statistics import fmean, median
 
 from tune_am.am.score import STEP
@@ -15,23 +16,25 @@ FEWEST = 3
 
 class Median(StoppingRule):
     """Stops a trial whose best score so far is worse than the median, over the trials that have
-    ended, of their scores' running averages up to the same step."""
+    ended, of their scores' running averages up to the same step; of several objectives by each."""
 
     def _stops(self, record: Record, others: Sequence[Record], step: int) -> bool:
-        averages = [
-            average(other, step)
+        ended = [
+            other
             for other in others
             if other.outcome is not None and other.report_at(step) is not None
         ]
-        if len(averages) < FEWEST:
+        if len(ended) < FEWEST:
             return False
-        violation, loss = record.standing_at(step)
-        return violation > 0 or loss > median(averages)
+        violation, losses = record.standing_at(step)
+        medians = map(median, zip(*(averages(other, step) for other in ended), strict=True))
+        return violation > 0 or all(map(gt, losses, medians))
 
 
-def average(record: Record, step: int) -> float:
-    """Mean loss, over its report points up to `step`, of what the trial kept at each."""
-    objective = record.objective
-    return fmean(
-        objective.loss(report[objective.now]) for report in record.reports if report[STEP] <= step
-    )
+def averages(record: Record, step: int) -> list[float]:
+    """By each objective the mean loss, over its report points up to `step`, of what the trial kept
+    at each."""
+    first, *others = record.objective.every
+    kept = [(first, first.now), *((each, each.beside) for each in others)]
+    reports = [report for report in record.reports if report[STEP] <= step]
+    return [fmean(each.loss(report[metric]) for report in reports) for each, metric in kept]

@@ -13,7 +13,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tune_am.tuning.defaults import STARTUP_TRIALS
-from tune_am.tuning.sampling.standing import common_space, ranked
+from tune_am.tuning.sampling.standing import common_space, ranked, running
 
 # Trials that a process is fitted to at the most, for its time grows with their cube: the best,
 # around which the minimum is sought, and others that tell where it is not.
@@ -79,9 +79,4 @@ def shown(study: Study, asked: FrozenTrial) -> list[FrozenTrial]:
         )
         for place, t in ((place, order[place]) for place in places)
     ]
-    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    return ended + [
-        create_trial(state=t.state, params=t.params, distributions=t.distributions)
-        for t in running
-        if t.number != asked.number
-    ]
+    return ended + running(study, asked)

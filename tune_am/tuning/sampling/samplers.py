@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 from optuna import Study
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
@@ -18,9 +19,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from tune_am.am.settings import Settings
-from tune_am.tuning.defaults import POPULATION, STARTUP_TRIALS
+from tune_am.tuning.defaults import CMAES, GRID, POPULATION, STARTUP_TRIALS
 from tune_am.tuning.sampling.gaussian_process import CopulaGP
-from tune_am.tuning.sampling.standing import common_space, ranked
+from tune_am.tuning.sampling.standing import common_space, placed, ranked
 from tune_am.tuning.space import Space, SpaceError
 
 REDRAWN = 20  # draws at most in place of one that its space refuses
@@ -61,9 +62,11 @@ def draw(
     """
     for attempt in range(REDRAWN + 1):
         if attempt == 0:
-            study.sampler = sampler_for(sampler, *which)
+            proposing = sampler_for(sampler, *which)
         else:  # which, asked again, would propose the same
-            study.sampler = sampler_for("random", *which, attempt)
+            proposing = sampler_for("random", *which, attempt)
+        several = len(study.directions) > 1
+        study.sampler = _ByPlaces(proposing) if several else proposing
         trial = trial or study.ask()
         try:
             return trial, space.settings(trial)
@@ -72,6 +75,34 @@ def draw(
             study.tell(trial, state=TrialState.FAIL)
             trial = None
     raise refused
+
+
+class _ByPlaces(BaseSampler):
+    """A sampler in a search by several objectives: shown the places of trials, it need not know how
+    many there are, nor that Optuna's stop no trial of several."""
+
+    def __init__(self, sampler: BaseSampler) -> None:
+        self._sampler = sampler
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return self._sampler.infer_relative_search_space(*placed(study, trial))
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._sampler.sample_relative(*placed(study, trial), search_space)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        which = param_name, param_distribution
+        return self._sampler.sample_independent(*placed(study, trial), *which)
 
 
 class _CmaEs(CmaEsSampler):
@@ -131,9 +162,9 @@ class _Nsga2(NSGAIISampler):
 _SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": _tpe,
     "gp": CopulaGP,
-    "cmaes": _CmaEs,
+    CMAES: _CmaEs,
     "random": RandomSampler,
     # The points of a grid are enqueued (`sampling.grid`): nothing is left to propose.
-    "grid": RandomSampler,
+    GRID: RandomSampler,
     "nsga2": _Nsga2,
 }
