@@ -21,6 +21,7 @@ import json
 import math
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import product
@@ -156,11 +157,28 @@ def ways(only: list[str] | None) -> list[tuple[str, str]]:
 def search(
     pack: Pack, plan: Plan, space: Space, sampler: str, scheduler: str, budget: int
 ) -> Curve:
-    begun, spent = time.monotonic(), 0
-    rule = stopping_rule(scheduler, plan.report_points)
+    begun = time.monotonic()
     curve = Curve(sampler, scheduler, plan.seed, [], {}, plan.neuron)
+    for ledger, spent in reports(pack, plan, space, sampler, scheduler, budget):
+        best = ledger.best
+        if spent <= budget and (not curve.points or best.score < curve.points[-1][1]):
+            curve.points.append((spent, best.score, best.number))
+        for share in SHARES:
+            if spent >= share * budget and str(share) not in curve.rescored:
+                curve.rescored[str(share)] = again(pack, plan, best)
+        curve.trials = len(ledger.records)
+    curve.seconds = round(time.monotonic() - begun, 2)
+    return curve
+
+
+def reports(
+    pack: Pack, plan: Plan, space: Space, sampler: str, scheduler: str, budget: int
+) -> Iterator[tuple[Ledger, int]]:
+    """Searches; at each report the ledger and the sample-steps spent."""
+    rule, spent = stopping_rule(scheduler, plan.report_points), 0
     with tempfile.TemporaryDirectory() as folder:
-        ledger = Ledger(Path(folder, "study"), "bench", plan.seed, sampler=sampler)
+        kept = Path(folder, "study")
+        ledger = Ledger(kept, "bench", plan.seed, plan.scored_by, sampler=sampler)
         ledger.enqueue(gridded(space, plan.seed).points if sampler == GRID else space.points)
         while spent < budget:
             number = ledger.ask(space).number
@@ -176,15 +194,7 @@ def search(
                 elif rule is not None and rule.stops(ledger, number, metrics):
                     outcome = STOPPED_EARLY
                 ledger.write(number, metrics, outcome)
-                best = ledger.best
-                if spent <= budget and (not curve.points or best.score < curve.points[-1][1]):
-                    curve.points.append((spent, best.score, best.number))
-                for share in SHARES:
-                    if spent >= share * budget and str(share) not in curve.rescored:
-                        curve.rescored[str(share)] = again(pack, plan, best)
-        curve.trials = len(ledger.records)
-    curve.seconds = round(time.monotonic() - begun, 2)
-    return curve
+                yield ledger, spent
 
 
 def again(pack: Pack, plan: Plan, best: Record) -> float:
