@@ -246,7 +246,7 @@ def dead_port() -> int:
     [
         ("", "--neuron is missing"),
         ("--neuron fc77:1", "no neuron 'fc77:1'; there are vocal, "),
-        ("--neuron fc8:99", "no neuron 'fc8:99'"),
+        ("--neuron fc8:99", "no neuron 'fc8:99': fc8 has the units 0 to 7"),
         ("--neuron vocal --pack nowhere", "nowhere"),
         ("--neuron vocal --pack {broken}", "classifier.safetensors"),
         ("--neuron vocal --space wide", "no space 'wide'; there are default, paper, quick, raw"),
@@ -259,7 +259,7 @@ def dead_port() -> int:
         ("--neuron vocal --seed nan", "'nan' is not a whole number"),
         ("--neuron vocal --out full", "output folder full exists"),
         ("--neuron vocal --out bad.py", "output folder bad.py is a file"),
-        ("--neuron vocal --out /dev/null/run", "cannot write to /dev/null"),
+        ("--neuron vocal --out /dev/null/run", "/dev/null/run: /dev/null is a file; name another"),
         ("--neuron vocal --mlflow-uri http://127.0.0.1:{port}", "no MLflow server answers"),
         ("--neuron vocal --ray-address 127.0.0.1:{port}", "no Ray cluster answers"),
         ("--neuron vocal --ray-address 127.0.0.1:{deaf}", "is no Ray cluster"),

@@ -43,8 +43,10 @@ def test_round_trip_and_defaults() -> None:
 
 
 def test_equal_numbers_are_equal_settings_whatever_their_type() -> None:
-    settings = Settings(lr=1, l2=np.float32(0.5), jitter=np.int64(3))
-    assert settings == Settings(lr=1.0, l2=0.5, jitter=3)
+    drawn = {"jitter": np.int64(3), "normalize_grad": np.bool_(True)}
+    settings = Settings(lr=1, l2=np.float32(0.5), **drawn)
+    assert settings == Settings(lr=1.0, l2=0.5, jitter=3, normalize_grad=True)
+    assert settings.normalize_grad is True
     assert [type(settings.lr), type(settings.l2), type(settings.jitter)] == [float, float, int]
 
 

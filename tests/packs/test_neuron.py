@@ -56,12 +56,20 @@ def test_a_layer_with_a_colon_in_its_name(tmp_path: Path) -> None:
         "fc8:1@mid",
     ],
 )
-def test_an_unknown_neuron_gets_the_list(text: str) -> None:
+def test_an_unknown_neuron_gets_what_there_is(text: str) -> None:
     with pytest.raises(UserError) as caught:
         Neuron.parse(text, ALIASES, LAYERS)
     line = str(caught.value)
     assert repr(text) in line
-    assert "vocal, conv4:0-7, fc8:0-63, fc9:0" in line
+    if text.startswith("fc8:"):
+        assert line.endswith(": fc8 has the units 0 to 63")
+    else:
+        assert "LAYER:UNIT of the layers conv4 (0 to 7), fc8 (0 to 63), fc9 (0 to 0)" in line
+
+
+def test_a_direction_without_a_file() -> None:
+    with pytest.raises(UserError, match=r"fc8:@ names no file: write fc8:@direction\.npy"):
+        Neuron.parse("fc8:@", ALIASES, LAYERS)
 
 
 class Network(nn.Module):

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from tune_am.errors import UserError
 
 
@@ -135,6 +137,7 @@ class Settings:
 def _coerced(value: Any, kind: type) -> Any:
     """`value` as `kind` (a NumPy scalar becomes a plain number), None where it is not one."""
     if kind in (str, bool):
+        value = value.item() if isinstance(value, np.bool_) else value
         return value if isinstance(value, kind) else None
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         return None

@@ -90,6 +90,8 @@ class Manifest:
             raise UserError(
                 f"no pack in {folder}: it has no {FILE}; give the folder of one"
             ) from None
+        except NotADirectoryError:
+            raise UserError(f"{folder} is a file; give the folder of a pack") from None
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
         except ValueError as error:

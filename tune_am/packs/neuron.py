@@ -42,12 +42,17 @@ class Neuron:
         meant = aliases.get(text, text)
         layer, at, file = meant.partition(DIRECTION)
         if at and layer in layers:
+            if not file:
+                raise UserError(f"{text} names no file: write {layer}:@direction.npy")
             return cls(layer, -1, shown(text), _direction(Path(file), layer, layers[layer]))
         layer, _, unit = meant.rpartition(":")  # the name of a layer may have a colon
         if layer in layers and is_unit(unit) and int(unit) < layers[layer]:
             return cls(layer, int(unit), text)
-        sizes = ", ".join(f"{name}:0-{units - 1}" for name, units in layers.items())
-        raise UserError(f"no neuron {text!r}; there are {', '.join([*aliases, sizes])}")
+        if layer in layers:
+            raise UserError(f"no neuron {text!r}: {layer} has the units 0 to {layers[layer] - 1}")
+        sizes = ", ".join(f"{name} (0 to {units - 1})" for name, units in layers.items())
+        named = f"{', '.join(aliases)}, and " if aliases else ""
+        raise UserError(f"no neuron {text!r}; there are {named}LAYER:UNIT of the layers {sizes}")
 
     @property
     def place(self) -> str:

@@ -148,7 +148,8 @@ def explain_settings(
     few = len(kept.activations) < measure.objective.fewest
     if few or trace.diverged_share >= DIVERGED_FROM:
         raise UserError(
-            f"the ascent diverges at these settings (lr={settings.lr}): try a smaller lr"
+            f"the ascent diverges at these settings (lr={settings.lr}, "
+            f"init_scale={settings.init_scale}): try smaller ones"
         )
     target = pack.reference.target(neuron, plan.direction)
     inputs = inputs_of(pack, kept.latents.to(pack.device))

@@ -56,6 +56,10 @@ class RunFolder:
         if folder.path.exists() and not folder.path.is_dir():
             raise UserError(f"output folder {path} is a file: name another with {option('out')}")
         parent = next(parent for parent in (folder.path, *folder.path.parents) if parent.exists())
+        if not parent.is_dir():
+            raise UserError(
+                f"output folder {path}: {parent} is a file; name another with {option('out')}"
+            )
         try:
             with tempfile.TemporaryFile(dir=parent) as probe:
                 probe.write(b"probe")

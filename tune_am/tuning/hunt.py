@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tune_am.counting import counted
@@ -50,15 +50,13 @@ class Single:
         """Seconds of a time budget that are to be kept for what follows the trials."""
         return 0.0
 
-    def run(
-        self, halt: Halt, listeners: Sequence[Listener], told: Callable[[str], None]
-    ) -> list[str]:
-        """Run what is left of the trials; the traceback of each that failed. told: hears why."""
+    def run(self, halt: Halt, listeners: Sequence[Listener], view: Progress) -> list[str]:
+        """Run what is left of the trials; the traceback of each that failed."""
         job = self.job
         self.trials.enqueue(job.space.points[: job.budget.trials])
         place = job.folder.ray
         return run_trials(
-            self.trials, job.space, job.budget, self._task, place, halt, listeners, told
+            self.trials, job.space, job.budget, self._task, place, halt, listeners, view.trouble
         )
 
     def score_again(self, view: Progress, halt: threading.Event) -> None:

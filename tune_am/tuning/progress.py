@@ -47,6 +47,10 @@ class Progress(Listener):
         elif name == "result":
             print(text)
 
+    def trouble(self, text: str) -> None:
+        """Something that went wrong, and did not end the search."""
+        self.event("trouble", text, {"message": text})
+
     def rescoring(self, done: int, tasks: int) -> None:
         """What follows the trials, so many of its tasks done."""
         text = f"  {done} of {tasks} ascents and controls done"

@@ -35,7 +35,7 @@ from tune_am.tuning.output import UNREAD
 from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Listener
 from tune_am.tuning.run import Halt, to_run
-from tune_am.tuning.showing import SHOWN, Hunt, open_run, show, trouble
+from tune_am.tuning.showing import SHOWN, Hunt, open_run, show
 from tune_am.tuning.views import View, make
 
 INTERRUPTED = 130  # exit status, as of a shell for SIGINT
@@ -157,15 +157,14 @@ def _run(
         with _breaking_off(hunt, log):
             facts = account.facts(job, log, dashboard)
             view.event("start", account.opening(job, log, dashboard), facts)
-            tell = partial(trouble, view)
             if job.left_out:
-                tell(_left_out(job.left_out))
+                view.trouble(_left_out(job.left_out))
             with view:
                 stop = Halt(halt, config.time_budget, hunt.reserve)
                 listeners: list[Listener] = [view, log, live, clock]
                 if cancelled():  # before Ray makes workers for nothing
                     halt.set()
-                errors = [] if halt.is_set() else hunt.run(stop, listeners, tell)
+                errors = [] if halt.is_set() else hunt.run(stop, listeners, view)
             _tell(errors, folder, view)
             if hunt.trials.scored and not halt.is_set():
                 _score_again(hunt, view, halt)
@@ -225,7 +224,7 @@ def _tell(errors: Sequence[str], folder: RunFolder, view: Progress) -> None:
         with folder.errors.open("a", encoding="utf-8") as file:
             file.write("\n".join(errors))
         failed = f"{counted(len(errors), 'trial')} failed"
-        trouble(view, f"{failed}, see {folder.errors}: {cause(errors[-1])}")
+        view.trouble(f"{failed}, see {folder.errors}: {cause(errors[-1])}")
 
 
 def _score_again(hunt: Hunt, view: Progress, halt: threading.Event) -> None:
@@ -235,7 +234,7 @@ def _score_again(hunt: Hunt, view: Progress, halt: threading.Event) -> None:
     except Exception as error:
         reason = cause(str(error)) or type(error).__name__
         again = f"to try again: {hunt.job.resume_command}"
-        trouble(view, f"the best could not be scored again: {reason}; {again}")
+        view.trouble(f"the best could not be scored again: {reason}; {again}")
 
 
 def _hunt(job: Job) -> Hunt:

@@ -30,7 +30,7 @@ def open_run(hunt: Hunt, log: tracking.Tracking, view: Progress) -> None:
         title=lambda record: trial_title(
             replace(plan, neuron=record.neuron or plan.neuron), record.settings
         ),
-        trouble=lambda message: trouble(view, message),
+        trouble=view.trouble,
         several=job.several,
     )
 
@@ -47,20 +47,20 @@ def show(
             view.event("report", f"Report:   {page}", {"path": str(page)})
         except Exception as error:
             whole = False
-            trouble(view, f"no report: {error}")
+            view.trouble(f"no report: {error}")
     try:
         # The page of a campaign has one of each unit's best.
         images = [] if job.several else list(artifacts.pictures(job.folder, job.pack))
     except Exception as error:  # inputs that nothing can draw
         images = []
-        trouble(view, f"no pictures of trials: {error}")
+        view.trouble(f"no pictures of trials: {error}")
     try:
         if log is None:
             log = tracking.Tracking(job.tracking_uri, job.artifact_store)
             open_run(hunt, log, view)
             log.close(hunt.metrics(content), "FINISHED", hunt.trials.unfinished)
     except UserError as error:
-        trouble(view, str(error))
+        view.trouble(str(error))
         return
     whole &= log.attach(
         artifacts.files(job.folder, job.pack, job.budget.plan, content.get("best")),
@@ -69,7 +69,3 @@ def show(
     )
     if whole:
         hunt.notes.note(SHOWN, True)
-
-
-def trouble(view: Progress, text: str) -> None:
-    view.event("trouble", text, {"message": text})

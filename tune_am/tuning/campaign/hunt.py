@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tune_am.counting import counted
@@ -43,18 +43,16 @@ class Campaign:
     def reserve(self) -> float:
         return rescoring_seconds(self._units, self.job.budget)
 
-    def run(
-        self, halt: Halt, listeners: Sequence[Listener], told: Callable[[str], None]
-    ) -> list[str]:
+    def run(self, halt: Halt, listeners: Sequence[Listener], view: Progress) -> list[str]:
         job = self.job
-        if not self._measure_floors(halt.event):
+        if not self._measure_floors(view, halt.event):
             return []
         left = to_run(self.trials, job.budget)
         if left <= 0:
             return []
         searcher = CampaignSearcher(self._units, job.space, job.config.seed, listeners)
         scheduler = CampaignScheduler(self._units, job.budget, halt)
-        return run(searcher, scheduler, job.budget, left, job.folder.ray, halt, told)
+        return run(searcher, scheduler, job.budget, left, job.folder.ray, halt, view.trouble)
 
     def score_again(self, view: Progress, halt: threading.Event) -> None:
         units = [unit for unit in self._units.values() if unit.ledger.scored]
@@ -78,10 +76,13 @@ class Campaign:
     def table(self, content: dict[str, Any]) -> Mapping[str, list[Any]]:
         return result.table(self._results or self._read())
 
-    def _measure_floors(self, halt: threading.Event) -> bool:
+    def _measure_floors(self, view: Progress, halt: threading.Event) -> bool:
         """Once for all units: a resumed campaign finds them noted. False when halted."""
         known = self.notes.noted(_FLOORS)
         if known is None:
+            units = counted(len(self._units), "neuron")
+            text = f"Measuring the noise floor of {units}: real excerpts against real ones"
+            view.event("floors", text, {"neurons": len(self._units)})
             known = floors(list(self._units.values()), self.job.budget, halt)
             if known is None:
                 return False
