@@ -160,6 +160,7 @@ def _rescored(pack: Pack, plan: Plan, candidate: Candidate) -> Rescored:
         measure.interval(made, target),
         ascent.kept_latents,
         kept,
+        measure.second.interval(made, target),
     )
 
 

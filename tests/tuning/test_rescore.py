@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from tune_am.am.objectives import DIVERGED_PENALTY
@@ -11,12 +13,19 @@ from tune_am.tuning.task import pack_and_plan
 
 
 def row(
-    number: int, fid: float, high: float = 0.0, layer: float = 0.0, missing: float = 0.0
+    number: int,
+    fid: float,
+    high: float = 0.0,
+    layer: float = 0.0,
+    missing: float = 0.0,
+    sure: float = 50.0,
 ) -> Rescored:
+    """high: the upper end of the score's interval. sure: how far that of the layer's reaches."""
     candidate = Candidate(number, Settings(), 10, {"activation_fid": fid})
     scores = {"activation_fid": fid, "layer_fid": layer}
     examples = torch.zeros(2, 3), torch.zeros(2)
-    return Rescored(candidate, scores, (0.0, high), *examples, collapse=missing)
+    second = layer - sure, layer + sure
+    return Rescored(candidate, scores, (0.0, high), *examples, second, collapse=missing)
 
 
 def order(*rows: Rescored) -> list[int]:
@@ -28,6 +37,16 @@ def test_the_layer_before_decides_among_those_that_the_score_cannot_tell_apart()
     worse = row(3, 9.5, 30.0, 10.0)
 
     assert order(worse, far, lowest, near) == [1, 0, 2, 3]
+
+
+def test_the_score_decides_among_those_that_the_layer_cannot_tell_apart_either():
+    lowest, near, far = row(0, 2.0, 9.0, 740.0), row(1, 4.0, 13.0, 700.0), row(2, 5.0, 9.0, 760.0)
+    assert order(far, near, lowest) == [0, 1, 2]
+    unsure = [
+        row(number, fid, 9.0, layer) for number, fid, layer in ((0, 2.0, 9.0), (1, 1.0, 10.0))
+    ]
+    few = [replace(one, second_ci95=None) for one in unsure]
+    assert order(*few) == [1, 0]
 
 
 def test_the_score_decides_where_it_can():

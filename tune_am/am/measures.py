@@ -88,6 +88,13 @@ class Measure:
         reach = NORMAL_95 * deviation
         return max(low, value - reach), min(high, value + reach)
 
+    @property
+    def second(self) -> Measure:
+        """What decides where this one cannot: see `Objective.second`."""
+        if self.others:
+            return self.others[0]
+        return Measure(self.objective.second, _BUILT_IN[self.objective.second.name])
+
     def scores(self, kept: Target, reference: Target) -> dict[str, float]:
         """The score by each objective, and both Fréchet distances beside it, by their metrics."""
         scores = {name: _BUILT_IN[name](kept, reference) for name in (ACTIVATION_FID, LAYER_FID)}

@@ -80,17 +80,19 @@ class Candidate:
         return cls(record.number, record.settings, step, scores, record.objective)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rescored:
-    """scores: by the objective and both Fréchet distances, by metric. ci95: of the objective's.
-    latents: [n, *latent_shape]. activations: [n]. distance: mean RMS difference of two examples;
-    collapse: how much less than asked for it is, as a share."""
+    """scores: by all objectives and both Fréchet distances, by metric. ci95: of the first
+    objective's; second_ci95: of what decides where that cannot (`Objective.second`), None of too
+    few examples. latents: [n, *latent_shape]. activations: [n]. distance: mean RMS difference of
+    two examples; collapse: how much less than asked for it is, as a share."""
 
     candidate: Candidate
     scores: dict[str, float]
     ci95: tuple[float, float]
     latents: Tensor
     activations: Tensor
+    second_ci95: tuple[float, float] | None = None
     distance: float = 0.0
     collapse: float = 0.0
 
@@ -162,25 +164,31 @@ def rescore(
 
 
 def ranked(rows: Sequence[Rescored]) -> list[Rescored]:
-    """The best first: those that the score cannot tell from the best by a second one.
+    """The best first: the best score, unless a setting that cannot be told from it is clearly
+    better by a second one.
 
     A score within the 95 % interval of the best is as good as that. Among such settings one may
     match the neuron's activation by examples like the real ones, another by what merely drives it;
     the layer before the neuron's, in all its dimensions, sees the difference. Where several
-    objectives were asked for the second of these decides. Where examples are to be apart, settings
-    whose fresh ones are not come last.
+    objectives were asked for the second of these is asked. It decides where its own intervals can
+    tell settings apart; between those that it cannot, the score does. Where examples are to be
+    apart, settings whose fresh ones are not come last.
     """
     if collapsed := [row for row in rows if row.collapse > 0]:
         apart = [row for row in rows if row.collapse <= 0]
         last = sorted(collapsed, key=lambda row: (row.collapse, row.loss))
         return [*(ranked(apart) if apart else []), *last]
     best = min(rows, key=lambda row: row.loss)
-    highest = max(best.candidate.objective.loss(end) for end in best.ci95)
+    objective = best.candidate.objective
+    highest = max(best.loss, *map(objective.loss, best.ci95))
     tied = [row for row in rows if row.loss <= highest]
-    others = [row for row in rows if row.loss > highest]
+    nearest = min(tied, key=lambda row: row.second)
+    reach = max(nearest.second, *map(objective.second.loss, nearest.second_ci95 or (None,)))
+    near = [row for row in tied if row.second <= reach]
     return [
-        *sorted(tied, key=lambda row: row.second),
-        *sorted(others, key=lambda row: row.loss),
+        *sorted(near, key=lambda row: row.loss),
+        *sorted((row for row in tied if row not in near), key=lambda row: row.second),
+        *sorted((row for row in rows if row not in tied), key=lambda row: row.loss),
     ]
 
 
@@ -235,19 +243,21 @@ def joined(candidate: Candidate, parts: Sequence[Kept], pack: Pack, plan: Plan) 
         latents, activations = latents[:0], activations[:0]
     if len(activations) < measure.objective.fewest:
         worst = measure.objective.worst
-        none = (latents, activations, 0.0, collapse(0.0, plan.apart))
+        none = (latents, activations, None, 0.0, collapse(0.0, plan.apart))
         return Rescored(candidate, measure.penalties(), (worst, worst), *none)
     neuron = pack.neuron(plan.neuron)
     target = pack.reference.target(neuron, plan.direction)
     inputs = inputs_of(pack, latents.to(pack.device))
     examples = Target(activations, before_of(pack, neuron, inputs))
-    distance = pairwise_distance(inputs)
+    distance, second = pairwise_distance(inputs), measure.second
+    enough = len(activations) >= second.objective.fewest
     return Rescored(
         candidate,
         measure.scores(examples, target),
         measure.interval(examples, target, plan.seed),
         latents,
         activations,
+        second.interval(examples, target, plan.seed) if enough else None,
         distance,
         collapse(distance, plan.apart),
     )

@@ -44,8 +44,8 @@ def summary(result: dict[str, Any]) -> str:
     if ahead:
         lines += [
             "",
-            f"Of the settings that {made.label} cannot tell apart, the one with the "
-            f"{made.second.best_is} {made.second.label} is the best.",
+            f"Of the settings that {made.label} cannot tell apart, the best is the one with "
+            f"clearly the {made.second.best_is} {made.second.label}.",
         ]
     if made.others:
         lines += ["", _front(result)]
