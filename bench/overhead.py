@@ -20,13 +20,14 @@ import torch
 
 from tune_am.am.trial_run import TrialRun
 from tune_am.packs.pack import Pack
-from tune_am.tuning import cluster, space, tracking
+from tune_am.tuning import cluster, space
 from tune_am.tuning.budget import Budget, budget_for
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import Record
 from tune_am.tuning.run import Halt, run_trials
 from tune_am.tuning.task import task
+from tune_am.tuning.tracking import runs
 
 
 class Stopwatch:
@@ -50,10 +51,10 @@ def searched(pack: Pack, budget: Budget, chosen: space.Space, folder: Path) -> t
     times = {"begun": time.perf_counter()}
     cluster.start(1, 0, None)
     times["Ray started"] = time.perf_counter()
-    log = tracking.Tracking(f"sqlite:///{folder / 'mlflow.db'}", folder)
+    log = runs.Tracking(f"sqlite:///{folder / 'mlflow.db'}", folder)
     ledger = Ledger(folder / "study.journal", "overhead", 0)
     ledger.enqueue(chosen.points)
-    tags = {tracking.FOLDER: str(folder)}
+    tags = {runs.FOLDER: str(folder)}
     log.begin("overhead", "overhead", {}, tags, ledger, lambda record: str(record.number), print)
     watch = Stopwatch()
     work = task(pack, budget.plan, folder / "trials")

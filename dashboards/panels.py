@@ -14,8 +14,8 @@ from typing import Any
 
 from tune_am.am import score
 from tune_am.am.objectives import DIVERGED_PENALTY
-from tune_am.tuning import metrics
-from tune_am.tuning.metrics import exported
+from tune_am.tuning.watching import metrics
+from tune_am.tuning.watching.metrics import exported
 
 OUTPUT = Path(__file__).parent / "grafana" / "dashboards" / "tune-am.json"
 

@@ -58,7 +58,7 @@ def metrics() -> str:
 
 def live_metrics() -> str:
     """What Prometheus finds."""
-    from tune_am.tuning.metrics import DESCRIPTIONS, exported
+    from tune_am.tuning.watching.metrics import DESCRIPTIONS, exported
 
     rows = [(f"`{exported(name)}`", said) for name, said in DESCRIPTIONS.items()]
     return _table(("in Prometheus", "what it is"), rows)

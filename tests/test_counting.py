@@ -20,12 +20,12 @@ from tune_am.report import page, words
 from tune_am.report.finished import FinishedRun
 from tune_am.report.write import write_campaign
 from tune_am.tuning import account
-from tune_am.tuning import summary as of_search
 from tune_am.tuning.campaign import result as of_campaign
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.job import prepare
 from tune_am.tuning.ledger import Ledger
-from tune_am.tuning.progress import Screen
+from tune_am.tuning.watching import summary as of_search
+from tune_am.tuning.watching.progress import Screen
 
 THINGS = "trial|start|step|setting|neuron|unit|sample-step|excerpt|example"
 WRONG = re.compile(rf"(?<![\d.,])1 (real )?({THINGS})s\b|1 of 1 neuron have|steps 2\b|1 .* were")

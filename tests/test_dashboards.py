@@ -21,7 +21,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from tune_am.tuning import metrics
+from tune_am.tuning.watching import metrics
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
 # Grafana's names of units, as far as they are used here.

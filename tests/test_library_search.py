@@ -23,7 +23,7 @@ from tune_am import run_search
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.hunt import Single
 from tune_am.tuning.session import search
-from tune_am.tuning.views import Silent
+from tune_am.tuning.watching.views import Silent
 
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "vocal.ipynb"
 UNUSUAL = {

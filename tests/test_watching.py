@@ -31,8 +31,8 @@ import pytest
 from ray._private.ray_constants import DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
 
 import tune_am
-from tune_am.tuning import metrics
 from tune_am.tuning.record import has_diverged
+from tune_am.tuning.watching import metrics
 
 DASHBOARDS = Path(__file__).parents[1] / "dashboards"
 TRIALS = 500  # more than there is time for: the search is stopped when enough was seen

@@ -11,11 +11,11 @@ from typing import Any
 from tune_am.campaign import CampaignResult, load_result
 from tune_am.result import SearchResult
 from tune_am.tuning.config import SearchConfig
-from tune_am.tuning.events import Calls
 from tune_am.tuning.ledger import Trials
-from tune_am.tuning.progress import Progress
 from tune_am.tuning.session import search
-from tune_am.tuning.views import Several, Silent, make
+from tune_am.tuning.watching.events import Calls
+from tune_am.tuning.watching.progress import Progress
+from tune_am.tuning.watching.views import Several, Silent, make
 
 Function = Callable[[str, dict[str, Any]], object]
 

@@ -23,8 +23,8 @@ from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
 from tune_am.packs.pack import Pack
 from tune_am.report.finished import FinishedRun
-from tune_am.tuning import artifacts
 from tune_am.tuning import explanation_model as model
+from tune_am.tuning.tracking import artifacts
 
 STARTS, SEED = 10, 1
 

@@ -19,10 +19,10 @@ from tune_am.tuning.defaults import CMAES, GRID, RESCORED_FRONT, SAMPLERS, START
 from tune_am.tuning.early_stopping.schedulers import stopping_rule
 from tune_am.tuning.job import prepare
 from tune_am.tuning.ledger import Ledger
-from tune_am.tuning.progress import Lines
 from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY
 from tune_am.tuning.rescore import candidates
 from tune_am.tuning.sampling.standing import placed, ranked
+from tune_am.tuning.watching.progress import Lines
 
 BOTH = objective("activation_fid,coverage")
 POINTS = (8, 16, 32, 64)

@@ -8,10 +8,11 @@ from typing import Any
 from tune_am.am.objectives import Objective, objective
 from tune_am.counting import counted, plural
 from tune_am.packs.neuron import shown
-from tune_am.tuning import cluster, tracking, tracking_store
+from tune_am.tuning import cluster
 from tune_am.tuning.folder import UNITS
 from tune_am.tuning.job import Job
 from tune_am.tuning.label import file_name
+from tune_am.tuning.tracking import runs, store
 from tune_am.versions import versions
 
 # What the numbers of a search depend on.
@@ -52,11 +53,11 @@ def params(job: Job) -> dict[str, Any]:
 
 def tags(job: Job) -> dict[str, Any]:
     return {
-        **{name: value for name, value in params(job).items() if name in tracking.SHARED},
+        **{name: value for name, value in params(job).items() if name in runs.SHARED},
         "pack.hash": job.pack.hash,
         "space.source": job.space.source[:5000],  # as long as MLflow lets a tag be
         "command": job.command,
-        tracking.FOLDER: str(job.folder.path),
+        runs.FOLDER: str(job.folder.path),
         **{f"version.{name}": number for name, number in versions(*_PACKAGES).items()},
     }
 
@@ -76,7 +77,7 @@ def metrics(content: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def facts(job: Job, log: tracking.Tracking, dashboard: str | None) -> dict[str, Any]:
+def facts(job: Job, log: runs.Tracking, dashboard: str | None) -> dict[str, Any]:
     return {
         **params(job),
         "trials": job.budget.trials,
@@ -84,8 +85,8 @@ def facts(job: Job, log: tracking.Tracking, dashboard: str | None) -> dict[str, 
         "dashboard": dashboard,
         "optuna_dashboard": optuna_command(job),
         "report_points": list(job.budget.plan.report_points),
-        "tracking_uri": tracking_store.redacted(log.uri),
-        "mlflow": tracking_store.ui_command(log.uri),
+        "tracking_uri": store.redacted(log.uri),
+        "mlflow": store.ui_command(log.uri),
         "run_id": log.run_id,
     }
 
@@ -98,7 +99,7 @@ def optuna_command(job: Job) -> str:
     return f"optuna-dashboard {shlex.quote(str(journal))}"
 
 
-def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
+def opening(job: Job, log: runs.Tracking, dashboard: str | None) -> str:
     plan, budget = job.budget.plan, job.budget
     count = len(job.plans)
     points = plural(len(plan.report_points), "step")
@@ -119,7 +120,7 @@ def opening(job: Job, log: tracking.Tracking, dashboard: str | None) -> str:
         "run folder": str(job.folder.path),
         "Ray dashboard": _dashboard(dashboard),
         "Optuna": optuna_command(job) + (" (one for each neuron)" if job.several else ""),
-        "MLflow": tracking_store.ui_command(log.uri),
+        "MLflow": store.ui_command(log.uri),
     }
     return "\n".join(f"{name:14} {value}" for name, value in rows.items()) + "\n"
 
@@ -145,4 +146,4 @@ def _dashboard(address: str | None) -> str:
 def closing(job: Job, uri: str) -> str:
     folder = job.folder
     examples = f"\nExamples: {folder.best}" if folder.best.exists() else ""
-    return f"\nResult:   {folder.result}{examples}\nMLflow:   {tracking_store.ui_command(uri)}"
+    return f"\nResult:   {folder.result}{examples}\nMLflow:   {store.ui_command(uri)}"

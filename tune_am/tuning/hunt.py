@@ -12,7 +12,6 @@ from tune_am.tuning.clock import Clock
 from tune_am.tuning.defaults import RESCORE_STARTS
 from tune_am.tuning.job import Job
 from tune_am.tuning.ledger import Ledger
-from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Listener
 from tune_am.tuning.rescore import (
     Rescored,
@@ -24,8 +23,9 @@ from tune_am.tuning.rescore import (
 )
 from tune_am.tuning.result_format import columns
 from tune_am.tuning.run import Halt, run_trials
-from tune_am.tuning.summary import summary
 from tune_am.tuning.task import task
+from tune_am.tuning.watching.progress import Progress
+from tune_am.tuning.watching.summary import summary
 
 
 class Single:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tune_am.tuning.progress import Progress
+from tune_am.tuning.watching.progress import Progress
 
 _CANCEL_SECONDS = 0.2  # between two looks at whether the caller wants to stop
 

@@ -21,7 +21,7 @@ from tune_am.packs.neuron import beside, direction_file, shown
 from tune_am.packs.pack import SHIPPED, Pack
 from tune_am.packs.reference import TAIL
 from tune_am.packs.units import select, several
-from tune_am.tuning import cluster, tracking_store
+from tune_am.tuning import cluster
 from tune_am.tuning.budget import Budget, budget_for
 from tune_am.tuning.config import SearchConfig, default_folder, resumed
 from tune_am.tuning.defaults import GRID, SAMPLER
@@ -29,6 +29,7 @@ from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.label import file_name
 from tune_am.tuning.sampling.grid import gridded
 from tune_am.tuning.space import Space, from_source, load
+from tune_am.tuning.tracking import store
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,16 @@ class Job:
 
     @property
     def tracking_uri(self) -> str:
-        return tracking_store.default_uri(self.config.mlflow_uri, self.folder.path)
+        return store.default_uri(self.config.mlflow_uri, self.folder.path)
 
     @property
     def kept_uri(self) -> str | None:
         """Where to log, as the run folder keeps it: not the database beside it, which moves along,
         nor an address with a password."""
         asked = self.config.mlflow_uri or os.environ.get("MLFLOW_TRACKING_URI")
-        if not asked or tracking_store.redacted(asked) != asked:
+        if not asked or store.redacted(asked) != asked:
             return None
-        return tracking_store.absolute(asked)
+        return store.absolute(asked)
 
     @property
     def kept_pack(self) -> str:
@@ -110,7 +111,7 @@ class Job:
         uri = self.config.mlflow_uri
         known = self.kept_uri is not None and kept.get("mlflow_uri", self.kept_uri) == self.kept_uri
         if uri is not None and not known:
-            words += ["--mlflow-uri", tracking_store.redacted(self.kept_uri or uri)]
+            words += ["--mlflow-uri", store.redacted(self.kept_uri or uri)]
         return f"python -m tune_am.search {shlex.join(words)}"
 
     def placed(self) -> Job:
@@ -188,7 +189,7 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     if any(each.foreign for each in budget.plan.scored_by.every):  # tried before all else
         real = pack.reference.target(pack.neuron(neurons[0]), config.direction, 2 * TAIL)
         budget.plan.measure().scores(real[::2], real[1::2])
-    command = tracking_store.redacted(command)  # it is shown and kept
+    command = store.redacted(command)  # it is shown and kept
     fresh = asked is None
     out = tuple(map(shown, dead))
     made = Job(identity, config, space, pack, budget, plans, folder, command, fresh, out)

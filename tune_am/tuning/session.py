@@ -20,7 +20,7 @@ from tune_am.command import PIPE_CLOSED
 from tune_am.counting import counted
 from tune_am.errors import UserError
 from tune_am.naming import option
-from tune_am.tuning import account, cluster, environment, nodes, tracking, tracking_store
+from tune_am.tuning import account, cluster, environment, nodes
 from tune_am.tuning.campaign.hunt import Campaign
 from tune_am.tuning.clock import Clock
 from tune_am.tuning.config import SearchConfig
@@ -30,13 +30,14 @@ from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.hunt import Single
 from tune_am.tuning.interrupt import handlers_kept, stopping
 from tune_am.tuning.job import Job, prepare
-from tune_am.tuning.metrics import SearchMetrics
-from tune_am.tuning.output import UNREAD
-from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Listener
 from tune_am.tuning.run import Halt, to_run
 from tune_am.tuning.showing import SHOWN, Hunt, open_run, show
-from tune_am.tuning.views import View, make
+from tune_am.tuning.tracking import runs, store
+from tune_am.tuning.watching.metrics import SearchMetrics
+from tune_am.tuning.watching.output import UNREAD
+from tune_am.tuning.watching.progress import Progress
+from tune_am.tuning.watching.views import View, make
 
 INTERRUPTED = 130  # exit status, as of a shell for SIGINT
 
@@ -117,11 +118,11 @@ def _search(
     job = prepare(config, given, line)
     if not job.fresh and (done := _complete(job, view)) is not None:
         return done
-    tracking_store.check_server(job.tracking_uri)
+    store.check_server(job.tracking_uri)
     ours = not cluster.running()
     try:
         with ThreadPoolExecutor(1) as threads:  # both take seconds, mostly of waiting
-            connecting = threads.submit(tracking.Tracking, job.tracking_uri, job.artifact_store)
+            connecting = threads.submit(runs.Tracking, job.tracking_uri, job.artifact_store)
             dashboard = cluster.start(job.budget.workers, job.budget.gpus, job.config.ray_address)
         log = connecting.result()
         job = replace(job, budget=job.budget.on_ray(cluster.gpus()))
@@ -141,7 +142,7 @@ def _search(
 
 def _run(
     job: Job,
-    log: tracking.Tracking,
+    log: runs.Tracking,
     dashboard: str | None,
     begun: float,
     make_view: View,
@@ -172,7 +173,7 @@ def _run(
             # Still within: Ctrl-C while it is written costs nothing of it.
             clock.note()
             where = {
-                "tracking_uri": tracking_store.redacted(log.uri),
+                "tracking_uri": store.redacted(log.uri),
                 "experiment": log.experiment,
                 "run_id": log.run_id,
             }
@@ -196,7 +197,7 @@ def _run(
 
 
 @contextmanager
-def _breaking_off(hunt: Hunt, log: tracking.Tracking) -> Iterator[None]:
+def _breaking_off(hunt: Hunt, log: runs.Tracking) -> Iterator[None]:
     """What ends a search before its result, a full disk for one, is told in one line, and MLflow
     hears of it."""
     try:

@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from tune_am.errors import UserError
-from tune_am.tuning import account, artifacts, tracking
+from tune_am.tuning import account
 from tune_am.tuning.campaign.hunt import Campaign
 from tune_am.tuning.hunt import Single
 from tune_am.tuning.label import trial_title
-from tune_am.tuning.progress import Progress
+from tune_am.tuning.tracking import artifacts, runs
+from tune_am.tuning.watching.progress import Progress
 
 Hunt = Single | Campaign
 
@@ -18,7 +19,7 @@ Hunt = Single | Campaign
 SHOWN = "shown"
 
 
-def open_run(hunt: Hunt, log: tracking.Tracking, view: Progress) -> None:
+def open_run(hunt: Hunt, log: runs.Tracking, view: Progress) -> None:
     """Open the search's run in MLflow, and log what it lacks."""
     job, plan = hunt.job, hunt.job.budget.plan
     log.begin(
@@ -35,9 +36,7 @@ def open_run(hunt: Hunt, log: tracking.Tracking, view: Progress) -> None:
     )
 
 
-def show(
-    hunt: Hunt, log: tracking.Tracking | None, view: Progress, content: dict[str, Any]
-) -> None:
+def show(hunt: Hunt, log: runs.Tracking | None, view: Progress, content: dict[str, Any]) -> None:
     """Write the report, and give MLflow what there is to look at. Neither can fail a search; what
     could not be done, or was cut short, is done by a resume. log: None if there is none yet."""
     job, whole = hunt.job, True
@@ -56,7 +55,7 @@ def show(
         view.trouble(f"no pictures of trials: {error}")
     try:
         if log is None:
-            log = tracking.Tracking(job.tracking_uri, job.artifact_store)
+            log = runs.Tracking(job.tracking_uri, job.artifact_store)
             open_run(hunt, log, view)
             log.close(hunt.metrics(content), "FINISHED", hunt.trials.unfinished)
     except UserError as error:

@@ -13,7 +13,7 @@ from tune_am.am.plan import Plan
 from tune_am.errors import UserError
 from tune_am.packs.pack import SHIPPED, Pack
 from tune_am.tuning.label import search_title
-from tune_am.tuning.metrics import search_tags
+from tune_am.tuning.watching.metrics import search_tags
 
 
 def task(

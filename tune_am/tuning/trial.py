@@ -13,11 +13,11 @@ from tune_am.am.objectives import DEFAULT, LAYER_FID, Objective
 from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.tuning.label import trial_title
-from tune_am.tuning.metrics import WorkerMetrics
 from tune_am.tuning.record import has_diverged
 from tune_am.tuning.task import pack_and_plan
 from tune_am.tuning.trial_log import TrialLog
 from tune_am.tuning.trial_state import state_file, write_state
+from tune_am.tuning.watching.metrics import WorkerMetrics
 
 # Keys of a trial's config.
 NUMBER = "number"  # of the trial in the ledger

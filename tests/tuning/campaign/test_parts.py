@@ -31,10 +31,10 @@ from tune_am.tuning.campaign.unit import Unit, UnitTrials
 from tune_am.tuning.defaults import STARTUP_TRIALS
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
-from tune_am.tuning.progress import Screen
 from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY, Listener, Record
 from tune_am.tuning.run import Halt
 from tune_am.tuning.task import task
+from tune_am.tuning.watching.progress import Screen
 
 POINTS = (2, 4, 8)
 

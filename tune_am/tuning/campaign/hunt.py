@@ -16,9 +16,9 @@ from tune_am.tuning.campaign.unit import Unit, UnitTrials
 from tune_am.tuning.clock import Clock
 from tune_am.tuning.job import Job
 from tune_am.tuning.ledger import Ledger
-from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Listener
 from tune_am.tuning.run import Halt, run, to_run
+from tune_am.tuning.watching.progress import Progress
 
 _FLOORS = "real_vs_real"  # the ledger's note of that control of every unit
 

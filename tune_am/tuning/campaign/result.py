@@ -19,9 +19,9 @@ from tune_am.tuning.clock import Clock
 from tune_am.tuning.folder import RESULT_SCHEMA, UNITS
 from tune_am.tuning.job import Job
 from tune_am.tuning.label import settings_title
-from tune_am.tuning.progress import number
 from tune_am.tuning.result_format import columns
-from tune_am.tuning.summary import ended
+from tune_am.tuning.watching.progress import number
+from tune_am.tuning.watching.summary import ended
 
 # Neurons on the last screen; the page has all.
 SHOWN = 10

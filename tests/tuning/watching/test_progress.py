@@ -14,9 +14,10 @@ import pytest
 from reports import report
 from rich.console import Console
 
-from tune_am.tuning import output
-from tune_am.tuning.events import JsonLines
-from tune_am.tuning.progress import (
+from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
+from tune_am.tuning.watching import output
+from tune_am.tuning.watching.events import JsonLines
+from tune_am.tuning.watching.progress import (
     BEST_ROWS,
     RUNNING_ROWS,
     Lines,
@@ -24,8 +25,7 @@ from tune_am.tuning.progress import (
     duration,
     number,
 )
-from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
-from tune_am.tuning.views import make
+from tune_am.tuning.watching.views import make
 
 
 def play(view, ledger, space):

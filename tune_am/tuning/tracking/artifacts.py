@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tune_am.am.plan import Plan
     from tune_am.packs.pack import Pack
-    from tune_am.tuning.tracking import Key
+    from tune_am.tuning.tracking.runs import Key
 
 # Where they are among a run's artifacts.
 REPORT, TABLE, CARD, PICTURE = "report", "trials.json", "pack", "examples.png"

@@ -14,12 +14,12 @@ import pytest
 from mlflow import MlflowClient
 
 from tune_am.errors import UserError
-from tune_am.tuning import tracking, tracking_store
+from tune_am.tuning.tracking import runs, store
 
 TOGETHER = """
 import os, pathlib, sys
 import mlflow.store.tracking.sqlalchemy_store  # once, before the three are made: it takes seconds
-from tune_am.tuning.tracking_store import connect
+from tune_am.tuning.tracking.store import connect
 for _ in range(3):
     if os.fork() == 0:
         connect(sys.argv[1], pathlib.Path("artifacts"))
@@ -37,20 +37,20 @@ def test_searches_that_start_together_share_a_fresh_database(tmp_path):
 def test_a_folder_s_name_may_have_letters_that_mean_something_in_an_address(tmp_path):
     run = tmp_path / "My%20Drive" / "a b" / "ü#x" / "what?" / "vocal-1"
     run.mkdir(parents=True)
-    uri = tracking_store.default_uri(None, run)
-    log = tracking.Tracking(uri, run)
-    assert log.experiment == tracking_store.EXPERIMENT
+    uri = store.default_uri(None, run)
+    log = runs.Tracking(uri, run)
+    assert log.experiment == store.EXPERIMENT
     assert {file.name for file in run.parent.iterdir()} >= {"mlflow.db", "mlflow.db.lock"}
 
 
 def test_the_experiment_may_be_named_by_its_id(uri, monkeypatch):
     identity = MlflowClient(uri).create_experiment("theirs")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", identity)
-    log = tracking.Tracking(uri, Path("artifacts"))
+    log = runs.Tracking(uri, Path("artifacts"))
     assert (log.experiment, log._experiment_id) == ("theirs", identity)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "98765")
     with pytest.raises(UserError, match="98765"):
-        tracking.Tracking(uri, Path("artifacts"))
+        runs.Tracking(uri, Path("artifacts"))
 
 
 def test_an_experiment_that_another_search_makes_first_is_used(uri, monkeypatch):
@@ -66,12 +66,10 @@ def test_an_experiment_that_another_search_makes_first_is_used(uri, monkeypatch)
         return None
 
     monkeypatch.setattr(MlflowClient, "get_experiment_by_name", late)
-    assert tracking.Tracking(uri, Path("artifacts")).experiment == "contested"
+    assert runs.Tracking(uri, Path("artifacts")).experiment == "contested"
 
 
-@pytest.mark.parametrize(
-    "check", [tracking_store.check_server, lambda uri: tracking.Tracking(uri, Path())]
-)
+@pytest.mark.parametrize("check", [store.check_server, lambda uri: runs.Tracking(uri, Path())])
 def test_a_dead_server_gets_one_line_without_its_password(check, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -105,7 +103,7 @@ def test_a_server_is_asked_with_the_password_of_its_address():
 
     with http.server.HTTPServer(("127.0.0.1", 0), Answers) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        tracking_store.check_server(f"http://me:secret@127.0.0.1:{server.server_port}")
+        store.check_server(f"http://me:secret@127.0.0.1:{server.server_port}")
         server.shutdown()
     assert asked == [f"Basic {base64.b64encode(b'me:secret').decode()}"]
 
@@ -121,40 +119,37 @@ def test_a_server_is_asked_with_the_password_of_its_address():
     ],
 )
 def test_an_address_is_shown_without_who_asks(uri, shown):
-    assert tracking_store.redacted(uri) == shown
-    assert "secret" not in tracking_store.ui_command(uri)
+    assert store.redacted(uri) == shown
+    assert "secret" not in store.ui_command(uri)
 
 
 @pytest.mark.parametrize("uri", ["sqlite:////dev/null/mlflow.db", "nothing://here"])
 def test_a_store_that_cannot_be_used_gets_one_line(uri, tmp_path):
     with pytest.raises(UserError, match="cannot be used") as caught:
-        tracking.Tracking(uri, tmp_path)
+        runs.Tracking(uri, tmp_path)
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_gets_one_line(tmp_path):
     """MLflow takes none since 3.13, and says so in six."""
     with pytest.raises(UserError) as caught:
-        tracking.Tracking((tmp_path / "mlruns").as_uri(), tmp_path)
+        runs.Tracking((tmp_path / "mlruns").as_uri(), tmp_path)
     assert "folders are no longer taken; mlflow_uri= takes sqlite:///PATH" in str(caught.value)
     assert len(str(caught.value)) < 200 + len(str(tmp_path))
 
 
 def test_where_to_log(monkeypatch, tmp_path):
     runs = tmp_path / "runs"
-    assert tracking_store.default_uri(None, runs / "a") == f"sqlite:///{runs}/mlflow.db"
+    assert store.default_uri(None, runs / "a") == f"sqlite:///{runs}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there")
-    assert tracking_store.default_uri(None, runs / "a") == "http://there"
-    assert tracking_store.default_uri("http://here", runs / "a") == "http://here"
-    assert (
-        tracking_store.ui_command("sqlite:////x.db")
-        == "mlflow ui --backend-store-uri sqlite:////x.db"
-    )
+    assert store.default_uri(None, runs / "a") == "http://there"
+    assert store.default_uri("http://here", runs / "a") == "http://here"
+    assert store.ui_command("sqlite:////x.db") == "mlflow ui --backend-store-uri sqlite:////x.db"
 
 
 def test_a_database_is_the_same_from_another_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    found = tracking_store.default_uri("sqlite:///mine.db?timeout=3", tmp_path / "runs" / "a")
+    found = store.default_uri("sqlite:///mine.db?timeout=3", tmp_path / "runs" / "a")
     assert found == f"sqlite:///{tmp_path}/mine.db?timeout=3"
     for uri in (found, "sqlite://", "sqlite:///:memory:", "postgresql:///mine"):
-        assert tracking_store.absolute(uri) == uri
+        assert store.absolute(uri) == uri

@@ -9,9 +9,9 @@ from typing import Any
 
 from tune_am.am.score import BEST_STEP, STEP
 from tune_am.tuning.ledger import Trials
-from tune_am.tuning.output import say
-from tune_am.tuning.progress import Progress
 from tune_am.tuning.record import Record
+from tune_am.tuning.watching.output import say
+from tune_am.tuning.watching.progress import Progress
 
 
 class Calls(Progress):

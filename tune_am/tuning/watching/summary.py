@@ -15,8 +15,8 @@ from tune_am.am.objectives import (
     objective,
 )
 from tune_am.counting import counted
-from tune_am.tuning.progress import number
 from tune_am.tuning.result_format import ON_FRONT, TITLES, settings_read
+from tune_am.tuning.watching.progress import number
 
 
 def summary(result: dict[str, Any]) -> str:

@@ -10,10 +10,10 @@ import pytest
 from mlflow import MlflowClient
 from reports import report
 
-from tune_am.tuning import tracking
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY, Listener
+from tune_am.tuning.tracking import runs
 
 
 def follow(
@@ -24,8 +24,8 @@ def follow(
     neuron: str = "vocal",
     several: bool = False,
     folder: Path = Path("runs/one"),
-) -> tracking.Tracking:
-    log = tracking.Tracking(uri, Path("artifacts"))
+) -> runs.Tracking:
+    log = runs.Tracking(uri, Path("artifacts"))
     params = {"neuron": neuron, "trials": 4}
     tags = {"pack.hash": "abc", "neuron": neuron, "folder": str(folder)}
     trouble = (said if said is not None else []).append
@@ -54,7 +54,7 @@ def all_children(uri: str, parent: str):
 
 
 def children(uri: str, parent: str):
-    return {int(run.data.tags[tracking.TRIAL]): run for run in all_children(uri, parent)}
+    return {int(run.data.tags[runs.TRIAL]): run for run in all_children(uri, parent)}
 
 
 def steps(uri: str, run_id: str) -> list[int]:
@@ -208,7 +208,7 @@ def test_what_cannot_be_made_is_not_blamed_on_mlflow(uri, make_ledger):
 
 
 def test_a_server_that_restarts_gets_all(uri, make_ledger, plain_space, monkeypatch):
-    monkeypatch.setattr(tracking, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(runs, "RETRY_SECONDS", 0.01)
     ledger, said, asked = make_ledger(), [], []
     log = follow(uri, ledger, "six", said)
     log_batch, search_runs = log._client.log_batch, log._client.search_runs
@@ -227,9 +227,9 @@ def test_a_server_that_restarts_gets_all(uri, make_ledger, plain_space, monkeypa
         time.sleep(0.01)
     log.close({}, "FINISHED", [])
     assert (len(said), log._whole) == (1, True)
-    runs = children(uri, log.run_id)
-    assert [steps(uri, runs[n].info.run_id) for n in range(2)] == [[2, 4], [2, 4]]
-    assert all("lr" in run.data.params and "outcome" in run.data.tags for run in runs.values())
+    made = children(uri, log.run_id)
+    assert [steps(uri, made[n].info.run_id) for n in range(2)] == [[2, 4], [2, 4]]
+    assert all("lr" in run.data.params and "outcome" in run.data.tags for run in made.values())
     assert MlflowClient(uri).get_run(log.run_id).info.status == "FINISHED"
 
 
@@ -240,7 +240,7 @@ def test_a_server_that_stays_away_is_caught_up_with_by_a_resume(uri, make_ledger
     tell(log, ledger, plain_space, report(2, 9.0), outcome=FINISHED)
     begun = time.monotonic()
     log.close({}, "FINISHED", [])
-    assert time.monotonic() - begun < tracking.CLOSE_SECONDS
+    assert time.monotonic() - begun < runs.CLOSE_SECONDS
     assert "resume=" in said[0]
     assert not log.attach((), ("t.json", {}), ("p.png", ()))
     again = follow(uri, make_ledger(file="away"), "seven")

@@ -9,10 +9,10 @@ from typing import Any, TextIO
 
 from rich.console import Console
 
-from tune_am.tuning.events import JsonLines
 from tune_am.tuning.ledger import Trials
-from tune_am.tuning.progress import Lines, Progress, Screen
 from tune_am.tuning.record import Record
+from tune_am.tuning.watching.events import JsonLines
+from tune_am.tuning.watching.progress import Lines, Progress, Screen
 
 # Makes the view of a search once its ledger is open, for so many trials in all and seconds.
 View = Callable[[Trials, int, float], Progress]

@@ -11,9 +11,9 @@ from reports import report
 from tune_am.am import score
 from tune_am.am.objectives import ACTIVATION_FID
 from tune_am.am.plan import Plan
-from tune_am.tuning import metrics
-from tune_am.tuning.metrics import MOST_ENDED, SearchMetrics
 from tune_am.tuning.record import DIVERGED, FAILED, FINISHED, STOPPED_EARLY
+from tune_am.tuning.watching import metrics
+from tune_am.tuning.watching.metrics import MOST_ENDED, SearchMetrics
 
 PLAN = Plan("vocal", starts=4, report_points=(2, 4, 8))
 SEARCH = {"neuron": "vocal", "direction": "max"}

@@ -15,7 +15,7 @@ from tune_am.naming import option
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Trials
 from tune_am.tuning.record import FAILED, Listener, Record
-from tune_am.tuning.tracking_store import connect, redacted, unusable
+from tune_am.tuning.tracking.store import connect, redacted, unusable
 
 # Tags. The first two find a run again after a resume, the last says how a trial ended.
 SEARCH, TRIAL, OUTCOME = "tune_am.search", "tune_am.trial", "outcome"

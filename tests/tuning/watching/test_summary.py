@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tune_am.am.settings import Settings
-from tune_am.tuning.summary import summary
+from tune_am.tuning.watching.summary import summary
 
 BEST = {"activation_fid": 1.0, "ci95": [0.0, 2.0], "settings": {}}
 

@@ -16,8 +16,8 @@ from rich.text import Text
 from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.counting import counted
 from tune_am.tuning.ledger import Trials
-from tune_am.tuning.output import say
 from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Listener, Record
+from tune_am.tuning.watching.output import say
 
 # Rows of the live table at most: the trials that run, and the best so far.
 RUNNING_ROWS, BEST_ROWS = 8, 5

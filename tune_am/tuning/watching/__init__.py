@@ -1,0 +1,1 @@
+"""What is seen of a search while it runs, and at its end."""
