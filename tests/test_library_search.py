@@ -97,6 +97,18 @@ def test_a_search_interrupted_failed_and_resumed(tiny_pack, monkeypatch, capfd):
     assert told.names[-2:] == ["result", "stopped"]
     assert not partly.complete
 
+    # A second Ctrl-C ends it at once, and MLflow does not show it as running.
+    def pressed(*_: object) -> None:
+        for _ in range(2):
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Single, "run", pressed)
+        with pytest.raises(KeyboardInterrupt, match=r"to go on: .* --resume .*run$"):
+            tune_am.search(resume="run")
+    run_id = partly.content["mlflow"]["run_id"]
+    assert mlflow.get_run(run_id).info.status == "KILLED"
+
     told = Events()
     assert capfd.readouterr() == ("", "")
     tune_am.search(resume="run", time_budget=0.01, on_event=told, progress=True)

@@ -209,6 +209,9 @@ def _breaking_off(hunt: Hunt, log: runs.Tracking) -> Iterator[None]:
     except Exception:  # of the caller's own view, or a mistake of ours
         log.close({}, "FAILED", hunt.trials.unfinished)
         raise
+    except KeyboardInterrupt:
+        log.leave()
+        raise
 
 
 def _left_out(names: Sequence[str]) -> str:

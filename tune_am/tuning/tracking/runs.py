@@ -31,6 +31,7 @@ Key = tuple[str, int]  # of a trial: `Record.key`
 _T = TypeVar("_T")
 
 CLOSE_SECONDS = 60
+LEAVE_SECONDS = 2  # that a search which is to end at once waits for MLflow
 RETRY_SECONDS = 20  # between two looks at whether an MLflow that failed answers again
 
 
@@ -127,6 +128,13 @@ class Tracking(Listener):
             self._whole = False
             rest = f"not all is logged; {option('resume')} logs the rest"
             self._trouble(f"MLflow at {redacted(self.uri)} is slow: {rest}")
+
+    def leave(self) -> None:
+        """End the search's run at once; what MLflow lacks of it is logged by a resume."""
+        self._queue.put(lambda: self._client.set_terminated(self.run_id, "KILLED"))
+        self._queue.put(None)
+        self._closing.set()
+        self._thread.join(LEAVE_SECONDS)
 
     def attach(
         self,
