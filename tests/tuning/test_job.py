@@ -237,3 +237,20 @@ def test_what_the_run_folder_keeps_is_found_from_anywhere(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////elsewhere/mlflow.db")
     job = prepare(SearchConfig("vocal", str(tiny_pack), out="third"), frozenset(), "")
     assert account.asked(job)["config"]["mlflow_uri"] == "sqlite:////elsewhere/mlflow.db"
+
+
+def test_a_score_of_the_user_s_is_tried_on_every_neuron(tiny_pack, tmp_path, monkeypatch):
+    """One that fails on the second: before anything of the campaign is made."""
+    lines = (
+        "tried = []",
+        "def score(kept, reference):",
+        "    tried.append(1)",
+        "    1 / (2 - len(tried))",
+    )
+    (tmp_path / "failing_later.py").write_text("\n".join((*lines, "    return 1.0")))
+    monkeypatch.chdir(tmp_path)
+    by = {"objective": "failing_later:score", "trust_code": True}
+    asked = SearchConfig("fc8:0,fc8:3,fc8:1", str(tiny_pack), **by)
+    with pytest.raises(UserError, match=r"^fc8:3: objective failing_later:score: .*ZeroDivision"):
+        prepare(asked, frozenset(), "")
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] in ([], ["__pycache__"])

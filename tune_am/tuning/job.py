@@ -186,9 +186,7 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     plans = tuple(replace(budget.plan, neuron=neuron) for neuron in neurons)
     if not config.no_report:
         _check_drawn(pack)
-    if any(each.foreign for each in budget.plan.scored_by.every):  # tried before all else
-        real = pack.reference.target(pack.neuron(neurons[0]), config.direction, 2 * TAIL)
-        budget.plan.measure().scores(real[::2], real[1::2])
+    _try_scores(budget.plan, neurons, pack)
     command = store.redacted(command)  # it is shown and kept
     fresh = asked is None
     out = tuple(map(shown, dead))
@@ -196,6 +194,20 @@ def prepare(config: SearchConfig, given: frozenset[str], command: str) -> Job:
     if config.ray_address is not None:
         cluster.check_address(config.ray_address)
     return made
+
+
+def _try_scores(plan: Plan, neurons: Sequence[str], pack: Pack) -> None:
+    """Raise `UserError` where a score of the user's fails for real excerpts of a neuron: better
+    before the search than within."""
+    if not any(each.foreign for each in plan.scored_by.every):
+        return
+    measure = plan.measure()
+    for name in neurons:
+        real = pack.reference.target(pack.neuron(name), plan.direction, 2 * TAIL)
+        try:
+            measure.scores(real[::2], real[1::2])
+        except UserError as error:
+            raise UserError(f"{shown(name)}: {error}") from None
 
 
 def _check_drawn(pack: Pack) -> None:
