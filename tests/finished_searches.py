@@ -13,6 +13,7 @@ import torch
 
 from tests.packs.test_pack_writing import written
 from tune_am.am import controls
+from tune_am.am.measures import LeftOut
 from tune_am.am.plan import Plan
 from tune_am.am.score import before_of, inputs_of
 from tune_am.am.trial_run import TrialRun
@@ -160,7 +161,7 @@ def _rescored(pack: Pack, plan: Plan, candidate: Candidate) -> Rescored:
         measure.interval(made, target),
         ascent.kept_latents,
         kept,
-        measure.second.interval(made, target),
+        LeftOut.of(measure.second, made, target),
     )
 
 

@@ -12,7 +12,7 @@ from torchmetrics.image.kid import poly_mmd
 
 from tune_am.am import controls
 from tune_am.am.frechet import bootstrap_interval, frechet_distance
-from tune_am.am.measures import jackknife, kernel_distance, measure
+from tune_am.am.measures import NORMAL_95, LeftOut, jackknife, kernel_distance, measure
 from tune_am.am.objectives import DIVERGED_PENALTY, OBJECTIVES, objective
 from tune_am.am.plan import Plan
 from tune_am.am.prdc import prdc
@@ -75,6 +75,43 @@ def test_the_jackknife_of_a_difference_of_means_is_its_textbook_error():
     found = jackknife(lambda a, b: float(a.activations.mean() - b.activations.mean()), kept, real)
     exact = math.sqrt(float(kept.activations.var() / 12 + real.activations.var() / 30))
     assert found == pytest.approx(exact, rel=1e-10)
+
+
+def test_of_a_difference_what_two_scores_share_is_left_out():
+    """Means against one reference: its spread cancels, and so does that of the starts."""
+
+    def difference(a: Target, b: Target) -> float:
+        return float(a.activations.mean() - b.activations.mean())
+
+    real, kept, noise = (random(30, 1, seed)[:, 0] for seed in (1, 2, 3))
+    real, kept, near, other = (
+        Target(values, values[:, None]) for values in (real, kept, kept + 0.1 * noise, noise)
+    )
+    one, alike, apart = (LeftOut.of(difference, each, real) for each in (kept, near, other))
+    assert one.deviation == pytest.approx(jackknife(difference, kept, real))
+    assert one.deviation_from(one) == 0
+    exact = float((0.1 * noise).std()) / math.sqrt(30)
+    assert one.deviation_from(alike) == pytest.approx(exact, rel=1e-6)
+    few = LeftOut.of(difference, other[torch.arange(20)], real)  # some starts gave no example
+    parts = [float(each.activations.var()) / len(each.activations) for each in (kept, other[:20])]
+    assert one.deviation_from(few) == pytest.approx(math.sqrt(sum(parts)), rel=1e-6)
+    assert apart.deviation_from(one) == one.deviation_from(apart)
+
+
+@pytest.mark.parametrize(("shift", "told"), [(0.0, range(6)), (0.5, range(36, 61))])
+def test_layer_fids_are_told_apart_where_they_differ(shift, told):
+    """Of 60 pairs of sets in 4 dimensions, the second the first mirrored and moved by `shift`."""
+    by, sure, mirror = measure("layer_fid"), 0, torch.tensor([1.0, -1.0, 1.0, -1.0])
+    for i in range(60):
+        starts, real = random(25, 4, 10 + i), random(25, 4, 500 + i)
+        near, far = starts + 0.4, mirror * starts + 0.4 + shift
+        left_out, scores = [], []
+        for kept in (near, far):
+            examples = Target(kept[:, 0], kept), Target(real[:, 0], real)
+            left_out.append(LeftOut.of(by, *examples))
+            scores.append(by(*examples))
+        sure += abs(scores[1] - scores[0]) > NORMAL_95 * left_out[0].deviation_from(left_out[1])
+    assert sure in told
 
 
 def test_the_jackknife_leaves_out_whole_groups():

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from tune_am.am.measures import LeftOut
 from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.am.settings import Settings
 from tune_am.tuning.rescore import Candidate, Rescored, ascend, joined, ranked
@@ -18,14 +19,15 @@ def row(
     high: float = 0.0,
     layer: float = 0.0,
     missing: float = 0.0,
-    sure: float = 50.0,
+    apart: float = 20.0,
 ) -> Rescored:
-    """high: the upper end of the score's interval. sure: how far that of the layer's reaches."""
+    """high: the upper end of the score's interval. apart: the deviation of the difference in the
+    layer to the row whose number is the next."""
     candidate = Candidate(number, Settings(), 10, {"activation_fid": fid})
     scores = {"activation_fid": fid, "layer_fid": layer}
     examples = torch.zeros(2, 3), torch.zeros(2)
-    second = layer - sure, layer + sure
-    return Rescored(candidate, scores, (0.0, high), *examples, second, collapse=missing)
+    left_out = LeftOut(layer + torch.tensor([1.0, -1.0]) * apart * number, torch.zeros(3))
+    return Rescored(candidate, scores, (0.0, high), *examples, left_out, collapse=missing)
 
 
 def order(*rows: Rescored) -> list[int]:
@@ -40,13 +42,12 @@ def test_the_layer_before_decides_among_those_that_the_score_cannot_tell_apart()
 
 
 def test_the_score_decides_among_those_that_the_layer_cannot_tell_apart_either():
-    lowest, near, far = row(0, 2.0, 9.0, 740.0), row(1, 4.0, 13.0, 700.0), row(2, 5.0, 9.0, 760.0)
-    assert order(far, near, lowest) == [0, 1, 2]
-    unsure = [
-        row(number, fid, 9.0, layer) for number, fid, layer in ((0, 2.0, 9.0), (1, 1.0, 10.0))
-    ]
-    few = [replace(one, second_ci95=None) for one in unsure]
-    assert order(*few) == [1, 0]
+    """40 are two deviations, 39 are not."""
+    near = row(1, 4.0, 13.0, 700.0)
+    assert order(row(0, 2.0, 9.0, 739.0), near) == [0, 1]
+    assert order(row(0, 2.0, 9.0, 740.0), near) == [1, 0]
+    few = [replace(one, second_left_out=None) for one in (row(0, 2.0, 9.0, 999.0), near)]
+    assert order(*few) == [0, 1]
 
 
 def test_the_score_decides_where_it_can():

@@ -145,14 +145,38 @@ def _within(x: Tensor) -> Tensor:
     return (kernel.sum() - kernel.diagonal().sum()) / (len(x) * (len(x) - 1))
 
 
-def jackknife(function: Function, kept: Target, reference: Target) -> float:
-    """Standard deviation of a score, each set being one sample (Efron and Stein 1981).
+@dataclass(frozen=True)
+class LeftOut:
+    """Scores without one group of examples (`Target.independent`), for each of either set, [groups
+    of the kept] and [groups of the reference]: the jackknife's."""
 
-    From the scores without one group of examples (`Target.independent`), for each of either set.
-    """
-    without_kept = [function(rest, reference) for rest in _without_each(kept)]
-    without_real = [function(kept, rest) for rest in _without_each(reference)]
-    return math.sqrt(sum(_variance(scores) for scores in (without_kept, without_real)))
+    kept: Tensor
+    reference: Tensor
+
+    @classmethod
+    def of(cls, function: Function, kept: Target, reference: Target) -> LeftOut:
+        of_kept = [function(rest, reference) for rest in _without_each(kept)]
+        of_reference = [function(kept, rest) for rest in _without_each(reference)]
+        return cls(*(torch.tensor(each, dtype=torch.float64) for each in (of_kept, of_reference)))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the score, each set being one sample (Efron and Stein 1981)."""
+        return math.sqrt(_variance(self.kept) + _variance(self.reference))
+
+    def deviation_from(self, other: LeftOut) -> float:
+        """That of the difference to another score against the same reference, whose examples come
+        from the same starts: what both have in common of chance is in neither's favour."""
+        if len(self.kept) == len(other.kept):
+            kept = _variance(self.kept - other.kept)
+        else:  # some starts gave no example
+            kept = _variance(self.kept) + _variance(other.kept)
+        return math.sqrt(kept + _variance(self.reference - other.reference))
+
+
+def jackknife(function: Function, kept: Target, reference: Target) -> float:
+    """Standard deviation of a score, by `LeftOut`."""
+    return LeftOut.of(function, kept, reference).deviation
 
 
 def _without_each(examples: Target) -> Iterator[Target]:
@@ -160,9 +184,8 @@ def _without_each(examples: Target) -> Iterator[Target]:
     return (examples[groups != group] for group in groups.unique())
 
 
-def _variance(scores: list[float]) -> float:
-    values = torch.tensor(scores, dtype=torch.float64)
-    return float((len(values) - 1) * values.var(correction=0))
+def _variance(scores: Tensor) -> float:
+    return float((len(scores) - 1) * scores.var(correction=0))
 
 
 def _prdc(kept: Target, real: Target) -> dict[str, float]:

@@ -18,6 +18,7 @@ from ray.exceptions import RayTaskError
 from torch import Tensor
 
 from tune_am.am import controls
+from tune_am.am.measures import NORMAL_95, LeftOut
 from tune_am.am.objectives import DEFAULT, Objective
 from tune_am.am.plan import Plan
 from tune_am.am.score import (
@@ -83,16 +84,16 @@ class Candidate:
 @dataclass(frozen=True, eq=False)
 class Rescored:
     """scores: by all objectives and both Fréchet distances, by metric. ci95: of the first
-    objective's; second_ci95: of what decides where that cannot (`Objective.second`), None of too
-    few examples. latents: [n, *latent_shape]. activations: [n]. distance: mean RMS difference of
-    two examples; collapse: how much less than asked for it is, as a share."""
+    objective's; second_left_out: of what decides where that cannot (`Objective.second`), None of
+    too few examples. latents: [n, *latent_shape]. activations: [n]. distance: mean RMS difference
+    of two examples; collapse: how much less than asked for it is, as a share."""
 
     candidate: Candidate
     scores: dict[str, float]
     ci95: tuple[float, float]
     latents: Tensor
     activations: Tensor
-    second_ci95: tuple[float, float] | None = None
+    second_left_out: LeftOut | None = None
     distance: float = 0.0
     collapse: float = 0.0
 
@@ -114,6 +115,13 @@ class Rescored:
         """The loss that decides between rows that the first objective cannot tell apart."""
         second = self.candidate.objective.second
         return second.loss(self.scores[second.metric])
+
+    def surely_behind(self, other: Rescored) -> bool:
+        """Whether it is worse than `other` by the second measure, by more than chance makes it."""
+        mine, theirs = self.second_left_out, other.second_left_out
+        if self is other or mine is None or theirs is None:
+            return False
+        return self.second - other.second > NORMAL_95 * mine.deviation_from(theirs)
 
     def inputs(self, pack: Pack) -> Tensor:
         """Inputs [n, *input_shape], on the CPU."""
@@ -165,14 +173,15 @@ def rescore(
 
 def ranked(rows: Sequence[Rescored]) -> list[Rescored]:
     """The best first: the best score, unless a setting that cannot be told from it is clearly
-    better by a second one.
+    better by a second one, with 95 % confidence.
 
     A score within the 95 % interval of the best is as good as that. Among such settings one may
     match the neuron's activation by examples like the real ones, another by what merely drives it;
     the layer before the neuron's, in all its dimensions, sees the difference. Where several
-    objectives were asked for the second of these is asked. It decides where its own intervals can
-    tell settings apart; between those that it cannot, the score does. Where examples are to be
-    apart, settings whose fresh ones are not come last.
+    objectives were asked for the second of these is asked. All settings have the same starts and
+    real excerpts, so that their differences are surer than their scores are. Between those that
+    neither can tell apart the score decides. Where examples are to be apart, settings whose fresh
+    ones are not come last.
     """
     if collapsed := [row for row in rows if row.collapse > 0]:
         apart = [row for row in rows if row.collapse <= 0]
@@ -183,8 +192,7 @@ def ranked(rows: Sequence[Rescored]) -> list[Rescored]:
     highest = max(best.loss, *map(objective.loss, best.ci95))
     tied = [row for row in rows if row.loss <= highest]
     nearest = min(tied, key=lambda row: row.second)
-    reach = max(nearest.second, *map(objective.second.loss, nearest.second_ci95 or (None,)))
-    near = [row for row in tied if row.second <= reach]
+    near = [row for row in tied if not row.surely_behind(nearest)]
     return [
         *sorted(near, key=lambda row: row.loss),
         *sorted((row for row in tied if row not in near), key=lambda row: row.second),
@@ -257,7 +265,7 @@ def joined(candidate: Candidate, parts: Sequence[Kept], pack: Pack, plan: Plan) 
         measure.interval(examples, target, plan.seed),
         latents,
         activations,
-        second.interval(examples, target, plan.seed) if enough else None,
+        LeftOut.of(second, examples, target) if enough else None,
         distance,
         collapse(distance, plan.apart),
     )

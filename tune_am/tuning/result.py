@@ -81,12 +81,10 @@ def save_best(path: Path, best: Rescored, pack: Pack) -> None:
 
 
 def _rescored_row(row: Rescored) -> dict[str, Any]:
-    second = row.candidate.objective.second.metric
     return {
         **_candidate_row(row.candidate),
         **row.scores,
         "ci95": list(row.ci95),
-        f"{second}_ci95": row.second_ci95 and list(row.second_ci95),
         "starts": len(row.activations),
         "activation_mean": float(row.activations.mean()) if len(row.activations) else None,
         "pairwise_distance": row.distance,
