@@ -38,7 +38,7 @@ def test_a_control_without_examples_is_no_measured_zero():
 def test_it_says_so_where_the_layer_before_decided(score, said):
     best = {**BEST, "layer_fid": 5.0}
     text = said_of(best, runners_up=[{**best, "activation_fid": score, "layer_fid": 6.0}])
-    assert ("apart, the best is the one with clearly the lowest layer-FID" in text) is said
+    assert ("apart, the best is the one with surely the lowest layer-FID" in text) is said
 
 
 def test_of_several_objectives_it_tells_the_front():
@@ -46,7 +46,7 @@ def test_of_several_objectives_it_tells_the_front():
     rows = [{**best, "coverage": 0.4, "on_front": False}, {**best, "activation_fid": 0.5}]
     text = said_of(best, runners_up=rows, objective="activation_fid,coverage")
     assert "activation-FID   95 % interval       coverage  step" in text
-    assert "apart, the best is the one with clearly the highest coverage" in text
+    assert "apart, the best is the one with surely the highest coverage" in text
     assert "no other being better by every objective: best, 3." in " ".join(text.split())
     assert "layer-FID" not in text
 

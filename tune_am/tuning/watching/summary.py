@@ -45,7 +45,7 @@ def summary(result: dict[str, Any]) -> str:
         lines += [
             "",
             f"Of the settings that {made.label} cannot tell apart, the best is the one with "
-            f"clearly the {made.second.best_is} {made.second.label}.",
+            f"surely the {made.second.best_is} {made.second.label}.",
         ]
     if made.others:
         lines += ["", _front(result)]
