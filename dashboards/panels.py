@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tune_am.am import score
-from tune_am.am.objectives import DIVERGED_PENALTY
+from tune_am.am.objectives import ACTIVATION_FID, DIVERGED_PENALTY
 from tune_am.tuning.watching import metrics
 from tune_am.tuning.watching.metrics import exported
 
@@ -125,7 +125,7 @@ PANELS = (
         "Its best so far, while it runs and for half a minute after. "
         f"{DIVERGED_PENALTY:g} is a trial that diverged.",
         "none",
-        ((f"min {BY_TRIAL} ({of(score.ACTIVATION_FID)})", OF_TRIAL),),
+        ((f"min {BY_TRIAL} ({of(ACTIVATION_FID)})", OF_TRIAL),),
         log=True,
     ),
     Panel(

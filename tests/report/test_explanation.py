@@ -198,7 +198,7 @@ def test_settings_that_diverge_from_where_they_started_are_refused(shown_pack: P
     trace = watch(pack, plan, Settings(lr=1e30), 4, 3)
     assert torch.isfinite(trace.activations[-1]).all()
     assert trace.diverged_share == 1
-    with pytest.raises(UserError, match=r"diverges at these settings \(lr=1e\+30\): try"):
+    with pytest.raises(UserError, match=r"settings \(lr=1e\+30, init_scale=1\.0\): try"):
         explain_settings(pack, plan, Settings(lr=1e30), controlled=False)
 
 
