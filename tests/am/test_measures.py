@@ -98,11 +98,11 @@ def test_of_a_difference_what_two_scores_share_is_left_out():
     assert apart.deviation_from(one) == one.deviation_from(apart)
 
 
-@pytest.mark.parametrize(("shift", "told"), [(0.0, range(6)), (0.5, range(36, 61))])
+@pytest.mark.parametrize(("shift", "told"), [(0.0, range(4)), (0.5, range(18, 31))])
 def test_layer_fids_are_told_apart_where_they_differ(shift, told):
-    """Of 60 pairs of sets in 4 dimensions, the second the first mirrored and moved by `shift`."""
+    """Of 30 pairs of sets in 4 dimensions, the second the first mirrored and moved by `shift`."""
     by, sure, mirror = measure("layer_fid"), 0, torch.tensor([1.0, -1.0, 1.0, -1.0])
-    for i in range(60):
+    for i in range(30):
         starts, real = random(25, 4, 10 + i), random(25, 4, 500 + i)
         near, far = starts + 0.4, mirror * starts + 0.4 + shift
         left_out, scores = [], []

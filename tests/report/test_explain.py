@@ -208,21 +208,25 @@ def test_a_search_by_another_objective_that_was_stopped(
     assert "Until it was stopped it took" in said
 
 
-def test_a_search_by_several_objectives(shown_pack: Path, tmp_path: Path) -> None:
-    plan = Plan("vocal", "max", 8, (2, 4, 8), 3, objective="activation_fid,coverage,layer_fid")
-    run = search(Pack.load(shown_pack), plan, tmp_path / "run")
-    out = tmp_path / "page"
-    assert main([str(run), "--out", str(out), "--examples", "2"]) == 0
-    page, found = Page(out / "report.html"), json.loads((run / "result.json").read_text())
+def test_a_search_by_several_objectives(runs: Path, tmp_path: Path) -> None:
+    """A finished one, with what such a search would have written."""
+    run, out = shutil.copytree(runs / "most", tmp_path / "run"), tmp_path / "page"
+    found = json.loads((run / "result.json").read_text())
     rows = [found["best"], *found["runners_up"]]
-    assert len(rows) == 8
-    front = [row for row in rows if row["on_front"]]
-    assert page.text.count("; on the Pareto front)") == len(front) - (rows[0] in front)
-    assert {"activation_fid", "coverage", "layer_fid"} <= set(found["trials"][0])
-    assert [each["metric"] for each in page.data["score"]["others"]] == ["coverage", "layer_fid"]
+    for i, row in enumerate((*rows, *found["controls"].values(), *found["trials"])):
+        row |= {"kid": i / 20, "layer_fid": 1.0 + i}
+    for row in rows:
+        row["on_front"] = row is not rows[1]
+    found["objective"] = "activation_fid,kid,layer_fid"
+    (run / "result.json").write_text(json.dumps(found))
+    assert main([str(run), "--out", str(out), "--examples", "2"]) == 0
+    page = Page(out / "report.html")
+    assert page.text.count("; on the Pareto front)") == len(rows) - 2
+    assert [each["metric"] for each in page.data["score"]["others"]] == ["kid", "layer_fid"]
     drawn = page.data["front"]
-    assert [point["on"] for point in drawn["points"]][:8] == [row["on_front"] for row in rows]
-    assert [point["name"] for point in drawn["points"]][:3] == ["best", "2", "3"]
+    assert [point["on"] for point in drawn["points"]] == [True, False, True, True, False]
+    assert [point["name"] for point in drawn["points"]][::2] == ["best", "3", "real against real"]
+    assert [point["scores"][1] for point in drawn["points"]][:2] == [0.0, 0.05]
     assert not drawn["joined"]
     assert "no other is better by every objective" in page.text
 
