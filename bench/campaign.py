@@ -44,10 +44,10 @@ from tune_am.tuning.campaign.result import distance
 from tune_am.tuning.campaign.searcher import CampaignSearcher
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.early_stopping.schedulers import stopping_rule
+from tune_am.tuning.finalists import Candidate
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import Record
-from tune_am.tuning.rescore import Candidate
 from tune_am.tuning.task import task
 from tune_am.tuning.trial import NUMBER
 

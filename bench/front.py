@@ -3,7 +3,7 @@
     python bench/front.py [--pack vocal] [--neuron fc8:0 fc8:1 ...] [--objective A,B] [--trials 24]
 
 Each way of searching gets the same budget of sample-steps, that of --trials ascents to their end.
-What a search would score again (`tune_am.tuning.rescore.candidates`) is scored on fresh starts by
+What a search would score again (`tune_am.tuning.finalists.candidates`) is scored on fresh starts by
 both objectives: by the first alone its four best, and as many as a front has (8). Prints for each
 way the mean over the neurons, a seed for each, of the best distance by either objective (roots of
 squares, what is missing to a share of 1) and of the area that the front dominates, of that between
@@ -26,7 +26,7 @@ from tune_am.am.plan import Plan, report_points
 from tune_am.am.trial_run import TrialRun
 from tune_am.packs.pack import Pack
 from tune_am.tuning.defaults import CPU, RESCORE_STARTS, RESCORED, RESCORED_FRONT
-from tune_am.tuning.rescore import Candidate, candidates
+from tune_am.tuning.finalists import Candidate, candidates
 from tune_am.tuning.space import load
 
 Pair = tuple[float, ...]

@@ -24,10 +24,10 @@ from tune_am.report.finished import FinishedRun
 from tune_am.report.write import write_campaign
 from tune_am.tuning import result, space
 from tune_am.tuning.budget import Budget
+from tune_am.tuning.finalists import Candidate, Rescored, candidates, ranked
 from tune_am.tuning.folder import RunFolder
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY
-from tune_am.tuning.rescore import Candidate, Rescored, candidates, ranked
 from tune_am.tuning.task import task
 from tune_am.tuning.trial import AscentTrial
 from tune_am.tuning.trial_state import drop_ascent, state_file

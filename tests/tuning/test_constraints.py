@@ -16,10 +16,10 @@ from tune_am.am.settings import Settings
 from tune_am.am.trial_run import TrialRun
 from tune_am.packs.pack import Pack
 from tune_am.tuning.config import SearchConfig
+from tune_am.tuning.finalists import candidates
 from tune_am.tuning.job import prepare
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FINISHED
-from tune_am.tuning.rescore import candidates
 
 
 def test_collapse_is_what_is_missing():

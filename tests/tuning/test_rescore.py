@@ -9,7 +9,8 @@ import torch
 from tune_am.am.measures import LeftOut
 from tune_am.am.objectives import DIVERGED_PENALTY
 from tune_am.am.settings import Settings
-from tune_am.tuning.rescore import Candidate, Rescored, ascend, joined, ranked
+from tune_am.tuning.finalists import Candidate, Rescored, ranked
+from tune_am.tuning.rescore import ascend, joined
 from tune_am.tuning.task import pack_and_plan
 
 

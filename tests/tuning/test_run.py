@@ -15,8 +15,9 @@ from tune_am.am.plan import Plan
 from tune_am.am.trial_run import TrialRun
 from tune_am.errors import UserError
 from tune_am.packs.pack import Pack
+from tune_am.tuning.finalists import candidates
 from tune_am.tuning.record import FINISHED, STOPPED_EARLY
-from tune_am.tuning.rescore import candidates, control_rows, gather, rescore, tasks_of
+from tune_am.tuning.rescore import control_rows, gather, rescore, tasks_of
 from tune_am.tuning.run import Failures, Halt, Waiting, run_trials, to_run
 from tune_am.tuning.space import from_source
 from tune_am.tuning.trial import NUMBER

@@ -17,10 +17,10 @@ from tune_am.errors import UserError
 from tune_am.tuning.config import SearchConfig
 from tune_am.tuning.defaults import CMAES, GRID, RESCORED_FRONT, SAMPLERS, STARTUP_TRIALS
 from tune_am.tuning.early_stopping.schedulers import stopping_rule
+from tune_am.tuning.finalists import candidates
 from tune_am.tuning.job import prepare
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import DIVERGED, FINISHED, STOPPED_EARLY
-from tune_am.tuning.rescore import candidates
 from tune_am.tuning.sampling.standing import placed, ranked
 from tune_am.tuning.watching.progress import Lines
 

@@ -218,7 +218,7 @@ def apart(row: Mapping[str, Any], control: Mapping[str, Any], objective: Objecti
 def ties(
     best: Mapping[str, Any], others: Sequence[Mapping[str, Any]], objective: Objective = DEFAULT
 ) -> str:
-    """Whether the runners-up are worse at all, as `tuning.rescore.ranked` sees it; those whose
+    """Whether the runners-up are worse at all, as `tuning.finalists.ranked` sees it; those whose
     examples are less far apart than asked for come after the others, whatever their score."""
     if not others or not best["ci95"]:
         return ""

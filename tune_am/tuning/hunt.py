@@ -10,17 +10,11 @@ from tune_am.counting import counted
 from tune_am.tuning import account, result
 from tune_am.tuning.clock import Clock
 from tune_am.tuning.defaults import RESCORE_STARTS
+from tune_am.tuning.finalists import Rescored, candidates
 from tune_am.tuning.job import Job
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.record import Listener
-from tune_am.tuning.rescore import (
-    Rescored,
-    candidates,
-    control_rows,
-    eighths,
-    rescore,
-    tasks_of,
-)
+from tune_am.tuning.rescore import control_rows, eighths, rescore, tasks_of
 from tune_am.tuning.result_format import columns
 from tune_am.tuning.run import Halt, run_trials
 from tune_am.tuning.task import task

@@ -9,12 +9,12 @@ from typing import Any
 from tune_am.packs.neuron import shown
 from tune_am.packs.pack import Pack
 from tune_am.tuning.budget import Budget
+from tune_am.tuning.finalists import Candidate, Rescored, candidates
 from tune_am.tuning.folder import RESULT_SCHEMA
 from tune_am.tuning.importance import importances
 from tune_am.tuning.ledger import Ledger
 from tune_am.tuning.pareto import on_front
 from tune_am.tuning.record import DIVERGED, FAILED, STOPPED_EARLY, Record
-from tune_am.tuning.rescore import Candidate, Rescored, candidates
 from tune_am.tuning.result_format import ON_FRONT, save_made
 
 

@@ -15,7 +15,7 @@ from tune_am.am.plan import Plan
 from tune_am.am.settings import Settings
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign import rescoring
-from tune_am.tuning.rescore import Candidate
+from tune_am.tuning.finalists import Candidate
 
 
 def test_what_a_killed_session_kept_is_not_ascended_for_again(

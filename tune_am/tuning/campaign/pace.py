@@ -9,8 +9,8 @@ from tune_am.am.settings import Settings
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.rescoring import shared_by, starts_of
 from tune_am.tuning.campaign.unit import Unit
+from tune_am.tuning.finalists import Candidate
 from tune_am.tuning.record import Record
-from tune_am.tuning.rescore import Candidate
 
 # Seconds until the processes that score again have loaded PyTorch and the pack.
 STARTING = 10.0

@@ -27,17 +27,8 @@ from tune_am.am.settings import Settings
 from tune_am.tuning.budget import Budget
 from tune_am.tuning.campaign.unit import Unit
 from tune_am.tuning.defaults import RESCORE_STARTS
-from tune_am.tuning.rescore import (
-    Candidate,
-    Rescored,
-    Told,
-    ascend,
-    candidates,
-    eighths,
-    gather,
-    joined,
-    remote,
-)
+from tune_am.tuning.finalists import Candidate, Rescored, candidates
+from tune_am.tuning.rescore import Told, ascend, eighths, gather, joined, remote
 from tune_am.tuning.result import save_best
 from tune_am.tuning.result_format import made_of, save_made
 from tune_am.tuning.task import pack_and_plan

@@ -120,10 +120,7 @@ class Tracking(Listener):
         for record in unfinished:
             self._queue.put(lambda record=record: self._interrupt(record))  # type: ignore[misc]
         self._queue.put(lambda: self._log(self.run_id, metrics=metrics, step=0))
-        self._queue.put(lambda: self._client.set_terminated(self.run_id, status))
-        self._queue.put(None)
-        self._closing.set()
-        self._thread.join(CLOSE_SECONDS)
+        self._finish(status, CLOSE_SECONDS)
         if self._thread.is_alive():
             self._whole = False
             rest = f"not all is logged; {option('resume')} logs the rest"
@@ -131,10 +128,13 @@ class Tracking(Listener):
 
     def leave(self) -> None:
         """End the search's run at once; what MLflow lacks of it is logged by a resume."""
-        self._queue.put(lambda: self._client.set_terminated(self.run_id, "KILLED"))
+        self._finish("KILLED", LEAVE_SECONDS)
+
+    def _finish(self, status: str, seconds: float) -> None:
+        self._queue.put(lambda: self._client.set_terminated(self.run_id, status))
         self._queue.put(None)
         self._closing.set()
-        self._thread.join(LEAVE_SECONDS)
+        self._thread.join(seconds)
 
     def attach(
         self,
